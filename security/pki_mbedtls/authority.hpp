@@ -1,0 +1,40 @@
+// The mesh's certificate authority as local files: makes it, and issues certificates with it.
+// Adapter: mbedTLS, files, the system's clock and random source. Thread rule: safe from any thread.
+// Each function either leaves all of its files, synced, or none: they are written into a directory beside the target
+// which is then renamed. Nothing is ever overwritten.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "security/identity/identity.hpp"
+#include "sync/base/expected.hpp"
+
+namespace hedgerow::security {
+
+// Makes `dir`/authority/{authority.crt, authority.key}: ECDSA P-256, CA:TRUE, subject O = mesh, CN = "MESH authority",
+// key mode 0600. Creates `dir` when it is missing.
+// kInvalidInput: the name breaks check_name(), or an authority is there already.
+[[nodiscard]] Expected<void> create_authority(const std::filesystem::path& dir, std::string_view mesh);
+
+struct IssueOptions {
+  Role role = Role::kNode;
+  std::int64_t validity_days = 90;
+  // Seconds since 1970 that count as now; the system's clock when absent.
+  std::optional<std::int64_t> now_unix_s;
+};
+
+// Makes `out_dir`/identity/{node.crt, node.key, authority.crt} signed by the authority in `authority_dir`, which is the
+// directory that holds authority.crt and authority.key (DATA/authority).
+// Not valid before the authority is: boards' clocks are often behind. Not after now + validity_days.
+// kInvalidInput: bad name, or an identity is there already. kNotFound: no authority in authority_dir.
+[[nodiscard]] Expected<void> issue_node(const std::filesystem::path& authority_dir, std::string_view name,
+                                        const std::filesystem::path& out_dir, const IssueOptions& options = {});
+
+// The mesh that the authority in `authority_dir` stands for.
+[[nodiscard]] Expected<std::string> authority_mesh(const std::filesystem::path& authority_dir);
+
+}  // namespace hedgerow::security
