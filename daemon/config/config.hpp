@@ -1,0 +1,100 @@
+// What a node is told by its configuration file (DESIGN 1), as plain values.
+//
+// Only what this version does can be expressed here: what the file format reserves for later versions ("merge":
+// "document", password listeners …) is refused by parse() with "not in this version".
+// Thread rule: plain values, read-only once parsed.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/config/host_port.hpp"
+#include "sync/base/expected.hpp"
+
+namespace hedgerow::config {
+
+inline constexpr std::string_view kDefaultConfigFile = "/etc/hedgerow/hedgerow.json";
+inline constexpr std::string_view kDefaultDataDirectory = "/var/lib/hedgerow";
+
+// The built-in channel of the node's own topics, hedgerow/#.
+inline constexpr std::string_view kSystemChannelName = "hedgerow";
+inline constexpr std::string_view kSystemTopicRoot = "hedgerow";
+
+// The mesh name of a node that runs without a configuration file (hedgerowd --listen).
+inline constexpr std::string_view kLocalMeshName = "local";
+
+// Limits (G6). A file beyond one of them is refused with a sentence that names it.
+inline constexpr std::size_t kFileBytesMax = std::size_t{1} << 20U;
+inline constexpr std::size_t kListenersMax = 16;
+inline constexpr std::size_t kPeersMax = 64;
+inline constexpr std::size_t kChannelsMax = 64;  // of the user; the built-in one comes on top
+inline constexpr std::size_t kNameBytesMax = 63;
+inline constexpr std::size_t kFilterBytesMax = 1024;
+
+enum class Auth {
+  kCertificate,  // mutual TLS, the certificate's name is the client's
+  kAnonymous,    // whoever can connect may publish and subscribe
+};
+
+struct Listener {
+  std::string name;  // unique; "listener-1", "listener-2" … by position where the file gives none
+  HostPort address;  // an IP address; port 0 lets the kernel choose
+  bool tls = true;
+  Auth auth = Auth::kCertificate;   // certificate iff tls
+  bool plaintext_accepted = false;  // the file says so: unencrypted and reachable from other machines
+};
+
+enum class Scope {
+  kMesh,   // replicated to every node
+  kLocal,  // stays on this node
+};
+
+// How much of a channel's records a node keeps; whichever bound is reached first trims the oldest.
+struct Keep {
+  std::chrono::seconds age = std::chrono::hours{24};
+  std::uint64_t size_bytes = std::uint64_t{64} << 20U;
+
+  bool operator==(const Keep&) const = default;
+};
+
+struct Channel {
+  std::string name;    // unique
+  std::string filter;  // unique, a valid MQTT topic filter
+  Scope scope = Scope::kMesh;
+  Keep keep;
+
+  bool operator==(const Channel&) const = default;
+};
+
+struct Config {
+  std::string mesh;
+  std::string node;            // empty: the certificate's name, or before enrolment the host name
+  std::filesystem::path data;  // never empty
+  std::vector<Listener> listeners;
+  std::vector<HostPort> peers;    // may name this very board
+  std::vector<Channel> channels;  // the built-in system channel first, then the user's in the order of the file
+};
+
+// The built-in channel: hedgerow/#, scope mesh, 24 h, 4 MiB.
+[[nodiscard]] Channel system_channel();
+
+// The channel of a node whose file declares none: default, #, scope mesh, 24 h, 64 MiB.
+[[nodiscard]] Channel default_channel();
+
+// The configuration of `hedgerowd --listen ADDRESS --data DIR`: one anonymous listener, no peers, the default channel.
+// An error when the address is not loopback: without a file there is no authentication.
+[[nodiscard]] Expected<Config> listen_only(const HostPort& address, std::filesystem::path data);
+
+// Meshes, nodes, listeners and channels: 1 to 63 of A-Z a-z 0-9 - _ . and the first a letter or digit. Such a name is
+// one topic level, one file name and one certificate name without any escaping.
+[[nodiscard]] bool is_valid_name(std::string_view name);
+
+// What --check prints: one line for each thing the configuration sets up.
+[[nodiscard]] std::string describe(const Config& config);
+
+}  // namespace hedgerow::config

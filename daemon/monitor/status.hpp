@@ -1,0 +1,75 @@
+// What `hedgerow status` shows: the document that the daemon sends over its control socket (DESIGN 4).
+//
+// The protocol of DATA/control.sock: a client sends one line, {"verb":"status"} and a newline, and receives one JSON
+// document that ends with a newline; {"error":"SENTENCE"} says why there is no other answer.
+// Pure. Thread rule: plain values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sync/base/time.hpp"
+
+namespace hedgerow::monitor {
+
+inline constexpr std::string_view kControlSocketName = "control.sock";
+inline constexpr std::string_view kStatusRequest = "{\"verb\":\"status\"}\n";
+inline constexpr std::size_t kControlRequestBytesMax = 4096;
+inline constexpr std::size_t kControlAnswerBytesMax = std::size_t{4} << 20U;
+
+enum class LinkState {
+  kConnecting,  // dialling, or in the handshake
+  kUp,          // authenticated, exchanging
+  kDown,        // waiting for the next attempt
+};
+
+[[nodiscard]] std::string_view to_string(LinkState state);
+
+struct ListenerStatus {
+  std::string name;
+  std::string address;  // as bound: the real port where the configuration says 0
+  bool tls = true;
+  bool plaintext = false;  // unencrypted and reachable from other machines
+};
+
+struct LinkStatus {
+  std::string peer;  // the node's name once known, before that the address that is dialled
+  std::string address;
+  LinkState state = LinkState::kDown;
+  bool dialled = true;               // by us; false: the peer dialled us
+  std::optional<std::uint64_t> lag;  // messages held here that the peer is not known to hold; none: never heard from it
+};
+
+struct ChannelStatus {
+  std::string name;
+  std::string filter;
+  std::string scope;         // "mesh" or "local"
+  std::string digest;        // SHA-256 over canonical cells and records, lower-case hex
+  std::uint64_t behind = 0;  // messages that some node of the mesh is known to hold and this one does not
+};
+
+struct Status {
+  std::string node;
+  std::uint64_t replica = 0;  // written as 16 hex digits: JSON readers lose the low bits of such a number
+  std::string mesh;
+  std::string version;
+  std::uint64_t uptime_s = 0;
+  ClockQuality clock = ClockQuality::kUnsynchronised;
+  std::vector<ListenerStatus> listeners;
+  std::vector<LinkStatus> links;
+  std::vector<ChannelStatus> channels;
+};
+
+[[nodiscard]] std::string_view to_string(ClockQuality quality);
+
+// One line without the newline that ends it on the socket.
+[[nodiscard]] std::string to_json(const Status& status);
+
+// The answer to a request that cannot be served: {"error":"SENTENCE"}.
+[[nodiscard]] std::string error_json(std::string_view sentence);
+
+}  // namespace hedgerow::monitor
