@@ -1,0 +1,144 @@
+// Ports of the sync engine: what it needs of a disk. DESIGN 4.
+//
+// Storage is the single writer: everything between begin() and commit() becomes durable together, or not at all.
+// ReadView is one consistent snapshot of what was committed; views are cheap, short-lived and may live on other threads
+// than the writer, one thread each.
+// Implementations: daemon/store_sqlite (the real one), tests/support (in memory). One contract suite holds for both.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sync/base/expected.hpp"
+#include "sync/log/op.hpp"
+
+namespace hedgerow::sync {
+
+// How far one replica's ops are held in one channel.
+struct ReplicaState {
+  ReplicaId replica{};
+  Seq seq = 0;         // the frontier: everything up to here that still matters is held
+  Hash256 head{};      // the chain's hash of op `seq`
+  Seq trimmed = 0;     // ops up to here may be missing from the log (trimmed here, or absent from a snapshot received);
+                       // every op in (trimmed, seq] is in the log
+};
+
+struct ChannelState {
+  ChannelNo number{};
+  std::string name;
+  std::vector<ReplicaState> replicas;
+};
+
+struct StoredState {
+  ReplicaId self{};            // drawn when the database was made
+  Arrival last_arrival = 0;
+  Stamp last_stamp;            // the greatest stamp ever committed here: the clock starts after it
+  std::vector<ChannelState> channels;
+};
+
+// Consecutive ops of one replica in one channel, as encoded by sync/log/segment.hpp, and stored in one row.
+struct SegmentRow {
+  ReplicaId replica{};
+  Seq first_seq = 0;
+  std::uint32_t count = 0;
+  Arrival first_arrival = 0;     // op i of the segment arrived as first_arrival + i
+  std::uint64_t newest_wall_ms = 0;
+  Bytes bytes;
+};
+
+// A topic's winner, or its tombstone (empty payload). The retained message outlives its record in the log.
+struct Cell {
+  WriteOrder order;
+  Arrival arrival = 0;
+  std::uint8_t qos = 0;
+  std::uint64_t publisher = 0;
+  MessagePtr message;
+  [[nodiscard]] bool is_tombstone() const { return message->payload.empty(); }
+};
+
+// A range of ops that this node does not hold and will not get by itself. G6.
+enum class GapReason : std::uint8_t { kAge = 1, kSize = 2, kExpired = 3, kRefused = 4, kTrimmedElsewhere = 5 };
+struct Gap {
+  ReplicaId replica{};
+  Seq first = 0;
+  Seq last = 0;
+  GapReason reason{};
+};
+
+class ReadView {
+ public:
+  virtual ~ReadView() = default;
+
+  virtual Expected<Arrival> last_arrival() = 0;
+  // Frontier of a channel, ordered by replica.
+  virtual Expected<std::vector<ReplicaState>> replicas(ChannelNo) = 0;
+  // Segments of one replica that hold an op with seq >= from, in sequence order, until `bytes_max` is passed (at least
+  // one when there is one). The first may begin before `from`.
+  virtual Expected<std::vector<SegmentRow>> segments(ChannelNo, ReplicaId, Seq from, std::size_t bytes_max) = 0;
+  // Segments of one channel that hold an op with arrival > after, in arrival order, likewise.
+  virtual Expected<std::vector<SegmentRow>> segments_after(ChannelNo, Arrival after, std::size_t bytes_max) = 0;
+  // The same over all channels.
+  struct ChannelSegment {
+    ChannelNo channel{};
+    SegmentRow row;
+  };
+  virtual Expected<std::vector<ChannelSegment>> segments_after(Arrival after, std::size_t bytes_max) = 0;
+  // Cells (tombstones too) with topic > after_topic, in byte order of the topic, until `bytes_max` is passed.
+  // `prefix` restricts to topics that begin with it; empty: all.
+  virtual Expected<std::vector<Cell>> cells(ChannelNo, std::string_view prefix, std::string_view after_topic,
+                                            std::size_t bytes_max) = 0;
+  virtual Expected<std::optional<Cell>> cell(ChannelNo, std::string_view topic) = 0;
+  virtual Expected<std::vector<Gap>> gaps(ChannelNo) = 0;
+};
+
+class ReadViews {
+ public:
+  virtual ~ReadViews() = default;
+  virtual Expected<std::unique_ptr<ReadView>> open_view() = 0;
+};
+
+class Storage {
+ public:
+  virtual ~Storage() = default;
+
+  virtual Expected<StoredState> load() = 0;
+
+  virtual Expected<void> begin() = 0;
+  // Durable when it returns. kLimit: the disk is full; rolled back, nothing else is lost. kIo: the file must not be
+  // used again (G1): every later call fails.
+  virtual Expected<void> commit() = 0;
+  virtual void rollback() = 0;
+
+  // Everything below is called between begin() and commit(), and sees what was written since begin().
+  virtual Expected<ChannelNo> define_channel(std::string_view name) = 0;
+  virtual Expected<void> append(ChannelNo, const SegmentRow&) = 0;
+  virtual Expected<void> put_replica(ChannelNo, const ReplicaState&) = 0;
+  virtual Expected<void> put_clock(Arrival last_arrival, const Stamp& last_stamp) = 0;
+  virtual Expected<std::optional<WriteOrder>> cell_order(ChannelNo, std::string_view topic) = 0;
+  virtual Expected<void> put_cell(ChannelNo, const Cell&) = 0;
+  virtual Expected<void> add_gap(ChannelNo, const Gap&) = 0;
+
+  // Trimming by keep: drops whole segments from the oldest arrival on, while the channel's log exceeds size_bytes or the
+  // segment's newest op is older than oldest_wall_ms; at most `segments_max` a call. Returns what went, oldest first; the
+  // engine then records gaps and trimmed marks.
+  struct Trimmed {
+    ReplicaId replica{};
+    Seq first = 0;
+    Seq last = 0;
+    GapReason reason{};
+  };
+  virtual Expected<std::vector<Trimmed>> trim(ChannelNo, std::uint64_t size_bytes, std::uint64_t oldest_wall_ms,
+                                              std::size_t segments_max) = 0;
+
+  // Staging of a snapshot answer (DESIGN 5, compaction): pages wait here until the last one has come, so that a broken
+  // answer changes nothing and memory stays bounded. One staging area a (channel, peer node name).
+  virtual Expected<void> stage_page(ChannelNo, std::string_view peer, std::uint64_t page_no, ByteView page) = 0;
+  virtual Expected<std::optional<Bytes>> staged_page(ChannelNo, std::string_view peer, std::uint64_t page_no) = 0;
+  virtual Expected<void> drop_staged(ChannelNo, std::string_view peer) = 0;
+};
+
+}  // namespace hedgerow::sync
