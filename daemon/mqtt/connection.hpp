@@ -1,0 +1,186 @@
+// The server's protocol engine for one network connection: MQTT 3.1.1 and 5.0, QoS 0 and 1.
+//
+// Bytes and time go in; a handler is called, at once and synchronously, with what the client wants; bytes to send
+// gather in output(). Synchronous calls keep decoding free of copies: what a request views is valid during its call, no
+// longer. During a call the handler may use every answer below (accept .. disconnect); it must not call on_bytes,
+// on_timer or resume, nor destroy the Connection. Never blocks, never reads a clock, knows no socket.
+// Thread-compatible: owned by the loop thread.
+//
+// How an adapter drives it:
+//   read        only while wants_input(); then on_bytes(now, bytes), then send output()
+//   sent        when output shrank, or an answer was given, and wants_input(): resume(now), then send output(), then
+//   read timer       at next_deadline(): on_timer(now), then send output() closing()   send what is left of output()
+//   within a short time limit, then close the transport
+//
+// What this version does not do is announced in CONNACK (Maximum QoS 1, no topic alias, no shared subscriptions) or
+// refused (wills, enhanced authentication).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/mqtt/limits.hpp"
+#include "daemon/mqtt/packets.hpp"
+#include "daemon/mqtt/publication.hpp"
+#include "daemon/mqtt/reader.hpp"
+#include "sync/base/bytes.hpp"
+#include "sync/base/time.hpp"
+
+namespace hedgerow::mqtt {
+
+struct ConnectionLimits {
+  std::uint32_t packet_bytes_max = kPacketBytesDefault;
+  std::uint32_t connect_packet_bytes_max = kConnectPacketBytesDefault;
+  std::uint16_t receive_maximum = kReceiveMaximumDefault;
+  std::size_t output_high_water_bytes = kOutputHighWaterBytesDefault;
+  Duration connect_timeout = kConnectTimeoutDefault;
+  // Imposed on MQTT 5 clients that ask for a longer one or none (Server Keep Alive); 0 imposes nothing.
+  std::uint16_t keep_alive_max_s = 0;
+};
+
+// Why the connection ends.
+struct Closed {
+  ReasonCode reason = ReasonCode::kSuccess;
+  bool by_client = false;                         // it sent DISCONNECT; else it broke a rule or a timer ran out
+  std::optional<std::uint32_t> session_expiry_s;  // changed by the client's DISCONNECT
+  std::string_view description;                   // for the log; valid during the call
+};
+
+class ConnectionHandler {
+ public:
+  ConnectionHandler() = default;
+  ConnectionHandler(const ConnectionHandler&) = delete;
+  ConnectionHandler& operator=(const ConnectionHandler&) = delete;
+  virtual ~ConnectionHandler() = default;
+
+  // Answer with accept() or refuse(), now or later; until then the client's further packets are held back
+  // [MQTT-3.1.4-5].
+  virtual void on_connect(const ConnectRequest& request) = 0;
+  // With QoS 1: answer with puback(), in the order of the publishes [MQTT-4.6.0-2].
+  virtual void on_publish(const PublishRequest& request) = 0;
+  virtual void on_subscribe(const SubscribeRequest& request) = 0;
+  virtual void on_unsubscribe(const UnsubscribeRequest& request) = 0;
+  virtual void on_puback(const PubackReceived& puback) = 0;
+  // Once, and last: the client disconnected, broke a rule, or was silent too long. What the standard wants to be sent
+  // is in output() already. Not called for what the owner ends itself (refuse, disconnect, loss of the transport).
+  virtual void on_closed(const Closed& closed) = 0;
+};
+
+struct ConnackOptions {
+  bool session_present = false;
+  std::string_view assigned_client_id = {};       // when the client gave none: MQTT 5 clients are told
+  std::optional<std::uint32_t> session_expiry_s;  // when other than asked for
+};
+
+struct PublishOut {
+  const Publication& publication;
+  QoS qos = QoS::kAtMostOnce;
+  std::uint16_t packet_id = 0;  // not 0 with QoS 1 [MQTT-2.2.1-3]
+  bool dup = false;
+  bool retain = false;
+  std::optional<std::uint32_t> expiry_left_s = {};
+  std::span<const std::uint32_t> subscription_ids = {};
+};
+
+enum class PublishOutcome : std::uint8_t {
+  kSent,
+  kTooLarge,  // exceeds the client's Maximum Packet Size: nothing sent, to be treated as delivered [MQTT-3.1.2-25]
+  kClosing,   // nothing sent: keep it for the session's next connection
+};
+
+class Connection {
+ public:
+  // The handler must outlive the Connection. REQUIRES: limits.receive_maximum > 0.
+  Connection(const ConnectionLimits& limits, ConnectionHandler& handler, Instant now);
+
+  // The client sent this. Whole packets are decoded in place; a partial one is kept, up to the packet limit. What
+  // cannot be handled yet (see wants_input) is kept too, so it is bounded by what the adapter reads at once.
+  void on_bytes(Instant now, ByteView bytes);
+  // Handles what was kept while wants_input() was false. Cheap when there is nothing. May make wants_input() false
+  // again.
+  void resume(Instant now);
+  // Keep alive, 1.5 times [MQTT-3.1.2-22], and the connect timeout. May be called early or often.
+  void on_timer(Instant now);
+  // Instant::max() when there is none. Moves on with every byte received: ask again after on_timer.
+  [[nodiscard]] Instant next_deadline() const;
+
+  // False while the client must be made to wait: no verdict on its CONNECT yet, too much output unsent, or (3.1.1,
+  // which has no Receive Maximum) too many publishes unacknowledged; and once closing.
+  [[nodiscard]] bool wants_input() const;
+  // Publishes with QoS 1 that were handed to on_publish and not answered yet.
+  [[nodiscard]] std::uint16_t unacknowledged() const { return unacknowledged_; }
+
+  // The owner's answers. Once closing() they do nothing, so late answers are harmless.
+  // accept, refuse. REQUIRES: on_connect was called, and neither was used yet.
+  void accept(const ConnackOptions& options);
+  // CONNACK with that code (or the nearest of 3.1.1), then closing. REQUIRES: is_failure(code).
+  void refuse(ReasonCode code, std::string_view reason = {});
+
+  // The rest REQUIRES: accepted.
+  // A failure closes a 3.1.1 connection, which has no other way to say so [MQTT-3.3.5-2 of 3.1.1].
+  void puback(std::uint16_t packet_id, ReasonCode code);
+  void suback(std::uint16_t packet_id, std::span<const ReasonCode> codes);
+  void unsuback(std::uint16_t packet_id, std::span<const ReasonCode> codes);
+  // Encodes into output(). The owner keeps to the client's Receive Maximum and looks at output().size().
+  [[nodiscard]] PublishOutcome publish(const PublishOut& out);
+  // MQTT 5: DISCONNECT, then closing. 3.1.1, or before accept(): closing.
+  void disconnect(ReasonCode code, std::string_view reason = {});
+
+  // Append-only here; the adapter takes from it (swap, or clear after a complete write).
+  [[nodiscard]] Bytes& output() { return output_; }
+  [[nodiscard]] bool closing() const { return phase_ == Phase::kClosing; }
+  [[nodiscard]] bool accepted() const { return phase_ == Phase::kOpen; }
+  // Bytes received but not handled yet, for accounting.
+  [[nodiscard]] std::size_t held_bytes() const { return held_.size(); }
+
+  // Meaningful from on_connect on.
+  [[nodiscard]] Protocol protocol() const { return protocol_; }
+  [[nodiscard]] std::uint16_t client_receive_maximum() const { return client_receive_maximum_; }
+  [[nodiscard]] std::uint32_t client_packet_bytes_max() const { return client_packet_bytes_max_; }
+
+ private:
+  enum class Phase : std::uint8_t { kAwaitConnect, kAwaitVerdict, kOpen, kClosing };
+
+  // Handles whole packets from the front while wants_input(); returns the bytes used.
+  std::size_t consume(ByteView bytes);
+  // The client must wait and it is not its own doing, so its silence is not held against it.
+  [[nodiscard]] bool waits_for_owner() const;
+  void on_packet(std::uint8_t first_byte, ByteView body);
+  void on_first_packet(std::uint8_t first_byte, ByteView body);
+  void on_publish_packet(std::uint8_t flags, ByteView body);
+  void on_subscribe_packet(ByteView body);
+  void on_unsubscribe_packet(ByteView body);
+  void on_puback_packet(ByteView body);
+  void on_disconnect_packet(ByteView body);
+  void on_fault(std::string_view where, const Fault& fault);
+  void close_with_connack(ReasonCode code, std::string_view reason);
+  void release_held();
+  [[nodiscard]] std::uint32_t packet_bytes_max() const;
+  [[nodiscard]] Duration keep_alive_grace() const;
+
+  const ConnectionLimits limits_;
+  ConnectionHandler& handler_;
+  Phase phase_ = Phase::kAwaitConnect;
+  Protocol protocol_ = Protocol::kV5;
+  bool request_problem_information_ = true;
+  bool waited_for_owner_ = false;  // until the next given time
+  std::uint16_t unacknowledged_ = 0;
+  std::uint16_t keep_alive_s_ = 0;
+  std::uint16_t client_receive_maximum_ = 65'535;
+  std::uint32_t client_packet_bytes_max_ = kRemainingLengthMax + static_cast<std::uint32_t>(kFixedHeaderBytesMax);
+  std::uint32_t session_expiry_s_ = 0;
+  Instant opened_at_;
+  Instant heard_at_;
+  Bytes output_;
+  Bytes held_;
+  Bytes properties_scratch_;
+  std::vector<SubscribeEntry> entries_scratch_;
+  std::vector<std::string_view> filters_scratch_;
+};
+
+}  // namespace hedgerow::mqtt

@@ -1,0 +1,74 @@
+// MQTT 5 properties as a client sends them: section 2.2.2.
+//
+//   properties := length(varint) { identifier(varint) value }      each value's type follows from its identifier
+//
+// Pure; the result borrows from the input; no allocation.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "daemon/mqtt/reader.hpp"
+#include "sync/base/bytes.hpp"
+
+namespace hedgerow::mqtt {
+
+enum class PropertyId : std::uint8_t {
+  kPayloadFormatIndicator = 0x01,
+  kMessageExpiryInterval = 0x02,
+  kContentType = 0x03,
+  kResponseTopic = 0x08,
+  kCorrelationData = 0x09,
+  kSubscriptionIdentifier = 0x0B,
+  kSessionExpiryInterval = 0x11,
+  kAssignedClientIdentifier = 0x12,
+  kServerKeepAlive = 0x13,
+  kAuthenticationMethod = 0x15,
+  kAuthenticationData = 0x16,
+  kRequestProblemInformation = 0x17,
+  kWillDelayInterval = 0x18,
+  kRequestResponseInformation = 0x19,
+  kResponseInformation = 0x1A,
+  kServerReference = 0x1C,
+  kReasonString = 0x1F,
+  kReceiveMaximum = 0x21,
+  kTopicAliasMaximum = 0x22,
+  kTopicAlias = 0x23,
+  kMaximumQos = 0x24,
+  kRetainAvailable = 0x25,
+  kUserProperty = 0x26,
+  kMaximumPacketSize = 0x27,
+  kWildcardSubscriptionAvailable = 0x28,
+  kSubscriptionIdentifierAvailable = 0x29,
+  kSharedSubscriptionAvailable = 0x2A,
+};
+
+// Where the properties stand: decides which are allowed.
+enum class PropertyPlace : std::uint8_t { kConnect, kWill, kPublish, kPuback, kSubscribe, kUnsubscribe, kDisconnect };
+
+// The values that somebody here acts upon; the others are checked and stay in `raw`.
+struct Properties {
+  ByteView raw;               // all properties, without the length in front
+  std::uint64_t present = 0;  // bit N: identifier N occurs
+  std::uint32_t session_expiry_s = 0;
+  std::uint32_t message_expiry_s = 0;
+  std::size_t message_expiry_offset = 0;  // of its identifier in raw; with it, kMessageExpiryBytes long
+  std::uint32_t packet_bytes_max = 0;
+  std::uint32_t subscription_identifier = 0;
+  std::uint16_t receive_maximum = 0;
+  bool request_problem_information = true;
+
+  [[nodiscard]] bool has(PropertyId id) const { return ((present >> static_cast<unsigned>(id)) & 1U) != 0; }
+};
+
+inline constexpr std::size_t kMessageExpiryBytes = 5;
+
+// Reads the length and as many bytes of properties. Faults: what the standard forbids at this place, in a client's
+// packet.
+[[nodiscard]] Decoded<Properties> decode_properties(Reader& in, PropertyPlace place);
+
+// True iff the bytes may be Publication::properties: for bytes that come from elsewhere than a client's PUBLISH.
+[[nodiscard]] bool are_forwardable_properties(ByteView raw);
+
+}  // namespace hedgerow::mqtt
