@@ -45,13 +45,13 @@ struct LocalWrite {
 struct CommittedSegment {
   ChannelNo channel{};
   std::shared_ptr<const SegmentRow> segment;
-  Hash256 head_before{};   // the chain's hash before the first op
+  Hash256 head_before{};  // the chain's hash before the first op
   Hash256 head_after{};
-  std::vector<Op> ops;     // op i has seq first_seq + i and arrival first_arrival + i
+  std::vector<Op> ops;  // op i has seq first_seq + i and arrival first_arrival + i
 };
 
 struct Committed {
-  std::vector<CommittedSegment> segments;   // in arrival order
+  std::vector<CommittedSegment> segments;  // in arrival order
   // Snapshot answers that were merged: their records are in the log now and must be read from there (they may be many).
   std::vector<ChannelNo> merged;
   Arrival last_arrival = 0;
@@ -71,8 +71,8 @@ class Engine {
  public:
   Engine(Storage& storage, Hasher& hasher);
 
-  // Reads the state and defines the channels. Call once. Channels that the database knows but `channels` leaves out stay
-  // stored and keep replicating with their data untouched.
+  // Reads the state and defines the channels. Call once. Channels that the database knows but `channels` leaves out
+  // stay stored and keep replicating with their data untouched.
   Expected<void> open(const std::vector<ChannelSettings>& channels);
 
   [[nodiscard]] ReplicaId self() const;

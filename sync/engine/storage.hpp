@@ -21,10 +21,10 @@ namespace hedgerow::sync {
 // How far one replica's ops are held in one channel.
 struct ReplicaState {
   ReplicaId replica{};
-  Seq seq = 0;         // the frontier: everything up to here that still matters is held
-  Hash256 head{};      // the chain's hash of op `seq`
-  Seq trimmed = 0;     // ops up to here may be missing from the log (trimmed here, or absent from a snapshot received);
-                       // every op in (trimmed, seq] is in the log
+  Seq seq = 0;      // the frontier: everything up to here that still matters is held
+  Hash256 head{};   // the chain's hash of op `seq`
+  Seq trimmed = 0;  // ops up to here may be missing from the log (trimmed here, or absent from a snapshot received);
+                    // every op in (trimmed, seq] is in the log
 };
 
 struct ChannelState {
@@ -34,9 +34,9 @@ struct ChannelState {
 };
 
 struct StoredState {
-  ReplicaId self{};            // drawn when the database was made
+  ReplicaId self{};  // drawn when the database was made
   Arrival last_arrival = 0;
-  Stamp last_stamp;            // the greatest stamp ever committed here: the clock starts after it
+  Stamp last_stamp;  // the greatest stamp ever committed here: the clock starts after it
   std::vector<ChannelState> channels;
 };
 
@@ -45,7 +45,7 @@ struct SegmentRow {
   ReplicaId replica{};
   Seq first_seq = 0;
   std::uint32_t count = 0;
-  Arrival first_arrival = 0;     // op i of the segment arrived as first_arrival + i
+  Arrival first_arrival = 0;  // op i of the segment arrived as first_arrival + i
   std::uint64_t newest_wall_ms = 0;
   Bytes bytes;
 };
@@ -122,9 +122,9 @@ class Storage {
   virtual Expected<void> put_cell(ChannelNo, const Cell&) = 0;
   virtual Expected<void> add_gap(ChannelNo, const Gap&) = 0;
 
-  // Trimming by keep: drops whole segments from the oldest arrival on, while the channel's log exceeds size_bytes or the
-  // segment's newest op is older than oldest_wall_ms; at most `segments_max` a call. Returns what went, oldest first; the
-  // engine then records gaps and trimmed marks.
+  // Trimming by keep: drops whole segments from the oldest arrival on, while the channel's log exceeds size_bytes or
+  // the segment's newest op is older than oldest_wall_ms; at most `segments_max` a call. Returns what went, oldest
+  // first; the engine then records gaps and trimmed marks.
   struct Trimmed {
     ReplicaId replica{};
     Seq first = 0;

@@ -52,9 +52,9 @@ using MessagePtr = std::shared_ptr<const Message>;
 
 // What the op does. At least one of record and cell is set.
 struct OpKind {
-  bool record = false;  // a message in the log, delivered to sessions
-  bool cell = false;    // sets the topic's retained message; an empty payload deletes it
-  std::uint8_t qos = 0; // of the publish: 0 (cell only) to 2
+  bool record = false;   // a message in the log, delivered to sessions
+  bool cell = false;     // sets the topic's retained message; an empty payload deletes it
+  std::uint8_t qos = 0;  // of the publish: 0 (cell only) to 2
   bool operator==(const OpKind&) const = default;
 };
 

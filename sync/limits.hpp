@@ -1,0 +1,44 @@
+// Every bound of the sync library in one place (G6). Beyond one of them the answer is an error that names it.
+// Thread rule: constants.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hedgerow::sync {
+
+// One op. MQTT allows topics of 65,535 bytes [MQTT-1.5.4]; larger payloads are refused by the MQTT endpoint, which
+// announces this as part of its Maximum Packet Size.
+inline constexpr std::size_t kTopicBytesMax = 65'535;
+inline constexpr std::size_t kPropertiesBytesMax = 65'535;
+inline constexpr std::size_t kPayloadBytesMax = std::size_t{1} << 20U;
+
+// The last millisecond of the year 9999: no stamp lies beyond it, so that a forged one cannot exhaust the clock's 48
+// bits.
+inline constexpr std::uint64_t kStampWallMsMax = 253'402'300'799'999;
+
+// One segment. A builder closes it at the soft bound; the hard bound leaves room for one op of the greatest size.
+inline constexpr std::size_t kSegmentOpsMax = 4096;
+inline constexpr std::size_t kSegmentBytesSoft = std::size_t{256} << 10U;
+inline constexpr std::size_t kSegmentBytesMax = std::size_t{1536} << 10U;
+static_assert(kSegmentBytesSoft + kTopicBytesMax + kPropertiesBytesMax + kPayloadBytesMax + 256 <= kSegmentBytesMax);
+
+// One channel. Every life of every node's database is a replica: forty boards reach this after a hundred lives each.
+inline constexpr std::size_t kReplicasPerChannelMax = 4096;
+inline constexpr std::size_t kChannelNameBytesMax = 255;
+inline constexpr std::size_t kPeerNameBytesMax = 255;
+
+// One answer to a pull: as many items as fit, at least one, so one item of the greatest size decides.
+inline constexpr std::size_t kAnswerBytesDefault = std::size_t{256} << 10U;
+inline constexpr std::size_t kPageBytesMax = std::size_t{2} << 20U;
+static_assert(kPageBytesMax >= kSegmentBytesMax + 16);
+// What one answer may read to find what the requester lacks; a page may then be short or empty.
+inline constexpr std::size_t kAnswerScanBytesMax = std::size_t{4} << 20U;
+inline constexpr std::size_t kResumeTokenBytesMax = 32 + kTopicBytesMax + kReplicasPerChannelMax * 18;
+// Pages of one snapshot answer: 2^20 pages of 256 KiB are 256 GiB.
+inline constexpr std::uint64_t kPagesMax = std::uint64_t{1} << 20U;
+
+// Retention: segments dropped in one step.
+inline constexpr std::size_t kTrimSegmentsPerStep = 64;
+
+}  // namespace hedgerow::sync

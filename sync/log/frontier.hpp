@@ -1,0 +1,59 @@
+// The frontier as peers exchange it: per replica, the highest sequence number up to which a node holds everything that
+// still matters. DESIGN 2.
+// Pure. Thread rule: plain values.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "sync/log/op.hpp"
+
+namespace hedgerow::sync {
+
+struct FrontierEntry {
+  ReplicaId replica{};
+  Seq seq = 0;
+  bool operator==(const FrontierEntry&) const = default;
+};
+
+// Ordered by replica, each at most once, no zeros. Replicas that are not listed stand at 0.
+using Frontier = std::vector<FrontierEntry>;
+
+// Works for anything ordered by `replica` that has a `seq`: Frontier and std::vector<ReplicaState>.
+template <class Entries>
+[[nodiscard]] Seq seq_in(const Entries& entries, ReplicaId replica) {
+  const auto found = std::lower_bound(entries.begin(), entries.end(), replica,
+                                      [](const auto& entry, ReplicaId wanted) { return entry.replica < wanted; });
+  return found != entries.end() && found->replica == replica ? found->seq : 0;
+}
+
+template <class States>
+[[nodiscard]] Frontier frontier_of(const States& states) {
+  Frontier out;
+  out.reserve(states.size());
+  for (const auto& state : states) {
+    if (state.seq > 0) out.push_back({.replica = state.replica, .seq = state.seq});
+  }
+  return out;
+}
+
+// True iff the entries are ordered by replica, each at most once: what a decoder must check.
+template <class Entries>
+[[nodiscard]] bool is_ordered_by_replica(const Entries& entries) {
+  return std::adjacent_find(entries.begin(), entries.end(),
+                            [](const auto& a, const auto& b) { return !(a.replica < b.replica); }) == entries.end();
+}
+
+// Ops that `ahead` counts and `behind` does not.
+template <class Ahead, class Behind>
+[[nodiscard]] std::uint64_t ops_missing(const Ahead& ahead, const Behind& behind) {
+  std::uint64_t missing = 0;
+  for (const auto& entry : ahead) {
+    const Seq theirs = seq_in(behind, entry.replica);
+    if (entry.seq > theirs) missing += entry.seq - theirs;
+  }
+  return missing;
+}
+
+}  // namespace hedgerow::sync
