@@ -1,0 +1,301 @@
+#include "daemon/net_asio/connection.hpp"
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <utility>
+
+namespace hedgerow::net_asio {
+namespace {
+
+using boost::system::error_code;
+using Tcp = asio::ip::tcp;
+
+std::string endpoint_text(const Tcp::endpoint& endpoint) {
+  const std::string address = endpoint.address().to_string();
+  const std::string port = std::to_string(endpoint.port());
+  return endpoint.address().is_v6() ? "[" + address + "]:" + port : address + ":" + port;
+}
+
+bool would_block(const error_code& error) {
+  return error == asio::error::would_block || error == asio::error::try_again || error == asio::error::interrupted;
+}
+
+}  // namespace
+
+Connection::Connection(EventLoop::Impl& loop, std::shared_ptr<ListenerState> listener, Tcp::socket socket,
+                       const Tcp::endpoint& remote)
+    : loop_(loop),
+      listener_(std::move(listener)),
+      socket_(std::move(socket)),
+      address_(remote.address()),
+      remote_(endpoint_text(remote)) {}
+
+void Connection::start() {
+  if (listener_->settings.tls) {
+    start_handshake();
+  } else {
+    open();
+    wait_readable();
+  }
+}
+
+void Connection::start_handshake() {
+  handshake_ = listener_->handshakes.insert(listener_->handshakes.end(), this);
+  auto channel = security::TlsChannel::create(listener_->settings.tls, security::TlsSide::kServer);
+  if (!channel) {
+    refuse(&Refused::by_handshake, channel.error().what);
+    return;
+  }
+  channel_ = std::move(*channel);
+  arm_deadline(listener_->settings.limits.handshake_time);
+  wait_readable();
+}
+
+void Connection::leave_handshakes() {
+  if (state_ == State::kHandshaking && listener_->settings.tls) listener_->handshakes.erase(handshake_);
+}
+
+void Connection::refuse(std::uint64_t Refused::*count, const std::string& reason) {
+  listener_->refused.*count += 1;
+  listener_->last_refusal = remote_ + ": " + reason;
+  finish(reason);
+}
+
+void Connection::open() {
+  leave_handshakes();
+  deadline_.reset();
+  state_ = State::kOpen;
+  node::Arrived arrived{.listener = listener_->settings.name, .remote = remote_, .identity = std::nullopt};
+  if (is_tls()) arrived.identity = channel_->peer();
+  handler_ = listener_->acceptor->on_accept(EventLoop::now(), arrived, *this);
+  if (!handler_) {
+    listener_->refused.by_acceptor += 1;
+    listener_->last_refusal = remote_ + ": not accepted";
+    begin_closing("not accepted");
+  }
+}
+
+void Connection::send(Bytes& bytes) {
+  if (state_ != State::kOpen) {
+    bytes.clear();
+    return;
+  }
+  if (bytes.empty()) return;
+  unsent_ = true;
+  plain_.push(bytes);
+  flush_soon();
+}
+
+void Connection::flush_soon() {
+  flush_is_due_ = true;
+  if (in_input_ || waiting_writable_ || flush_listed_) return;
+  flush_listed_ = true;
+  loop_.flush_later(shared_from_this());
+}
+
+void Connection::pause_reading(bool paused) {
+  paused_ = paused;
+  wait_readable();
+}
+
+void Connection::close() {
+  if (state_ == State::kOpen) begin_closing("closed by this node");
+}
+
+void Connection::begin_closing(std::string reason) {
+  leave_handshakes();
+  state_ = State::kClosing;
+  reason_ = std::move(reason);
+  arm_deadline(kCloseTime);
+  wait_readable();
+  flush_soon();
+}
+
+bool Connection::wants_input() const {
+  switch (state_) {
+    case State::kHandshaking:
+    case State::kClosing:
+    case State::kLingering: return true;
+    case State::kOpen: return !paused_;
+    case State::kClosed: return false;
+  }
+  return false;
+}
+
+void Connection::wait_readable() {
+  if (waiting_readable_ || !wants_input()) return;
+  waiting_readable_ = true;
+  socket_.async_wait(Tcp::socket::wait_read, [self = shared_from_this()](const error_code&) {
+    self->waiting_readable_ = false;
+    self->on_readable();
+  });
+}
+
+void Connection::on_readable() {
+  if (!wants_input()) return;
+  error_code error;
+  const std::size_t count = socket_.read_some(asio::buffer(loop_.read_buffer), error);
+  if (error && !would_block(error)) {
+    const std::string reason = error == asio::error::eof ? "closed by the peer" : "connection lost: " + error.message();
+    if (state_ == State::kHandshaking) {
+      refuse(&Refused::by_handshake, reason + " during the TLS handshake");
+    } else {
+      finish(reason_.empty() ? reason : reason_);
+    }
+    return;
+  }
+  in_input_ = true;
+  if (!error) take_input(ByteView{loop_.read_buffer}.first(count));
+  in_input_ = false;
+  // What the handler sent is complete now: no reason to wait for the end of the turn.
+  if (flush_is_due_) flush();
+  wait_readable();
+}
+
+void Connection::take_input(ByteView bytes) {
+  switch (state_) {
+    case State::kHandshaking:
+    case State::kOpen:
+      if (is_tls()) {
+        take_ciphertext(bytes);
+      } else {
+        handler_->on_bytes(EventLoop::now(), bytes);
+      }
+      return;
+    case State::kClosing:
+    case State::kLingering:
+    case State::kClosed: return;
+  }
+}
+
+void Connection::take_ciphertext(ByteView bytes) {
+  loop_.plaintext.clear();
+  const Expected<void> fed = channel_->feed(bytes, loop_.plaintext);
+  take_outgoing();
+  if (state_ == State::kHandshaking && channel_->peer().has_value()) open();
+  if (state_ == State::kOpen && !loop_.plaintext.empty()) handler_->on_bytes(EventLoop::now(), loop_.plaintext);
+  if (!fed) {
+    const std::string& reason = fed.error().what;
+    if (state_ == State::kHandshaking) {
+      listener_->refused.by_handshake += 1;
+      listener_->last_refusal = remote_ + ": " + reason;
+    }
+    if (state_ == State::kHandshaking || state_ == State::kOpen) begin_closing(reason);
+  } else if (channel_->state() == security::TlsChannel::State::kPeerClosed && state_ == State::kOpen) {
+    begin_closing("closed by the peer");
+  }
+}
+
+void Connection::take_outgoing() {
+  Bytes ciphertext;
+  if (!channel_->take_outgoing(ciphertext)) return;
+  cipher_.push(ciphertext);
+  flush_is_due_ = true;
+}
+
+bool Connection::encrypt() {
+  while (!plain_.empty() && cipher_.bytes() < kCiphertextBytesMax) {
+    const Expected<std::size_t> taken = channel_->write(plain_.front());
+    if (!taken) {
+      finish(reason_.empty() ? taken.error().what : reason_);
+      return false;
+    }
+    plain_.consume(*taken);
+    take_outgoing();
+    if (*taken == 0) break;
+  }
+  return true;
+}
+
+void Connection::flush() {
+  flush_is_due_ = false;
+  if (waiting_writable_ || state_ == State::kClosed || state_ == State::kLingering) return;
+  WriteQueue& out = is_tls() ? cipher_ : plain_;
+  for (;;) {
+    if (is_tls() && channel_->state() == security::TlsChannel::State::kOpen && !encrypt()) return;
+    if (out.empty()) break;
+    out.gather(loop_.pieces);
+    loop_.buffers.clear();
+    for (const ByteView piece : loop_.pieces) loop_.buffers.emplace_back(piece.data(), piece.size());
+    error_code error;
+    out.consume(socket_.write_some(loop_.buffers, error));
+    if (would_block(error)) {
+      wait_writable();
+      return;
+    }
+    if (error) {
+      finish(reason_.empty() ? "connection lost: " + error.message() : reason_);
+      return;
+    }
+  }
+  flush_is_due_ = false;
+  on_flushed();
+}
+
+void Connection::wait_writable() {
+  waiting_writable_ = true;
+  socket_.async_wait(Tcp::socket::wait_write, [self = shared_from_this()](const error_code&) {
+    self->waiting_writable_ = false;
+    self->flush();
+  });
+}
+
+void Connection::on_flushed() {
+  if (state_ == State::kOpen) {
+    if (std::exchange(unsent_, false)) handler_->on_drained(EventLoop::now());
+    return;
+  }
+  if (state_ != State::kClosing) return;
+  if (is_tls() && channel_->state() != security::TlsChannel::State::kClosed) {
+    channel_->close();
+    take_outgoing();
+    if (!cipher_.empty()) {
+      flush();
+      return;
+    }
+  }
+  error_code ignored;
+  socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+  state_ = State::kLingering;
+}
+
+void Connection::arm_deadline(Duration time) {
+  deadline_ = std::make_unique<asio::steady_timer>(loop_.context);
+  deadline_->expires_at(to_steady(EventLoop::now() + time));
+  deadline_->async_wait([self = shared_from_this()](const error_code& error) {
+    // An expiry that was on its way when the deadline moved is none.
+    if (error || !self->deadline_ || self->deadline_->expiry() > to_steady(EventLoop::now())) return;
+    if (self->state_ == State::kHandshaking) {
+      self->refuse(&Refused::by_time, "the TLS handshake took too long");
+    } else {
+      self->finish(self->reason_);
+    }
+  });
+}
+
+void Connection::finish(const std::string& reason) {
+  if (state_ == State::kClosed) return;
+  const std::shared_ptr<Connection> self = shared_from_this();
+  leave_handshakes();
+  state_ = State::kClosed;
+  error_code ignored;
+  socket_.close(ignored);
+  deadline_.reset();
+  plain_.clear();
+  cipher_.clear();
+  const std::unique_ptr<node::StreamHandler> handler = std::move(handler_);
+  if (handler) handler->on_closed(EventLoop::now(), reason);
+  channel_.reset();
+  loop_.remove(self);
+}
+
+void Connection::abandon() {
+  state_ = State::kClosed;
+  error_code ignored;
+  socket_.close(ignored);
+  deadline_.reset();
+  handler_.reset();
+  channel_.reset();
+}
+
+}  // namespace hedgerow::net_asio

@@ -1,0 +1,171 @@
+#include "daemon/net_asio/listener.hpp"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/socket_base.hpp>
+#include <utility>
+
+#include "daemon/net_asio/connection.hpp"
+#include "daemon/net_asio/loop_impl.hpp"
+#include "daemon/net_asio/port_holder.hpp"
+
+namespace hedgerow::net_asio {
+namespace {
+
+using boost::system::error_code;
+using Tcp = asio::ip::tcp;
+using ProbeIdle = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPIDLE>;
+using ProbeInterval = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPINTVL>;
+using ProbeCount = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPCNT>;
+
+std::string address_text(const std::string& host, std::uint16_t port) {
+  const bool is_v6 = host.find(':') != std::string::npos;
+  return (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+// Accepts until its listener goes.
+class Accepting : public std::enable_shared_from_this<Accepting> {
+ public:
+  Accepting(EventLoop::Impl& loop, std::shared_ptr<ListenerState> state)
+      : loop_(loop), state_(std::move(state)), acceptor_(loop.context), pause_(loop.context) {}
+
+  [[nodiscard]] Tcp::acceptor& acceptor() { return acceptor_; }
+  [[nodiscard]] const ListenerState& state() const { return *state_; }
+
+  void accept_next() {
+    acceptor_.async_accept([self = shared_from_this()](const error_code& error, Tcp::socket socket) {
+      if (!self->acceptor_.is_open()) return;
+      if (error && is_exhaustion(error)) {
+        self->rest();
+        return;
+      }
+      if (!error) self->take(std::move(socket));
+      self->accept_next();
+    });
+  }
+
+  void stop() {
+    error_code ignored;
+    acceptor_.close(ignored);
+    pause_.cancel();
+    while (!state_->handshakes.empty()) state_->handshakes.front()->finish("the listener closed");
+  }
+
+ private:
+  static bool is_exhaustion(const error_code& error) {
+    return error == boost::system::errc::too_many_files_open ||
+           error == boost::system::errc::too_many_files_open_in_system ||
+           error == boost::system::errc::no_buffer_space || error == boost::system::errc::not_enough_memory;
+  }
+
+  // The connection that could not be accepted stays ready: going on at once would spin.
+  void rest() {
+    pause_.expires_at(to_steady(EventLoop::now() + kAcceptPause));
+    pause_.async_wait([self = shared_from_this()](const error_code& error) {
+      if (!error && self->acceptor_.is_open()) self->accept_next();
+    });
+  }
+
+  void take(Tcp::socket socket) {
+    error_code error;
+    const Tcp::endpoint remote = socket.remote_endpoint(error);
+    if (!error) socket.non_blocking(true, error);
+    if (error) return;  // gone already
+    if (!loop_.admits(remote.address(), state_->settings.limits)) {
+      state_->refused.by_limit += 1;
+      state_->last_refusal = remote.address().to_string() + ": too many connections";
+      return;
+    }
+    if (state_->handshakes.size() >= state_->settings.limits.handshakes_max) {
+      state_->handshakes.front()->refuse(&Refused::by_limit, "crowded out by newer TLS handshakes");
+    }
+    // Hints to the kernel: a socket works without them.
+    socket.set_option(Tcp::no_delay(true), error);
+    socket.set_option(asio::socket_base::keep_alive(true), error);
+    socket.set_option(ProbeIdle(static_cast<int>(kTcpProbeAfter.count())), error);
+    socket.set_option(ProbeInterval(static_cast<int>(kTcpProbeEvery.count())), error);
+    socket.set_option(ProbeCount(kTcpProbes), error);
+    const auto connection = std::make_shared<Connection>(loop_, state_, std::move(socket), remote);
+    loop_.add(connection);
+    connection->start();
+  }
+
+  EventLoop::Impl& loop_;
+  std::shared_ptr<ListenerState> state_;
+  Tcp::acceptor acceptor_;
+  asio::steady_timer pause_;
+};
+
+class AsioListener final : public Listener {
+ public:
+  AsioListener(std::shared_ptr<Accepting> accepting, const Tcp::endpoint& bound)
+      : accepting_(std::move(accepting)), bound_(bound) {}
+  ~AsioListener() override { accepting_->stop(); }
+
+  [[nodiscard]] const std::string& name() const override { return accepting_->state().settings.name; }
+  [[nodiscard]] std::string address() const override {
+    return address_text(bound_.address().to_string(), bound_.port());
+  }
+  [[nodiscard]] std::uint16_t port() const override { return bound_.port(); }
+  [[nodiscard]] Refused refused() const override { return accepting_->state().refused; }
+  [[nodiscard]] const std::string& last_refusal() const override { return accepting_->state().last_refusal; }
+
+ private:
+  std::shared_ptr<Accepting> accepting_;
+  Tcp::endpoint bound_;
+};
+
+tl::unexpected<Error> bind_failure(const ListenSettings& settings, const error_code& error) {
+  const std::string what = "listener \"" + settings.name + "\": " + address_text(settings.host, settings.port) + " ";
+  if (error == asio::error::address_in_use) {
+    return fail(Category::kUnavailable, what + "is in use, " + describe_port_holder(settings.port) +
+                                            ": stop that program, or give this listener another port");
+  }
+  if (error == asio::error::access_denied) {
+    return fail(Category::kRefused,
+                what +
+                    "is not permitted: ports below 1024 need CAP_NET_BIND_SERVICE (AmbientCapabilities= in the "
+                    "service unit), or choose a port from 1024 on");
+  }
+  if (error == boost::system::errc::address_not_available) {
+    return fail(Category::kUnavailable, what +
+                                            "cannot be bound: this machine has no such address (`ip address` lists "
+                                            "those that it has)");
+  }
+  return fail(Category::kIo, what + "cannot be bound: " + error.message());
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Listener>> listen(EventLoop& loop, ListenSettings settings, node::StreamAcceptor& acceptor) {
+  error_code error;
+  const asio::ip::address address = asio::ip::make_address(settings.host, error);
+  if (error) {
+    return fail(Category::kInvalidInput,
+                "listener \"" + settings.name + "\": \"" + settings.host +
+                    "\" is no IP address: write one that this machine has, or 0.0.0.0 for all");
+  }
+  auto state = std::make_shared<ListenerState>();
+  state->settings = std::move(settings);
+  state->acceptor = &acceptor;
+  auto accepting = std::make_shared<Accepting>(loop.impl(), state);
+  Tcp::acceptor& socket = accepting->acceptor();
+  const Tcp::endpoint endpoint(address, state->settings.port);
+  socket.open(endpoint.protocol(), error);
+  // A restarted daemon must not wait for old connections to time out; Linux still refuses a port that is listened on.
+  if (!error) socket.set_option(asio::socket_base::reuse_address(true), error);
+  // One listener, one family: 0.0.0.0 and :: can stand side by side.
+  if (!error && address.is_v6()) socket.set_option(asio::ip::v6_only(true), error);
+  if (!error) socket.bind(endpoint, error);
+  if (!error) socket.listen(kListenBacklog, error);
+  const Tcp::endpoint bound = error ? endpoint : socket.local_endpoint(error);
+  if (error) return bind_failure(state->settings, error);
+  accepting->accept_next();
+  return std::make_unique<AsioListener>(std::move(accepting), bound);
+}
+
+}  // namespace hedgerow::net_asio
