@@ -15,16 +15,10 @@
 
 namespace hedgerow::config {
 
-// True iff the filter obeys [MQTT-4.7.1-1], [MQTT-4.7.1-2], [MQTT-4.7.3-1] and [MQTT-4.7.3-2].
-[[nodiscard]] bool is_valid_filter(std::string_view filter);
-
-// True iff the filter matches the topic, a topic with leading $ only where the filter spells its first level
-// [MQTT-4.7.2-1]. REQUIRES: is_valid_filter(filter)
-[[nodiscard]] bool filter_matches(std::string_view filter, std::string_view topic);
-
 class ChannelMap {
  public:
-  // REQUIRES: valid filters, no two alike. Config::channels of a parsed file is such a list.
+  // REQUIRES: filters valid by mqtt::is_valid_topic_filter, none shared, no two alike. Config::channels of a parsed
+  // file is such a list.
   explicit ChannelMap(std::vector<Channel> channels);
 
   // The index in channels() of the channel that owns the topic; none when no filter matches, in which case the broker

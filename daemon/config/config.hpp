@@ -33,13 +33,15 @@ inline constexpr std::size_t kFileBytesMax = std::size_t{1} << 20U;
 inline constexpr std::size_t kListenersMax = 16;
 inline constexpr std::size_t kPeersMax = 64;
 inline constexpr std::size_t kChannelsMax = 64;  // of the user; the built-in one comes on top
-inline constexpr std::size_t kNameBytesMax = 63;
 inline constexpr std::size_t kFilterBytesMax = 1024;
 
 enum class Auth {
   kCertificate,  // mutual TLS, the certificate's name is the client's
   kAnonymous,    // whoever can connect may publish and subscribe
 };
+
+// As the file spells them.
+[[nodiscard]] std::string_view to_string(Auth auth);
 
 struct Listener {
   std::string name;  // unique; "listener-1", "listener-2" … by position where the file gives none
@@ -54,6 +56,8 @@ enum class Scope {
   kLocal,  // stays on this node
 };
 
+[[nodiscard]] std::string_view to_string(Scope scope);
+
 // How much of a channel's records a node keeps; whichever bound is reached first trims the oldest.
 struct Keep {
   std::chrono::seconds age = std::chrono::hours{24};
@@ -63,7 +67,7 @@ struct Keep {
 };
 
 struct Channel {
-  std::string name;    // unique
+  std::string name;    // unique; follows security::check_name, as do the names of mesh, node and listeners
   std::string filter;  // unique, a valid MQTT topic filter
   Scope scope = Scope::kMesh;
   Keep keep;
@@ -90,11 +94,7 @@ struct Config {
 // An error when the address is not loopback: without a file there is no authentication.
 [[nodiscard]] Expected<Config> listen_only(const HostPort& address, std::filesystem::path data);
 
-// Meshes, nodes, listeners and channels: 1 to 63 of A-Z a-z 0-9 - _ . and the first a letter or digit. Such a name is
-// one topic level, one file name and one certificate name without any escaping.
-[[nodiscard]] bool is_valid_name(std::string_view name);
-
-// What --check prints: one line for each thing the configuration sets up.
+// What --check prints: one line for each thing that the configuration sets up, each ended by a newline.
 [[nodiscard]] std::string describe(const Config& config);
 
 }  // namespace hedgerow::config

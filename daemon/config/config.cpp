@@ -1,0 +1,68 @@
+#include "daemon/config/config.hpp"
+
+#include <utility>
+
+#include "daemon/config/quantity.hpp"
+
+namespace hedgerow::config {
+
+Channel system_channel() {
+  return {.name = std::string{kSystemChannelName},
+          .filter = std::string{kSystemTopicRoot} + "/#",
+          .scope = Scope::kMesh,
+          .keep = {.age = std::chrono::hours{24}, .size_bytes = std::uint64_t{4} << 20U}};
+}
+
+Channel default_channel() { return {.name = "default", .filter = "#", .scope = Scope::kMesh, .keep = {}}; }
+
+Expected<Config> listen_only(const HostPort& address, std::filesystem::path data) {
+  if (!is_loopback(address)) {
+    return fail(Category::kInvalidInput, to_string(address) +
+                                             " is not an address of this board alone: without a configuration file "
+                                             "nobody is authenticated, so --listen takes 127.0.0.1:PORT or [::1]:PORT");
+  }
+  return Config{.mesh = std::string{kLocalMeshName},
+                .node = {},
+                .data = std::move(data),
+                .listeners = {{.name = "listener-1",
+                               .address = address,
+                               .tls = false,
+                               .auth = Auth::kAnonymous,
+                               .plaintext_accepted = false}},
+                .peers = {},
+                .channels = {system_channel(), default_channel()}};
+}
+
+std::string_view to_string(Auth auth) {
+  switch (auth) {
+    case Auth::kCertificate: return "certificate";
+    case Auth::kAnonymous: return "anonymous";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(Scope scope) {
+  switch (scope) {
+    case Scope::kMesh: return "mesh";
+    case Scope::kLocal: return "local";
+  }
+  return "unknown";
+}
+
+std::string describe(const Config& config) {
+  std::string out = "mesh " + config.mesh + ", " +
+                    (config.node.empty() ? "node named by its certificate or host name" : "node " + config.node) +
+                    ", data in " + config.data.string() + "\n";
+  for (const Listener& listener : config.listeners) {
+    out += "listener " + listener.name + " " + to_string(listener.address) + (listener.tls ? " TLS" : " plaintext") +
+           " " + std::string{to_string(listener.auth)} + "\n";
+  }
+  for (const HostPort& peer : config.peers) out += "peer " + to_string(peer) + "\n";
+  for (const Channel& channel : config.channels) {
+    out += "channel " + channel.name + " " + channel.filter + " " + std::string{to_string(channel.scope)} + ", keep " +
+           format_duration(channel.keep.age) + " and " + format_size(channel.keep.size_bytes) + "\n";
+  }
+  return out;
+}
+
+}  // namespace hedgerow::config
