@@ -41,4 +41,32 @@ inline constexpr std::uint64_t kPagesMax = std::uint64_t{1} << 20U;
 // Retention: segments dropped in one step.
 inline constexpr std::size_t kTrimSegmentsPerStep = 64;
 
+// Links. Every message travels whole; the caller's transport must carry kLinkMessageBytesMax.
+inline constexpr std::size_t kLinksMax = 64;
+inline constexpr std::size_t kChannelsPerLinkMax = 256;
+inline constexpr std::size_t kRangeSegmentsMax = 16'384;
+inline constexpr std::size_t kReplicaMarkBytesMax = 8 + 10;
+inline constexpr std::size_t kReplicaStateBytesMax = 8 + 10 + 32 + 10;
+inline constexpr std::size_t kLinkMessageHeadBytesMax = 64;  // version, type, numbers, flags, lengths
+inline constexpr std::size_t kLinkMessageBytesMax =
+    kLinkMessageHeadBytesMax + kPageBytesMax + kReplicasPerChannelMax * kReplicaStateBytesMax;
+static_assert(kResumeTokenBytesMax <= kReplicasPerChannelMax * kReplicaStateBytesMax);
+static_assert(kLinkMessageHeadBytesMax + kTopicBytesMax + kPropertiesBytesMax + kPayloadBytesMax <=
+              kLinkMessageBytesMax);
+static_assert(kLinkMessageHeadBytesMax + kResumeTokenBytesMax + kReplicasPerChannelMax * kReplicaMarkBytesMax <=
+              kLinkMessageBytesMax);
+static_assert(kLinkMessageHeadBytesMax + 4 * kPeerNameBytesMax + kChannelsPerLinkMax * (kChannelNameBytesMax + 2) <=
+              kLinkMessageBytesMax);
+static_assert(kAnswerBytesDefault + kSegmentBytesMax + kRangeSegmentsMax * 3 <= kLinkMessageBytesMax);
+// Above this a link's send queue takes no push and no live message: pull repairs the one, the other is counted.
+inline constexpr std::size_t kLinkQueueBytesSoft = std::size_t{1} << 20U;
+// What was heard from peers and waits for its commit. Beyond it nothing more is asked for, and pushes are let go (pull
+// repairs). An answer that was asked for below the bound still comes.
+inline constexpr std::size_t kUnappliedBytesMax = std::size_t{2} << 20U;
+// Live messages: nodes remembered at once, and how many counts behind the newest one a late copy may come.
+inline constexpr std::size_t kLiveOriginsMax = 256;
+inline constexpr std::size_t kLiveWindow = 512;
+// Contradictions between chains that are remembered and reported, over all channels (G5).
+inline constexpr std::size_t kForksMax = 256;
+
 }  // namespace hedgerow::sync

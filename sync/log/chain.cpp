@@ -1,0 +1,42 @@
+#include "sync/log/chain.hpp"
+
+#include <gsl/assert>
+
+#include "sync/limits.hpp"
+#include "sync/log/codec.hpp"
+#include "sync/log/segment.hpp"
+
+namespace hedgerow::sync {
+
+namespace {
+constexpr std::uint8_t kVersion = 1;
+}  // namespace
+
+Hash256 Chain::next(const Hash256& predecessor, const ChainName& name, Seq seq, const Op& op) {
+  Expects(name.channel.size() <= kChannelNameBytesMax);
+  const Message& message = *op.message;
+  const bool expires = message.expiry_s.has_value();
+  scratch_.clear();
+  Writer out(scratch_);
+  out.u8(kVersion);
+  out.u8(static_cast<std::uint8_t>(name.channel.size()));
+  out.raw(name.channel);
+  out.u64(static_cast<std::uint64_t>(name.replica));
+  out.u64(seq);
+  out.u64(op.stamp.wall_ms);
+  out.u16(op.stamp.counter);
+  out.u8(static_cast<std::uint8_t>(op_flags(op.kind, op.stamp.quality) | (expires ? kFlagExpiry : 0U)));
+  out.u64(op.publisher);
+  out.u32(message.expiry_s.value_or(0));
+  out.u16(static_cast<std::uint16_t>(message.topic.size()));
+  out.raw(message.topic);
+  out.u16(static_cast<std::uint16_t>(message.properties.size()));
+  out.raw(message.properties);
+  out.u32(static_cast<std::uint32_t>(message.payload.size()));
+  out.raw(message.payload);
+  out.raw(predecessor);
+  hasher_.update(scratch_);
+  return hasher_.finish();
+}
+
+}  // namespace hedgerow::sync
