@@ -25,7 +25,8 @@ class JsonWriter {
   JsonWriter& string(std::string_view value);
   JsonWriter& integer(std::int64_t value);
   JsonWriter& unsigned_integer(std::uint64_t value);
-  // At most `decimals` (0 to 6) digits after the point. Infinities and NaN, which JSON has not, become null.
+  // Rounded to `decimals` (0 to 6) digits after the point, without zeros at the end. Infinities and NaN, which JSON has
+  // not, become null.
   JsonWriter& number(double value, int decimals);
   JsonWriter& boolean(bool value);
   JsonWriter& null();
@@ -42,6 +43,8 @@ class JsonWriter {
 
  private:
   void before_value();
+  JsonWriter& begin(char opening, char closing);
+  JsonWriter& end(char closing);
 
   std::string out_;
   std::vector<char> open_;  // the closing brackets still to come

@@ -1,0 +1,88 @@
+#include "daemon/monitor/status.hpp"
+
+#include <array>
+
+#include "daemon/monitor/json_writer.hpp"
+#include "sync/base/bytes.hpp"
+
+namespace hedgerow::monitor {
+
+namespace {
+
+std::string to_hex(std::uint64_t value) {
+  std::array<std::uint8_t, 8> big_endian{};
+  for (std::size_t at = 0; at < big_endian.size(); ++at) {
+    big_endian[at] = static_cast<std::uint8_t>(value >> (8 * (big_endian.size() - 1 - at)));
+  }
+  return hedgerow::to_hex(big_endian);
+}
+
+}  // namespace
+
+std::string_view to_string(LinkState state) {
+  switch (state) {
+    case LinkState::kConnecting: return "connecting";
+    case LinkState::kUp: return "up";
+    case LinkState::kDown: return "down";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(ClockQuality quality) {
+  switch (quality) {
+    case ClockQuality::kUnsynchronised: return "unsynchronised";
+    case ClockQuality::kSynchronised: return "synchronised";
+  }
+  return "unknown";
+}
+
+std::string to_json(const Status& status) {
+  JsonWriter out;
+  out.begin_object()
+      .field("node", status.node)
+      .field("replica", to_hex(status.replica))
+      .field("mesh", status.mesh)
+      .field("version", status.version)
+      .field("uptime_s", status.uptime_s)
+      .field("clock", to_string(status.clock));
+  out.key("listeners").begin_array();
+  for (const ListenerStatus& listener : status.listeners) {
+    out.begin_object()
+        .field("name", listener.name)
+        .field("address", listener.address)
+        .field("tls", listener.tls)
+        .field("plaintext", listener.plaintext)
+        .end_object();
+  }
+  out.end_array();
+  out.key("links").begin_array();
+  for (const LinkStatus& link : status.links) {
+    out.begin_object()
+        .field("peer", link.peer)
+        .field("address", link.address)
+        .field("state", to_string(link.state))
+        .field("dialled", link.dialled)
+        .field("lag", link.lag)
+        .end_object();
+  }
+  out.end_array();
+  out.key("channels").begin_array();
+  for (const ChannelStatus& channel : status.channels) {
+    out.begin_object()
+        .field("name", channel.name)
+        .field("filter", channel.filter)
+        .field("scope", channel.scope)
+        .field("digest", channel.digest)
+        .field("behind", channel.behind)
+        .end_object();
+  }
+  out.end_array();
+  return out.end_object().take();
+}
+
+std::string error_json(std::string_view sentence) {
+  JsonWriter out;
+  return out.begin_object().field("error", sentence).end_object().take();
+}
+
+}  // namespace hedgerow::monitor
