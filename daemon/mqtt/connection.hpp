@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -97,6 +98,8 @@ class Connection {
  public:
   // The handler must outlive the Connection. REQUIRES: limits.receive_maximum > 0.
   Connection(const ConnectionLimits& limits, ConnectionHandler& handler, Instant now);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   // The client sent this. Whole packets are decoded in place; a partial one is kept, up to the packet limit. What
   // cannot be handled yet (see wants_input) is kept too, so it is bounded by what the adapter reads at once.
@@ -116,7 +119,8 @@ class Connection {
   [[nodiscard]] std::uint16_t unacknowledged() const { return unacknowledged_; }
 
   // The owner's answers. Once closing() they do nothing, so late answers are harmless.
-  // accept, refuse. REQUIRES: on_connect was called, and neither was used yet.
+  // accept, refuse. REQUIRES: on_connect was called, and neither was used yet. Look at closing() after accept: a client
+  // may allow packets too small even for CONNACK.
   void accept(const ConnackOptions& options);
   // CONNACK with that code (or the nearest of 3.1.1), then closing. REQUIRES: is_failure(code).
   void refuse(ReasonCode code, std::string_view reason = {});
@@ -136,7 +140,7 @@ class Connection {
   [[nodiscard]] bool closing() const { return phase_ == Phase::kClosing; }
   [[nodiscard]] bool accepted() const { return phase_ == Phase::kOpen; }
   // Bytes received but not handled yet, for accounting.
-  [[nodiscard]] std::size_t held_bytes() const { return held_.size(); }
+  [[nodiscard]] std::size_t held_bytes() const { return held_.size() - held_used_; }
 
   // Meaningful from on_connect on.
   [[nodiscard]] Protocol protocol() const { return protocol_; }
@@ -151,15 +155,17 @@ class Connection {
   // The client must wait and it is not its own doing, so its silence is not held against it.
   [[nodiscard]] bool waits_for_owner() const;
   void on_packet(std::uint8_t first_byte, ByteView body);
-  void on_first_packet(std::uint8_t first_byte, ByteView body);
+  void on_connect_packet(ByteView body);
   void on_publish_packet(std::uint8_t flags, ByteView body);
   void on_subscribe_packet(ByteView body);
   void on_unsubscribe_packet(ByteView body);
   void on_puback_packet(ByteView body);
   void on_disconnect_packet(ByteView body);
   void on_fault(std::string_view where, const Fault& fault);
-  void close_with_connack(ReasonCode code, std::string_view reason);
+  void close_with_connack(std::optional<ReasonCode> code, std::string_view reason);
+  ByteView complete_held_packet(ByteView bytes);
   void release_held();
+  [[nodiscard]] ByteView held() const { return ByteView{held_}.subspan(held_used_); }
   [[nodiscard]] std::uint32_t packet_bytes_max() const;
   [[nodiscard]] Duration keep_alive_grace() const;
 
@@ -167,6 +173,7 @@ class Connection {
   ConnectionHandler& handler_;
   Phase phase_ = Phase::kAwaitConnect;
   Protocol protocol_ = Protocol::kV5;
+  bool understood_ = false;  // the first packet told a version that an answer can be given in
   bool request_problem_information_ = true;
   bool waited_for_owner_ = false;  // until the next given time
   std::uint16_t unacknowledged_ = 0;
@@ -178,6 +185,8 @@ class Connection {
   Instant heard_at_;
   Bytes output_;
   Bytes held_;
+  std::size_t held_used_ = 0;  // bytes of held_ that were handled already
+  std::size_t backlog_seen_bytes_ = std::numeric_limits<std::size_t>::max();  // unsent output at the last deadline
   Bytes properties_scratch_;
   std::vector<SubscribeEntry> entries_scratch_;
   std::vector<std::string_view> filters_scratch_;

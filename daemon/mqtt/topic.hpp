@@ -17,6 +17,9 @@ namespace hedgerow::mqtt {
 // [MQTT-4.7.1-1]. A shared filter of the form $share/GROUP/FILTER is judged by [MQTT-4.8.2-1] and [MQTT-4.8.2-2].
 [[nodiscard]] bool is_valid_topic_filter(std::string_view filter);
 
+// Does '+' or '#' occur anywhere?
+[[nodiscard]] bool has_wildcard(std::string_view text);
+
 // True for every filter that begins with "$share/", well-formed or not.
 [[nodiscard]] bool is_shared_filter(std::string_view filter);
 

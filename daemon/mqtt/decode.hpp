@@ -1,0 +1,52 @@
+// Decodes the bodies of a client's packets: MQTT 5.0 chapter 3 and the same of 3.1.1. A body is a packet without its
+// fixed header. Pure; results borrow from the body, or from the scratch that is given; no allocation but in that
+// scratch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "daemon/mqtt/packets.hpp"
+#include "daemon/mqtt/reader.hpp"
+#include "sync/base/bytes.hpp"
+
+namespace hedgerow::mqtt {
+
+// Fixed header: section 2.1.
+struct Frame {
+  enum class State : std::uint8_t { kPartial, kWhole, kMalformed } state = State::kPartial;
+  std::uint8_t first_byte = 0;
+  std::size_t header_bytes = 0;  // 0 until the length is known
+  std::size_t total_bytes = 0;   // header included; 0 until known
+};
+[[nodiscard]] Frame decode_frame(ByteView bytes);
+
+struct ConnectPacket {
+  ConnectRequest request;
+  bool has_will = false;
+  bool has_authentication_method = false;
+};
+// `answer_in` becomes the version whose CONNACK the client will understand, as soon as that is known.
+[[nodiscard]] Decoded<ConnectPacket> decode_connect(ByteView body, std::optional<Protocol>& answer_in);
+
+// `flags`: the low four bits of the first byte. `scratch` serves properties that must be put together.
+[[nodiscard]] Decoded<PublishRequest> decode_publish(std::uint8_t flags, ByteView body, Protocol protocol,
+                                                     Bytes& scratch);
+
+[[nodiscard]] Decoded<PubackReceived> decode_puback(ByteView body, Protocol protocol);
+
+[[nodiscard]] Decoded<SubscribeRequest> decode_subscribe(ByteView body, Protocol protocol,
+                                                         std::vector<SubscribeEntry>& scratch);
+
+[[nodiscard]] Decoded<UnsubscribeRequest> decode_unsubscribe(ByteView body, Protocol protocol,
+                                                             std::vector<std::string_view>& scratch);
+
+struct DisconnectPacket {
+  ReasonCode reason = ReasonCode::kSuccess;
+  std::optional<std::uint32_t> session_expiry_s;
+};
+[[nodiscard]] Decoded<DisconnectPacket> decode_disconnect(ByteView body, Protocol protocol);
+
+}  // namespace hedgerow::mqtt

@@ -1,0 +1,47 @@
+// Encodes the packets that a server sends: MQTT 5.0 chapter 3 and the same of 3.1.1. Everything appends to `out`.
+// The functions that take `packet_bytes_max` append nothing and return false if the packet would be larger
+// [MQTT-3.1.2-24].
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "daemon/mqtt/connection.hpp"
+#include "daemon/mqtt/packets.hpp"
+#include "sync/base/bytes.hpp"
+
+namespace hedgerow::mqtt {
+
+// The return code of 3.1.1 that comes nearest, or 0 where it has none and the connection just closes.
+[[nodiscard]] std::uint8_t connack_return_code_v311(ReasonCode code);
+
+struct ConnackOut {
+  ConnackOptions options;
+  ReasonCode code = ReasonCode::kSuccess;
+  std::string_view reason = {};
+  std::uint16_t receive_maximum = kReceiveMaximumDefault;
+  std::uint32_t packet_bytes_max = kPacketBytesDefault;
+  std::optional<std::uint16_t> server_keep_alive_s;
+};
+[[nodiscard]] bool append_connack(Bytes& out, Protocol protocol, const ConnackOut& connack,
+                                  std::uint32_t packet_bytes_max);
+
+[[nodiscard]] bool append_publish(Bytes& out, Protocol protocol, const PublishOut& publish,
+                                  std::uint32_t packet_bytes_max);
+
+void append_puback(Bytes& out, Protocol protocol, std::uint16_t packet_id, ReasonCode code);
+
+[[nodiscard]] bool append_suback(Bytes& out, Protocol protocol, std::uint16_t packet_id,
+                                 std::span<const ReasonCode> codes, std::uint32_t packet_bytes_max);
+
+[[nodiscard]] bool append_unsuback(Bytes& out, Protocol protocol, std::uint16_t packet_id,
+                                   std::span<const ReasonCode> codes, std::uint32_t packet_bytes_max);
+
+void append_pingresp(Bytes& out);
+
+// MQTT 5 only. The reason string is left out where the packet would become too large [MQTT-3.14.2-3].
+void append_disconnect(Bytes& out, ReasonCode code, std::string_view reason, std::uint32_t packet_bytes_max);
+
+}  // namespace hedgerow::mqtt
