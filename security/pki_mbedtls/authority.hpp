@@ -24,7 +24,7 @@ struct IssueOptions {
   Role role = Role::kNode;
   std::int64_t validity_days = 90;
   // Seconds since 1970 that count as now; the system's clock when absent.
-  std::optional<std::int64_t> now_unix_s;
+  std::optional<std::int64_t> now_unix_s = std::nullopt;
 };
 
 // Makes `out_dir`/identity/{node.crt, node.key, authority.crt} signed by the authority in `authority_dir`, which is the

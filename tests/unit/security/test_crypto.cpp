@@ -1,0 +1,50 @@
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+
+#include "security/crypto_mbedtls/crypto.hpp"
+
+using namespace hedgerow;
+using namespace hedgerow::security;
+
+namespace {
+
+std::string digest(std::string_view text) {
+  Sha256 hasher;
+  hasher.update(as_bytes(text));
+  return to_hex(hasher.finish());
+}
+
+}  // namespace
+
+TEST_CASE("SHA-256 gives the digests of FIPS 180-4's examples", "[crypto]") {
+  CHECK(digest("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(digest("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") ==
+        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+TEST_CASE("SHA-256 does not depend on how the input is cut", "[crypto]") {
+  Sha256 hasher;
+  hasher.update(as_bytes("a"));
+  hasher.update({});
+  hasher.update(as_bytes("bc"));
+  CHECK(to_hex(hasher.finish()) == digest("abc"));
+}
+
+TEST_CASE("SHA-256 starts anew after finish", "[crypto]") {
+  Sha256 hasher;
+  hasher.update(as_bytes("first"));
+  (void)hasher.finish();
+  hasher.update(as_bytes("abc"));
+  CHECK(to_hex(hasher.finish()) == digest("abc"));
+}
+
+TEST_CASE("cryptography may be started twice and gives random bytes", "[crypto]") {
+  REQUIRE(init_crypto());
+  REQUIRE(init_crypto());
+  std::array<std::uint8_t, 32> one{};
+  std::array<std::uint8_t, 32> two{};
+  REQUIRE(random_bytes(one));
+  REQUIRE(random_bytes(two));
+  CHECK(one != two);
+}
