@@ -1,23 +1,18 @@
-// The command line of hedgerowd (DESIGN 4).
+// The command line of hedgerowd (DESIGN 4): arguments_of() main's parameters, then parse_daemon_arguments().
 // Pure. Thread rule: free functions without state.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
+#include "daemon/cli/argument_reader.hpp"
+#include "daemon/cli/exit_status.hpp"
 #include "daemon/config/config.hpp"
 #include "sync/base/expected.hpp"
 
 namespace hedgerow::cli {
-
-// Exit status of both programs.
-inline constexpr int kExitDone = 0;
-inline constexpr int kExitFailed = 1;
-inline constexpr int kExitUsage = 2;  // usage or configuration
 
 enum class DaemonAction { kRun, kCheck, kLicenses, kVersion, kHelp };
 
@@ -29,11 +24,8 @@ struct DaemonArguments {
   std::filesystem::path data;              // set iff listen is
 };
 
-// Without the program's name. An error is a mistake of usage: exit status 2.
+// From arguments_of(). An error is a mistake of usage: exit status 2.
 [[nodiscard]] Expected<DaemonArguments> parse_daemon_arguments(std::span<const std::string_view> arguments);
-
-// From main's parameters to the above; drops the program's name.
-[[nodiscard]] std::vector<std::string_view> arguments_of(int argc, const char* const* argv);
 
 // What --help prints.
 [[nodiscard]] std::string_view daemon_help();

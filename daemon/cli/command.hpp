@@ -1,0 +1,35 @@
+// The command line of `hedgerow` (DESIGN 4).
+// Pure. Thread rule: free functions without state.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "daemon/cli/argument_reader.hpp"
+#include "daemon/cli/exit_status.hpp"
+#include "sync/base/expected.hpp"
+
+namespace hedgerow::cli {
+
+enum class Verb { kHelp, kVersion, kMeshInit, kNodeAdd, kStatus };
+
+struct Command {
+  Verb verb = Verb::kHelp;
+  std::filesystem::path data;
+  std::string name;           // kMeshInit: of the mesh; kNodeAdd: of the node
+  std::filesystem::path out;  // kNodeAdd: where the node's identity goes; never empty
+  bool json = false;          // kStatus
+};
+
+// From arguments_of(). `data_from_environment` is HEDGEROW_DATA, if set. An error is a mistake of usage: exit status 2;
+// of category kNotInVersion for a verb that a later version brings.
+[[nodiscard]] Expected<Command> parse_command(std::span<const std::string_view> arguments,
+                                              std::optional<std::string_view> data_from_environment);
+
+// What --help prints.
+[[nodiscard]] std::string_view command_help();
+
+}  // namespace hedgerow::cli

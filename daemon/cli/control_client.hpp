@@ -1,0 +1,22 @@
+// Adapter: asks the daemon of this board through DATA/control.sock (daemon/monitor/status.hpp has the protocol).
+// Thread rule: free functions without state; they block until the answer is there or the time is over.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "sync/base/expected.hpp"
+
+namespace hedgerow::cli {
+
+inline constexpr std::chrono::milliseconds kControlTimeout = std::chrono::seconds{10};
+
+// Sends one request, which ends with a newline, and returns the answer without its newline.
+// kUnavailable: no daemon answers there. kRefused: the socket belongs to another user. kLimit: an answer beyond
+// kControlAnswerBytesMax.
+[[nodiscard]] Expected<std::string> ask_daemon(const std::filesystem::path& data, std::string_view request,
+                                               std::chrono::milliseconds timeout = kControlTimeout);
+
+}  // namespace hedgerow::cli

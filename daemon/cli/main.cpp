@@ -1,0 +1,43 @@
+// hedgerow, the command line of a mesh.
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <optional>
+#include <string>
+
+#include "daemon/cli/command.hpp"
+#include "daemon/cli/run_command.hpp"
+
+namespace {
+
+using hedgerow::Category;
+using hedgerow::Error;
+
+int report(const Error& error, int status) {
+  std::fprintf(stderr, "hedgerow: %s\n", error.what.c_str());
+  return status;
+}
+
+int run(int argc, const char* const* argv) {
+  using namespace hedgerow::cli;
+  const char* const data = std::getenv("HEDGEROW_DATA");
+  const auto environment = data == nullptr ? std::nullopt : std::optional<std::string_view>{data};
+  const hedgerow::Expected<Command> command = parse_command(arguments_of(argc, argv), environment);
+  if (!command) return report(command.error(), kExitUsage);
+  const hedgerow::Expected<std::string> text = run_command(*command);
+  if (!text) return report(text.error(), kExitFailed);
+  const bool is_written =
+      std::fwrite(text->data(), 1, text->size(), stdout) == text->size() && std::fflush(stdout) == 0;
+  return is_written ? kExitDone : report({Category::kIo, "standard output cannot be written"}, kExitFailed);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& exception) {
+    return report({Category::kIo, exception.what()}, hedgerow::cli::kExitFailed);
+  }
+}

@@ -1,0 +1,74 @@
+#include "daemon/cli/run_command.hpp"
+
+#include "daemon/cli/control_client.hpp"
+#include "daemon/cli/status_table.hpp"
+#include "daemon/config/config.hpp"
+#include "daemon/monitor/status.hpp"
+#include "security/pki_mbedtls/authority.hpp"
+
+namespace hedgerow::cli {
+
+namespace {
+
+constexpr std::string_view kVersion = HEDGEROW_VERSION;
+
+// For a line that can be copied into a shell.
+std::string shell_word(const std::string& text) {
+  constexpr std::string_view kSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+";
+  if (!text.empty() && text.find_first_not_of(kSafe) == std::string::npos) return text;
+  std::string out = "'";
+  for (const char character : text) out += character == '\'' ? std::string{"'\\''"} : std::string{character};
+  return out + "'";
+}
+
+Expected<std::string> mesh_init(const Command& command) {
+  const Expected<void> made = security::create_authority(command.data, command.name);
+  if (!made) return tl::unexpected<Error>(made.error());
+  const std::string data = shell_word(command.data.string());
+  return "The authority of mesh " + command.name + " is in " + (command.data / "authority").string() +
+         ".\nKeep its authority.key safe and to yourself: whoever has it can add nodes.\n"
+         "Next, once for each board: hedgerow --data " +
+         data + " node add NAME\n";
+}
+
+Expected<std::string> node_add(const Command& command) {
+  const std::filesystem::path authority = command.data / "authority";
+  const Expected<std::string> mesh = security::authority_mesh(authority);
+  if (!mesh) return tl::unexpected<Error>(mesh.error());
+  const security::IssueOptions options;
+  const Expected<void> issued = security::issue_node(authority, command.name, command.out, options);
+  if (!issued) return tl::unexpected<Error>(issued.error());
+  const std::filesystem::path identity = command.out / "identity";
+  return "The identity of node " + command.name + " of mesh " + *mesh + " is in " + identity.string() + ", valid for " +
+         std::to_string(options.validity_days) +
+         " days.\n"
+         "Next: copy this folder into the data directory of that board, owned by the user that runs hedgerowd:\n"
+         "  scp -pr " +
+         shell_word(identity.string()) + " " + command.name + ":" + std::string{config::kDefaultDataDirectory} +
+         "/\n"
+         "Then write \"mesh\": \"" +
+         *mesh + "\" into its configuration and start hedgerowd there.\n";
+}
+
+Expected<std::string> status(const Command& command) {
+  const Expected<std::string> answer = ask_daemon(command.data, monitor::kStatusRequest);
+  if (!answer) return tl::unexpected<Error>(answer.error());
+  Expected<std::string> table = status_table(*answer);
+  if (!table) return tl::unexpected<Error>(table.error());
+  return command.json ? *answer + "\n" : std::move(*table);
+}
+
+}  // namespace
+
+Expected<std::string> run_command(const Command& command) {
+  switch (command.verb) {
+    case Verb::kHelp: return std::string{command_help()};
+    case Verb::kVersion: return "hedgerow " + std::string{kVersion} + "\n";
+    case Verb::kMeshInit: return mesh_init(command);
+    case Verb::kNodeAdd: return node_add(command);
+    case Verb::kStatus: return status(command);
+  }
+  return fail(Category::kInvalidInput, "unknown verb");
+}
+
+}  // namespace hedgerow::cli

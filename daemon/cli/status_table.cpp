@@ -1,0 +1,148 @@
+#include "daemon/cli/status_table.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "daemon/config/cjson_reader.hpp"
+#include "daemon/config/utf8.hpp"
+
+namespace hedgerow::cli {
+
+namespace {
+
+using config::JsonKind;
+using config::JsonValue;
+
+constexpr std::string_view kUnknown = "-";
+constexpr std::size_t kDigestShown = 16;          // enough to compare by eye; --json has all of it
+constexpr double kExactMax = 9007199254740992.0;  // 2^53: doubles hold whole numbers exactly up to here
+
+// How many columns the text takes, a character each.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char character) {
+    return (static_cast<unsigned char>(character) & 0xC0U) != 0x80U;
+  }));
+}
+
+class Table {
+ public:
+  using Row = std::vector<std::string>;
+
+  explicit Table(Row head) { rows_.push_back(std::move(head)); }
+  void add(Row row) { rows_.push_back(std::move(row)); }
+
+  [[nodiscard]] std::string text() const {
+    std::vector<std::size_t> widths(rows_.front().size());
+    for (const Row& row : rows_) {
+      for (std::size_t at = 0; at < row.size(); ++at) widths[at] = std::max(widths[at], width_of(row[at]));
+    }
+    std::string out;
+    for (const Row& row : rows_) {
+      for (std::size_t at = 0; at < row.size(); ++at) {
+        out += row[at];
+        if (at + 1 < row.size()) out.append(widths[at] - width_of(row[at]) + 2, ' ');
+      }
+      out += '\n';
+    }
+    return out;
+  }
+
+ private:
+  std::vector<Row> rows_;
+};
+
+std::string text_of(const JsonValue& object, std::string_view key) {
+  const JsonValue* const value = object.find(key);
+  if (value == nullptr || value->kind != JsonKind::kString || value->text.empty()) return std::string{kUnknown};
+  return value->text;
+}
+
+std::string count_of(const JsonValue& object, std::string_view key) {
+  const JsonValue* const value = object.find(key);
+  const bool is_count = value != nullptr && value->kind == JsonKind::kNumber && value->number >= 0;
+  if (!is_count || value->number > kExactMax) return std::string{kUnknown};
+  return std::to_string(static_cast<std::uint64_t>(value->number));
+}
+
+bool is_true(const JsonValue& object, std::string_view key) {
+  const JsonValue* const value = object.find(key);
+  return value != nullptr && value->kind == JsonKind::kBoolean && value->boolean;
+}
+
+// Calls `show` with each object of the array at the key.
+template <class Show>
+void for_each(const JsonValue& object, std::string_view key, const Show& show) {
+  const JsonValue* const array = object.find(key);
+  if (array == nullptr || array->kind != JsonKind::kArray) return;
+  for (const config::JsonMember& member : array->members) show(member.value);
+}
+
+// "3 d 4 h", "4 h 5 min", "5 min 6 s": the two largest units.
+std::string uptime_of(const JsonValue& status) {
+  const JsonValue* const value = status.find("uptime_s");
+  const bool is_count = value != nullptr && value->kind == JsonKind::kNumber && value->number >= 0;
+  if (!is_count || value->number > kExactMax) return std::string{kUnknown};
+  struct Unit {
+    std::string_view name;
+    std::uint64_t seconds;
+  };
+  constexpr std::array kUnits = {Unit{" d", 86'400}, Unit{" h", 3'600}, Unit{" min", 60}, Unit{" s", 1}};
+  std::uint64_t rest = static_cast<std::uint64_t>(value->number);
+  std::size_t at = 0;
+  while (at + 2 < kUnits.size() && rest < kUnits[at].seconds) ++at;
+  std::string out = std::to_string(rest / kUnits[at].seconds) + std::string{kUnits[at].name};
+  rest %= kUnits[at].seconds;
+  return out + " " + std::to_string(rest / kUnits[at + 1].seconds) + std::string{kUnits[at + 1].name};
+}
+
+std::string listeners_of(const JsonValue& status) {
+  Table table{{"LISTENER", "ADDRESS", "SECURITY"}};
+  for_each(status, "listeners", [&](const JsonValue& listener) {
+    const std::string security = is_true(listener, "tls")         ? "TLS"
+                                 : is_true(listener, "plaintext") ? "PLAINTEXT, other machines can reach it"
+                                                                  : "this board only";
+    table.add({text_of(listener, "name"), text_of(listener, "address"), security});
+  });
+  return table.text();
+}
+
+std::string links_of(const JsonValue& status) {
+  Table table{{"LINK", "STATE", "LAG", "ADDRESS"}};
+  bool is_empty = true;
+  for_each(status, "links", [&](const JsonValue& link) {
+    is_empty = false;
+    table.add({text_of(link, "peer"), text_of(link, "state"), count_of(link, "lag"),
+               text_of(link, "address") + (is_true(link, "dialled") ? " (dialled)" : " (dialled us)")});
+  });
+  return is_empty ? "no links: this node works alone\n" : table.text();
+}
+
+std::string channels_of(const JsonValue& status) {
+  Table table{{"CHANNEL", "BEHIND", "SCOPE", "FILTER", "DIGEST"}};
+  for_each(status, "channels", [&](const JsonValue& channel) {
+    table.add({text_of(channel, "name"), count_of(channel, "behind"), text_of(channel, "scope"),
+               text_of(channel, "filter"), text_of(channel, "digest").substr(0, kDigestShown)});
+  });
+  return table.text();
+}
+
+}  // namespace
+
+Expected<std::string> status_table(std::string_view json) {
+  const Expected<JsonValue> status = config::read_json(json);
+  if (!status || status->kind != JsonKind::kObject) {
+    return fail(Category::kCorrupt, "hedgerowd gave no answer that this program understands: are both of one version?");
+  }
+  if (const JsonValue* const error = status->find("error"); error != nullptr && error->kind == JsonKind::kString) {
+    return fail(Category::kUnavailable, error->text);
+  }
+  return "node " + text_of(*status, "node") + " of mesh " + text_of(*status, "mesh") + ", up " + uptime_of(*status) +
+         ", clock " + text_of(*status, "clock") + ", version " + text_of(*status, "version") + ", replica " +
+         text_of(*status, "replica") + "\n\n" + listeners_of(*status) + "\n" + links_of(*status) + "\n" +
+         channels_of(*status);
+}
+
+}  // namespace hedgerow::cli
