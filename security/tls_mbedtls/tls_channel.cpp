@@ -43,6 +43,8 @@ struct TlsChannel::Impl {
   Bytes outgoing;
   std::optional<PeerIdentity> peer;
   std::string refusal;  // why the peer's certificate is refused
+  bool client = false;
+  bool heard_peer = false;  // a record of the peer has been decrypted since the handshake
 };
 
 int TlsChannel::Impl::send_callback(void* self, const unsigned char* data, std::size_t length) {
@@ -110,17 +112,25 @@ Expected<void> TlsChannel::Impl::set_up(TlsSide side) {
   if (status != 0) return fail(Category::kUnavailable, "cannot start a TLS session: " + mbedtls_error_text(status));
   mbedtls_ssl_set_verify(&ssl, verify_callback, this);
   mbedtls_ssl_set_bio(&ssl, this, send_callback, receive_callback, nullptr);
-  if (side == TlsSide::kClient) return handshake();
+  client = side == TlsSide::kClient;
+  if (client) return handshake();
   return {};
 }
 
 tl::unexpected<Error> TlsChannel::Impl::failed(int status) {
-  state = State::kFailed;
+  const bool was_open = std::exchange(state, State::kFailed) == State::kOpen;
   peer.reset();
   if (status == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
     // mbedTLS has no accessor for the number of the alert that arrived: two bytes, level and description.
     const bool complete = ssl.MBEDTLS_PRIVATE(in_msglen) >= 2;
     return fail(Category::kRefused, alert_text(complete ? ssl.MBEDTLS_PRIVATE(in_msg)[1] : -1));
+  }
+  // mbedTLS as a server encrypts the alert that refuses a client's certificate under the keys of the handshake, which a
+  // client of TLS 1.3 has left by then: the first record after the handshake cannot be read.
+  if (status == MBEDTLS_ERR_SSL_INVALID_MAC && was_open && client && !heard_peer) {
+    return fail(Category::kRefused,
+                "the peer ended the session on seeing our certificate: another authority, mesh or role, or expired by "
+                "its clock; its log says which");
   }
   const std::uint32_t flags = mbedtls_ssl_get_verify_result(&ssl);
   if (status == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || (!refusal.empty() && status != 0)) {
@@ -146,6 +156,7 @@ Expected<void> TlsChannel::Impl::read(Bytes& plaintext) {
     plaintext.resize(before + room);
     const int status = mbedtls_ssl_read(&ssl, plaintext.data() + before, room);
     plaintext.resize(before + (status > 0 ? static_cast<std::size_t>(status) : 0));
+    heard_peer = heard_peer || status > 0;
     if (status > 0) continue;
     switch (status) {
       case MBEDTLS_ERR_SSL_WANT_READ:
