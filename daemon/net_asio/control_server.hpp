@@ -1,13 +1,11 @@
 // ControlServer: the socket DATA/control.sock, by which `hedgerow` talks to the daemon on this board.
 //
-//   conversation = *( request LF answer LF )        one answer each, in order; both at most kControlLineBytesMax or
-//   what
-//                                                   the handler answers, and without LF inside
+//   conversation = *( request LF answer LF )        one answer each, in order; no LF inside
 //
-// A request that is longer, or a client that is silent for kControlTime, ends the conversation. Beyond
-// kControlClientsMax, clients wait. Whoever may open the file may ask: it has mode 0600. A path that is too long for a
-// socket address is bound relative to DATA. A socket file that a dead daemon left is replaced; one that answers is not.
-// Thread rule: the loop thread, or before EventLoop::run().
+// A request of more than kControlLineBytesMax, or a client that is silent for kControlTime, ends the conversation.
+// Beyond kControlClientsMax, clients wait. Whoever may open the file may ask: it has mode 0600. A path that is too long
+// for a socket address is bound relative to DATA. A socket file that a dead daemon left is replaced; one that answers
+// is not. Thread rule: the loop thread, or before EventLoop::run().
 #pragma once
 
 #include <filesystem>
