@@ -27,7 +27,6 @@
 
 #include "daemon/mqtt/limits.hpp"
 #include "daemon/mqtt/packets.hpp"
-#include "daemon/mqtt/publication.hpp"
 #include "daemon/mqtt/reader.hpp"
 #include "sync/base/bytes.hpp"
 #include "sync/base/time.hpp"
@@ -47,9 +46,9 @@ struct ConnectionLimits {
 // Why the connection ends.
 struct Closed {
   ReasonCode reason = ReasonCode::kSuccess;
-  bool by_client = false;                         // it sent DISCONNECT; else it broke a rule or a timer ran out
-  std::optional<std::uint32_t> session_expiry_s;  // changed by the client's DISCONNECT
-  std::string_view description;                   // for the log; valid during the call
+  bool by_client = false;                              // it sent DISCONNECT; else it broke a rule or a timer ran out
+  std::optional<std::uint32_t> session_expiry_s = {};  // changed by the client's DISCONNECT
+  std::string_view description = {};                   // for the log; valid during the call
 };
 
 class ConnectionHandler {
@@ -74,12 +73,14 @@ class ConnectionHandler {
 
 struct ConnackOptions {
   bool session_present = false;
-  std::string_view assigned_client_id = {};       // when the client gave none: MQTT 5 clients are told
-  std::optional<std::uint32_t> session_expiry_s;  // when other than asked for
+  std::string_view assigned_client_id = {};            // when the client gave none: MQTT 5 clients are told
+  std::optional<std::uint32_t> session_expiry_s = {};  // when other than asked for
 };
 
 struct PublishOut {
-  const Publication& publication;
+  std::string_view topic = {};
+  ByteView properties = {};  // as PublishRequest::properties
+  ByteView payload = {};
   QoS qos = QoS::kAtMostOnce;
   std::uint16_t packet_id = 0;  // not 0 with QoS 1 [MQTT-2.2.1-3]
   bool dup = false;

@@ -45,7 +45,7 @@ struct ConnectPacket {
 
 struct DisconnectPacket {
   ReasonCode reason = ReasonCode::kSuccess;
-  std::optional<std::uint32_t> session_expiry_s;
+  std::optional<std::uint32_t> session_expiry_s = {};
 };
 [[nodiscard]] Decoded<DisconnectPacket> decode_disconnect(ByteView body, Protocol protocol);
 

@@ -145,19 +145,18 @@ bool append_connack(Bytes& out, Protocol protocol, const ConnackOut& connack, st
 }
 
 bool append_publish(Bytes& out, Protocol protocol, const PublishOut& publish, std::uint32_t packet_bytes_max) {
-  const Publication& message = publish.publication;
-  Expects(message.topic.size() <= kStringBytesMax);
+  Expects(publish.topic.size() <= kStringBytesMax);
   const bool is_v5 = protocol == Protocol::kV5;
   const bool has_id = publish.qos != QoS::kAtMostOnce;
   std::size_t properties = 0;
   if (is_v5) {
-    properties = message.properties.size() + (publish.expiry_left_s ? kMessageExpiryBytes : 0);
+    properties = publish.properties.size() + (publish.expiry_left_s ? kMessageExpiryBytes : 0);
     for (const std::uint32_t id : publish.subscription_ids) properties += 1 + varint_bytes(id);
   }
-  if (properties > kRemainingLengthMax || message.payload.size() > kRemainingLengthMax) return false;
+  if (properties > kRemainingLengthMax || publish.payload.size() > kRemainingLengthMax) return false;
   const std::size_t header =
-      2 + message.topic.size() + (has_id ? 2 : 0) + (is_v5 ? varint_bytes(properties) + properties : 0);
-  const std::size_t remaining = header + message.payload.size();
+      2 + publish.topic.size() + (has_id ? 2 : 0) + (is_v5 ? varint_bytes(properties) + properties : 0);
+  const std::size_t remaining = header + publish.payload.size();
   if (remaining > kRemainingLengthMax) return false;
   const std::size_t total = 1 + varint_bytes(remaining) + remaining;
   if (total > packet_bytes_max) return false;
@@ -166,7 +165,7 @@ bool append_publish(Bytes& out, Protocol protocol, const PublishOut& publish, st
       (publish.dup ? 8U : 0U) | (static_cast<unsigned>(publish.qos) << 1U) | (publish.retain ? 1U : 0U);
   to.first_byte(PacketType::kPublish, flags);
   to.varint(remaining);
-  to.text(message.topic);
+  to.text(publish.topic);
   if (has_id) to.u16(publish.packet_id);
   if (is_v5) {
     to.varint(properties);
@@ -178,9 +177,9 @@ bool append_publish(Bytes& out, Protocol protocol, const PublishOut& publish, st
       to.id(PropertyId::kSubscriptionIdentifier);
       to.varint(id);
     }
-    to.raw(message.properties);
+    to.raw(publish.properties);
   }
-  to.raw(message.payload);
+  to.raw(publish.payload);
   return true;
 }
 

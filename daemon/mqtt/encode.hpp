@@ -23,7 +23,7 @@ struct ConnackOut {
   std::string_view reason = {};
   std::uint16_t receive_maximum = kReceiveMaximumDefault;
   std::uint32_t packet_bytes_max = kPacketBytesDefault;
-  std::optional<std::uint16_t> server_keep_alive_s;
+  std::optional<std::uint16_t> server_keep_alive_s = {};
 };
 [[nodiscard]] bool append_connack(Bytes& out, Protocol protocol, const ConnackOut& connack,
                                   std::uint32_t packet_bytes_max);

@@ -101,9 +101,9 @@ struct ConnectRequest {
   Protocol protocol = Protocol::kV5;
   bool clean_start = true;
   std::uint16_t keep_alive_s = 0;
-  std::string_view client_id;  // may be empty: the owner assigns one, and names it in ConnackOptions
-  std::optional<std::string_view> username;
-  std::optional<ByteView> password;
+  std::string_view client_id = {};  // may be empty: the owner assigns one, and names it in ConnackOptions
+  std::optional<std::string_view> username = {};
+  std::optional<ByteView> password = {};
   // For 3.1.1: 0 with clean session, else kSessionExpiryNever.
   std::uint32_t session_expiry_s = 0;
   // What the client accepts from us; the session keeps to receive_maximum, Connection to the packet size.
@@ -113,10 +113,13 @@ struct ConnectRequest {
 };
 
 struct PublishRequest {
-  std::string_view topic;  // a valid topic name of at most kTopicLevelsMax levels
-  ByteView payload;
-  ByteView properties;  // as Publication::properties
-  std::optional<std::uint32_t> expiry_s;
+  std::string_view topic = {};  // a valid topic name of at most kTopicLevelsMax levels
+  ByteView payload = {};
+  // What MQTT 5 forwards unaltered, encoded as on the wire but without the length in front, in the order received:
+  // payload format indicator, content type, response topic, correlation data, user properties [MQTT-3.3.2-4, -15, -16,
+  // -17, -20]. Message expiry, topic alias and subscription identifiers are not in it.
+  ByteView properties = {};
+  std::optional<std::uint32_t> expiry_s = {};
   std::uint16_t packet_id = 0;  // 0 with QoS 0
   QoS qos = QoS::kAtMostOnce;   // at most once or at least once
   bool retain = false;
@@ -124,7 +127,7 @@ struct PublishRequest {
 };
 
 struct SubscribeEntry {
-  std::string_view filter;
+  std::string_view filter = {};
   SubOptions options;
   // What to answer unless the owner refuses too: the granted QoS, or why the protocol part already refused this filter.
   ReasonCode verdict = ReasonCode::kSuccess;
@@ -132,12 +135,12 @@ struct SubscribeEntry {
 
 struct SubscribeRequest {
   std::uint16_t packet_id = 0;
-  std::span<const SubscribeEntry> entries;  // never empty; suback() wants one code for each, in this order
+  std::span<const SubscribeEntry> entries = {};  // never empty; suback() wants one code for each, in this order
 };
 
 struct UnsubscribeRequest {
   std::uint16_t packet_id = 0;
-  std::span<const std::string_view> filters;  // never empty; unsuback() wants one code for each, in this order
+  std::span<const std::string_view> filters = {};  // never empty; unsuback() wants one code for each, in this order
 };
 
 struct PubackReceived {

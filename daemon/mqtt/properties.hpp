@@ -68,7 +68,7 @@ inline constexpr std::size_t kMessageExpiryBytes = 5;
 // packet.
 [[nodiscard]] Decoded<Properties> decode_properties(Reader& in, PropertyPlace place);
 
-// True iff the bytes may be Publication::properties: for bytes that come from elsewhere than a client's PUBLISH.
+// True iff the bytes may be PublishRequest::properties: for bytes that come from elsewhere than a client's PUBLISH.
 [[nodiscard]] bool are_forwardable_properties(ByteView raw);
 
 }  // namespace hedgerow::mqtt

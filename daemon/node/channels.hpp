@@ -1,0 +1,60 @@
+// ChannelTable joins a node's configured channels to the numbers that its database gave them.
+// Pure. Thread rule: immutable after construction.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "daemon/config/channel_map.hpp"
+#include "sync/engine/storage.hpp"
+
+namespace hedgerow::node {
+
+class ChannelTable {
+ public:
+  struct Entry {
+    sync::ChannelNo number{};
+    config::Channel channel;
+    bool configured = true;  // false: left out of the configuration; its data stays readable
+  };
+
+  // `stored`: as Engine::channels() has them after open(); every configured channel is among them.
+  ChannelTable(std::vector<config::Channel> configured, const std::vector<sync::ChannelState>& stored)
+      : map_(std::move(configured)) {
+    for (const config::Channel& channel : map_.channels()) {
+      const auto found = std::find_if(stored.begin(), stored.end(),
+                                      [&](const sync::ChannelState& state) { return state.name == channel.name; });
+      if (found != stored.end()) entries_.push_back({.number = found->number, .channel = channel});
+    }
+    for (const sync::ChannelState& state : stored) {
+      if (find(state.number) == nullptr) {
+        config::Channel left_out;
+        left_out.name = state.name;
+        entries_.push_back({.number = state.number, .channel = std::move(left_out), .configured = false});
+      }
+    }
+  }
+
+  // The channel that owns the topic; null when none does.
+  [[nodiscard]] const Entry* owner_of(std::string_view topic) const {
+    const auto index = map_.channel_of(topic);
+    return index ? &entries_[*index] : nullptr;
+  }
+  [[nodiscard]] const Entry* find(sync::ChannelNo number) const {
+    const auto found =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.number == number; });
+    return found == entries_.end() ? nullptr : &*found;
+  }
+  [[nodiscard]] bool is_replicated(const Entry& entry) const {
+    return entry.configured && entry.channel.scope == config::Scope::kMesh;
+  }
+  [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+
+ private:
+  config::ChannelMap map_;
+  std::vector<Entry> entries_;  // the configured ones first, in the map's order
+};
+
+}  // namespace hedgerow::node

@@ -1,0 +1,63 @@
+#include "daemon/node/client.hpp"
+
+#include "daemon/node/limits.hpp"
+
+namespace hedgerow::node {
+
+Client::Client(std::uint64_t id, Instant now, const Arrived& arrived, Stream& stream, ClientOwner& owner,
+               const mqtt::ConnectionLimits& limits)
+    : id_(id), arrived_(arrived), stream_(stream), owner_(owner), connection_(limits, *this, now), now_(now) {}
+
+void Client::on_bytes(Instant now, ByteView bytes) {
+  now_ = now;
+  connection_.on_bytes(now, bytes);
+  owner_.on_handled(now, *this);
+}
+
+void Client::on_drained(Instant now) {
+  now_ = now;
+  connection_.resume(now);
+  owner_.on_drained(now, *this);
+}
+
+void Client::on_timer(Instant now) {
+  now_ = now;
+  connection_.on_timer(now);
+  flush();
+}
+
+void Client::on_closed(const mqtt::Closed& closed) {
+  end_reason_ = closed.description;
+  if (closed.session_expiry_s) session_expiry_s_ = closed.session_expiry_s;
+}
+
+void Client::on_closed(Instant now, const std::string& reason) {
+  owner_.on_gone(now, *this, session_expiry_s_, end_reason_.empty() ? reason : end_reason_);
+}
+
+void Client::flush() {
+  // What was kept while the client had to wait is handled as soon as it need not wait any more.
+  if (!held_ && connection_.held_bytes() > 0 && connection_.wants_input()) connection_.resume(now_);
+  if (!connection_.output().empty()) stream_.send(connection_.output());
+  if (connection_.closing() && !close_sent_) {
+    close_sent_ = true;
+    stream_.close();
+    return;
+  }
+  update_reading();
+}
+
+void Client::hold_reading(bool held) {
+  held_ = held;
+  update_reading();
+}
+
+void Client::update_reading() {
+  if (close_sent_) return;
+  const bool pause = held_ || !connection_.wants_input() || stream_.queued_bytes() > kClientQueueBytesSoft;
+  if (pause == reading_paused_) return;
+  reading_paused_ = pause;
+  stream_.pause_reading(pause);
+}
+
+}  // namespace hedgerow::node

@@ -1,0 +1,89 @@
+// Client: one accepted connection that speaks MQTT. It joins the network's stream to the protocol engine and hands what
+// the client wants to its owner, the Node.
+// Thread rule: the loop thread. Ownership: the network owns the Client; the stream outlives it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "daemon/mqtt/connection.hpp"
+#include "daemon/node/stream.hpp"
+#include "sync/link/replicator.hpp"
+
+namespace hedgerow::node {
+
+class Client;
+struct Session;
+
+// What a Client tells. Calls are synchronous; the owner answers through Client::connection(), now or later.
+class ClientOwner {
+ public:
+  virtual ~ClientOwner() = default;
+  virtual void on_connect(Instant now, Client& client, const mqtt::ConnectRequest& request) = 0;
+  virtual void on_publish(Instant now, Client& client, const mqtt::PublishRequest& request) = 0;
+  virtual void on_subscribe(Instant now, Client& client, const mqtt::SubscribeRequest& request) = 0;
+  virtual void on_unsubscribe(Instant now, Client& client, const mqtt::UnsubscribeRequest& request) = 0;
+  virtual void on_puback(Instant now, Client& client, std::uint16_t packet_id) = 0;
+  virtual void on_drained(Instant now, Client& client) = 0;
+  // The bytes of one read are handled.
+  virtual void on_handled(Instant now, Client& client) = 0;
+  // Last call. `session_expiry_s`: as changed by the client's DISCONNECT.
+  virtual void on_gone(Instant now, Client& client, std::optional<std::uint32_t> session_expiry_s,
+                       const std::string& reason) = 0;
+};
+
+class Client final : public StreamHandler, private mqtt::ConnectionHandler {
+ public:
+  Client(std::uint64_t id, Instant now, const Arrived& arrived, Stream& stream, ClientOwner& owner,
+         const mqtt::ConnectionLimits& limits);
+
+  [[nodiscard]] std::uint64_t id() const { return id_; }
+  [[nodiscard]] const Arrived& arrived() const { return arrived_; }
+  [[nodiscard]] mqtt::Connection& connection() { return connection_; }
+  // Sent and not yet taken by the kernel, with what flush() has not handed over yet.
+  [[nodiscard]] std::size_t queued_bytes() { return stream_.queued_bytes() + connection_.output().size(); }
+
+  // Hands the gathered output to the network, and closes where the protocol says so.
+  void flush();
+  // No more is read while any reason stands.
+  void hold_reading(bool held);
+  void on_timer(Instant now);
+
+  // StreamHandler
+  void on_bytes(Instant now, ByteView bytes) override;
+  void on_drained(Instant now) override;
+  void on_closed(Instant now, const std::string& reason) override;
+
+  // Of the owner: null until CONNECT is accepted, and for links.
+  Session* session = nullptr;
+  // Of the owner: set once this connection is a link of the mesh.
+  std::optional<sync::LinkId> link;
+  // Of the owner: waits in the list of clients to flush.
+  bool flush_due = false;
+
+ private:
+  void on_connect(const mqtt::ConnectRequest& request) override { owner_.on_connect(now_, *this, request); }
+  void on_publish(const mqtt::PublishRequest& request) override { owner_.on_publish(now_, *this, request); }
+  void on_subscribe(const mqtt::SubscribeRequest& request) override { owner_.on_subscribe(now_, *this, request); }
+  void on_unsubscribe(const mqtt::UnsubscribeRequest& request) override {
+    owner_.on_unsubscribe(now_, *this, request);
+  }
+  void on_puback(const mqtt::PubackReceived& puback) override { owner_.on_puback(now_, *this, puback.packet_id); }
+  void on_closed(const mqtt::Closed& closed) override;
+  void update_reading();
+
+  const std::uint64_t id_;
+  const Arrived arrived_;
+  Stream& stream_;
+  ClientOwner& owner_;
+  mqtt::Connection connection_;
+  Instant now_;
+  std::string end_reason_;  // why the protocol ended it, if it did
+  std::optional<std::uint32_t> session_expiry_s_;
+  bool held_ = false;
+  bool reading_paused_ = false;
+  bool close_sent_ = false;
+};
+
+}  // namespace hedgerow::node

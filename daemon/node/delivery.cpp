@@ -1,0 +1,473 @@
+#include "daemon/node/delivery.hpp"
+
+#include <algorithm>
+#include <gsl/gsl_assert>
+#include <utility>
+
+#include "daemon/mqtt/topic.hpp"
+#include "daemon/node/limits.hpp"
+#include "sync/log/segment.hpp"
+
+namespace hedgerow::node {
+
+Delivery::Delivery(Settings settings, StorePort& store, SessionRegistry& sessions, const ChannelTable& channels,
+                   WallClock wall_clock, Counters& counters, std::function<void(Client&)> touched)
+    : settings_(settings),
+      store_(store),
+      sessions_(sessions),
+      channels_(channels),
+      wall_clock_(std::move(wall_clock)),
+      counters_(counters),
+      touched_(std::move(touched)),
+      latest_(settings.latest),
+      recent_(kRecentBytesMax),
+      tree_(settings.hash_seed) {
+  recent_.reset(latest_);
+}
+
+void Delivery::Wish::clear() {
+  any = false;
+  qos = mqtt::QoS::kAtMostOnce;
+  retain_as_published = false;
+  identifiers.clear();
+}
+
+void Delivery::Wish::add(const mqtt::SubOptions& options) {
+  any = true;
+  qos = std::max(qos, options.qos);
+  retain_as_published = retain_as_published || options.retain_as_published;
+  if (options.subscription_identifier != 0) identifiers.push_back(options.subscription_identifier);
+}
+
+void Delivery::attach(Session& session, Client& client) {
+  session.client = &client;
+  session.live = false;
+  session.attached_at = latest_;
+  session.retained.clear();
+  for (const auto& [filter, subscription] : session.subscriptions) {
+    tree_.insert(filter, session.id, subscription.options);
+    if (subscription.retained_due) {
+      session.retained.push_back({.id = next_run_id_++,
+                                  .filter = filter,
+                                  .options = subscription.options,
+                                  .start = subscription.start,
+                                  .after_topic = {},
+                                  .page = {}});
+    }
+  }
+}
+
+void Delivery::detach(Session& session) {
+  if (session.client == nullptr) return;
+  tree_.erase_all(session.id);
+  session.cursor = session.window.acknowledged_up_to(cursor(session));
+  session.live = false;
+  session.client = nullptr;
+  session.page.reset();
+  session.retained.clear();
+  session.window.detach();
+}
+
+void Delivery::subscribe(Session& session, std::string_view filter, const mqtt::SubOptions& options) {
+  stop_live(session);
+  const auto known = session.subscriptions.find(filter);
+  const bool is_new = known == session.subscriptions.end();
+  Subscription& subscription = is_new ? session.subscriptions[std::string(filter)] : known->second;
+  subscription.options = options;
+  // A replaced subscription goes on without a gap [MQTT-3.8.4-3].
+  if (is_new) subscription.start = latest_;
+  session.newest_start = std::max(session.newest_start, subscription.start);
+  tree_.insert(filter, session.id, options);
+
+  const bool wants_retained = options.retain_handling == mqtt::RetainHandling::kSend ||
+                              (options.retain_handling == mqtt::RetainHandling::kSendIfNew && is_new);
+  std::erase_if(session.retained, [&](const RetainedRun& run) { return run.filter == filter; });
+  subscription.retained_due = wants_retained;
+  if (wants_retained) {
+    session.retained.push_back({.id = next_run_id_++,
+                                .filter = std::string(filter),
+                                .options = options,
+                                .start = latest_,
+                                .after_topic = {},
+                                .page = {}});
+  }
+}
+
+bool Delivery::unsubscribe(Session& session, std::string_view filter) {
+  const auto known = session.subscriptions.find(filter);
+  if (known == session.subscriptions.end()) return false;
+  tree_.erase(filter, session.id);
+  std::erase_if(session.retained, [&](const RetainedRun& run) { return run.filter == filter; });
+  session.subscriptions.erase(known);
+  return true;
+}
+
+void Delivery::pump(Session& session) {
+  if (session.client == nullptr || session.holds > 0 || session.live) return;
+  if (!pump_retained(session) || !pump_log(session)) return;
+  session.live = true;
+  session.page.reset();
+}
+
+void Delivery::stop_live(Session& session) {
+  if (!session.live) return;
+  session.live = false;
+  session.cursor = latest_;
+}
+
+void Delivery::on_committed(sync::Committed committed) {
+  for (sync::CommittedSegment& segment : committed.segments) {
+    for (std::size_t i = 0; i < segment.ops.size(); ++i) {
+      const sync::Arrival arrival = segment.segment->first_arrival + i;
+      deliver_to_live({.op = segment.ops[i], .replica = segment.segment->replica, .arrival = arrival});
+      latest_ = arrival;
+    }
+    recent_.add(std::move(segment));
+  }
+  if (latest_ == committed.last_arrival) return;
+  // A snapshot was merged: these ops are on disk only, and everybody reads them there.
+  for (const auto& [id, session] : sessions_.all()) stop_live(*session);
+  latest_ = committed.last_arrival;
+  recent_.reset(latest_);
+  for (const auto& [id, session] : sessions_.all()) pump(*session);
+}
+
+void Delivery::deliver_to_live(const OpRef& op) {
+  if (!op.op.kind.record) return;
+  tree_.match(op.op.message->topic, matches_);
+  for (auto match = matches_.begin(); match != matches_.end();) {
+    const auto end = std::find_if(match, matches_.end(), [&](const mqtt::SubscriptionTree::Match& other) {
+      return other.subscriber != match->subscriber;
+    });
+    Session* session = sessions_.find(match->subscriber);
+    if (session != nullptr && session->live) {
+      wish_.clear();
+      for (; match != end; ++match) {
+        if (!match->options.no_local || !is_own(*session, op)) wish_.add(match->options);
+      }
+      if (!offer(*session, op, wish_)) {
+        session->live = false;
+        session->cursor = op.arrival - 1;
+      }
+    }
+    match = end;
+  }
+}
+
+bool Delivery::is_own(const Session& session, const OpRef& op) const {
+  return op.op.publisher == session.id && op.replica == settings_.self;
+}
+
+void Delivery::match_subscriptions(const Session& session, const OpRef& op, Wish& wish) const {
+  wish.clear();
+  for (const auto& [filter, subscription] : session.subscriptions) {
+    if (op.arrival <= subscription.start || !mqtt::matches(filter, op.op.message->topic)) continue;
+    if (subscription.options.no_local && is_own(session, op)) continue;  // [MQTT-3.8.3-3]
+    wish.add(subscription.options);
+  }
+}
+
+bool Delivery::has_room(const Session& session, mqtt::QoS qos) const {
+  if (session.client->queued_bytes() > kClientQueueBytesSoft) return false;
+  return qos == mqtt::QoS::kAtMostOnce || session.window.is_open();
+}
+
+bool Delivery::expired(const sync::Message& message, const sync::Stamp& stamp,
+                       std::optional<std::uint32_t>& left_s) const {
+  if (!message.expiry_s) return false;
+  const std::uint64_t now_ms = wall_clock_().unix_ms;
+  const std::uint64_t age_s = now_ms > stamp.wall_ms ? (now_ms - stamp.wall_ms) / 1000 : 0;
+  if (age_s >= *message.expiry_s) return true;  // [MQTT-3.3.2-5]
+  left_s = static_cast<std::uint32_t>(*message.expiry_s - age_s);  // [MQTT-3.3.2-6]
+  return false;
+}
+
+bool Delivery::offer(Session& session, const OpRef& op, const Wish& wish) {
+  if (!wish.any) return true;
+  const sync::Message& message = *op.op.message;
+  std::optional<std::uint32_t> expiry_left_s;
+  if (expired(message, op.op.stamp, expiry_left_s)) return true;
+  const bool retain = wish.retain_as_published && op.op.kind.cell;
+  const auto qos = std::min(wish.qos, static_cast<mqtt::QoS>(op.op.kind.qos));
+  if (qos == mqtt::QoS::kAtMostOnce) {
+    if (op.arrival > session.attached_at) send_at_most_once(*session.client, message, retain, expiry_left_s, wish);
+    return true;
+  }
+  // What was sent before the connection broke keeps its identifier [MQTT-4.4.0-1]; what was acknowledged is done.
+  const bool sent_before = op.arrival <= session.window.newest();
+  const auto again = sent_before ? session.window.find(op.arrival) : std::nullopt;
+  if (sent_before && !again) return true;
+  if (!again && !has_room(session, qos)) return false;
+  const std::uint16_t packet_id = again ? again->packet_id : session.window.add(op.arrival);
+  const auto outcome = session.client->connection().publish({.topic = message.topic,
+                                                             .properties = message.properties,
+                                                             .payload = message.payload,
+                                                             .qos = qos,
+                                                             .packet_id = packet_id,
+                                                             .dup = again.has_value(),
+                                                             .retain = retain,
+                                                             .expiry_left_s = expiry_left_s,
+                                                             .subscription_ids = wish.identifiers});
+  if (outcome == mqtt::PublishOutcome::kTooLarge) {
+    session.window.acknowledge(packet_id);  // treated as delivered [MQTT-3.1.2-25]
+    ++counters_.dropped;
+    return true;
+  }
+  ++counters_.delivered;
+  touched_(*session.client);
+  return true;
+}
+
+void Delivery::send_at_most_once(Client& client, const sync::Message& message, bool retain,
+                                 std::optional<std::uint32_t> expiry_left_s, const Wish& wish) {
+  if (client.queued_bytes() > kClientQueueBytesMax) {
+    ++counters_.dropped;
+    return;
+  }
+  const auto outcome = client.connection().publish({.topic = message.topic,
+                                                    .properties = message.properties,
+                                                    .payload = message.payload,
+                                                    .qos = mqtt::QoS::kAtMostOnce,
+                                                    .retain = retain,
+                                                    .expiry_left_s = expiry_left_s,
+                                                    .subscription_ids = wish.identifiers});
+  ++(outcome == mqtt::PublishOutcome::kSent ? counters_.delivered : counters_.dropped);
+  touched_(client);
+}
+
+void Delivery::publish_live(const sync::Message& message, bool retain, std::uint64_t publisher) {
+  tree_.match(message.topic, matches_);
+  for (auto match = matches_.begin(); match != matches_.end();) {
+    Session* session = sessions_.find(match->subscriber);
+    wish_.clear();
+    const mqtt::SubscriberId subscriber = match->subscriber;
+    for (; match != matches_.end() && match->subscriber == subscriber; ++match) {
+      if (!match->options.no_local || publisher != subscriber) wish_.add(match->options);
+    }
+    if (session == nullptr || session->client == nullptr || !wish_.any) continue;
+    send_at_most_once(*session->client, message, retain && wish_.retain_as_published, message.expiry_s, wish_);
+  }
+}
+
+// --- behind: the log ---
+
+bool Delivery::pump_log(Session& session) {
+  while (session.cursor < latest_) {
+    if (session.page) {
+      if (!pump_page(session)) return false;
+      continue;
+    }
+    if (session.cursor < recent_.floor()) {
+      read_log(session);
+      return false;
+    }
+    const RecentLog::Position at = recent_.after(session.cursor);
+    const OpRef op{.op = at.segment->ops[at.index],
+                   .replica = at.segment->segment->replica,
+                   .arrival = at.segment->segment->first_arrival + at.index};
+    if (op.op.kind.record) {
+      match_subscriptions(session, op, wish_);
+      if (!offer(session, op, wish_)) return false;
+    }
+    session.cursor = op.arrival;
+  }
+  return true;
+}
+
+// False: no room. True: the page is used up, and gone.
+bool Delivery::pump_page(Session& session) {
+  LogPage& page = *session.page;
+  for (; page.part < page.parts.size(); ++page.part, page.op = 0) {
+    const LogPage::Part& part = page.parts[page.part];
+    for (; page.op < part.ops.size(); ++page.op) {
+      const OpRef op{.op = part.ops[page.op], .replica = part.replica, .arrival = part.first_arrival + page.op};
+      // The page may begin before the cursor, and may know more than the results of turns have told yet.
+      if (op.arrival <= session.cursor) continue;
+      if (op.arrival > latest_) {
+        session.page.reset();
+        return true;
+      }
+      if (op.op.kind.record) {
+        match_subscriptions(session, op, wish_);
+        if (!offer(session, op, wish_)) return false;
+      }
+      session.cursor = op.arrival;
+    }
+  }
+  session.page.reset();
+  return true;
+}
+
+void Delivery::read_log(Session& session) {
+  if (session.reading) return;
+  session.reading = true;
+  const auto finish = [this](std::uint64_t id) -> Session* {
+    Session* found = sessions_.find(id);
+    if (found != nullptr) found->reading = false;
+    return found;
+  };
+  store_.read(
+      [this, finish, id = session.id, after = session.cursor, known = latest_](sync::ReadView& view) -> Continuation {
+        auto page = std::make_shared<LogPage>();
+        // Where nothing follows in the log, it was trimmed, or it never was in it.
+        sync::Arrival reached = known;
+        auto rows = view.segments_after(after, kReadPageBytes);
+        if (rows) {
+          for (sync::ReadView::ChannelSegment& row : *rows) {
+            auto decoded = sync::decode_segment(row.row.bytes);
+            if (!decoded) continue;
+            page->parts.push_back({.channel = row.channel,
+                                   .replica = row.row.replica,
+                                   .first_arrival = row.row.first_arrival,
+                                   .ops = std::move(decoded->ops)});
+          }
+          if (!page->parts.empty()) reached = 0;
+        }
+        return [this, finish, id, page, reached] {
+          Session* found = finish(id);
+          if (found == nullptr || found->client == nullptr) return;
+          if (page->parts.empty()) {
+            found->cursor = std::max(found->cursor, reached);
+          } else {
+            // What lies between the cursor and the page is not in the log any more.
+            found->cursor = std::max(found->cursor, std::min(page->parts.front().first_arrival - 1, latest_));
+            found->page = std::move(*page);
+          }
+          pump(*found);
+        };
+      },
+      [finish, id = session.id](const Error&) { finish(id); });
+}
+
+// --- retained messages ---
+
+bool Delivery::pump_retained(Session& session) {
+  while (!session.retained.empty()) {
+    RetainedRun& run = session.retained.front();
+    for (; run.next < run.page.size(); ++run.next) {
+      if (!offer_retained(session, run, run.page[run.next])) return false;
+    }
+    run.page.clear();
+    run.next = 0;
+    if (!run.exhausted) {
+      read_retained(session, run);
+      return false;
+    }
+    session.retained.pop_front();
+  }
+  return true;
+}
+
+bool Delivery::offer_retained(Session& session, const RetainedRun& run, const sync::Cell& cell) {
+  std::optional<std::uint32_t> expiry_left_s;
+  if (expired(*cell.message, cell.order.stamp, expiry_left_s)) return true;
+  const auto qos = std::min(run.options.qos, static_cast<mqtt::QoS>(cell.qos));
+  if (!has_room(session, qos)) return false;
+  const std::uint16_t packet_id = qos == mqtt::QoS::kAtMostOnce ? std::uint16_t{0} : session.window.add(0);
+  wish_.clear();
+  wish_.add(run.options);
+  const auto outcome = session.client->connection().publish({.topic = cell.message->topic,
+                                                             .properties = cell.message->properties,
+                                                             .payload = cell.message->payload,
+                                                             .qos = qos,
+                                                             .packet_id = packet_id,
+                                                             .retain = true,  // [MQTT-3.3.1-8]
+                                                             .expiry_left_s = expiry_left_s,
+                                                             .subscription_ids = wish_.identifiers});
+  if (outcome == mqtt::PublishOutcome::kSent) {
+    ++counters_.delivered;
+  } else {
+    ++counters_.dropped;
+    if (packet_id != 0 && outcome == mqtt::PublishOutcome::kTooLarge) session.window.acknowledge(packet_id);
+  }
+  touched_(*session.client);
+  return true;
+}
+
+namespace {
+
+// The levels of a filter before its first wildcard, with the slash that ends them. "a/#" matches "a" too
+// [MQTT-4.7.1-2], hence no slash before '#'.
+std::string literal_prefix(std::string_view filter) {
+  const std::size_t wildcard = filter.find_first_of("+#");
+  if (wildcard == std::string_view::npos) return std::string(filter);
+  std::string_view prefix = filter.substr(0, wildcard);
+  if (filter[wildcard] == '#' && !prefix.empty()) prefix.remove_suffix(1);
+  return std::string(prefix);
+}
+
+struct RetainedPage {
+  std::vector<sync::Cell> cells;
+  std::size_t channel = 0;
+  std::string after_topic;
+  bool exhausted = false;
+};
+
+// Reads on until the page holds something or nothing is left.
+Expected<RetainedPage> read_retained_page(sync::ReadView& view, const ChannelTable& channels, std::string_view filter,
+                                          sync::Arrival start, std::size_t channel, std::string after_topic) {
+  RetainedPage page{.cells = {}, .channel = channel, .after_topic = std::move(after_topic)};
+  const std::string prefix = literal_prefix(filter);
+  while (page.cells.empty() && page.channel < channels.entries().size()) {
+    auto cells = view.cells(channels.entries()[page.channel].number, prefix, page.after_topic, kReadPageBytes);
+    if (!cells) return tl::unexpected<Error>(std::move(cells.error()));
+    if (cells->empty()) {
+      ++page.channel;
+      page.after_topic.clear();
+      continue;
+    }
+    page.after_topic = cells->back().message->topic;
+    for (sync::Cell& cell : *cells) {
+      // What was set after the subscription began comes from the log, unless it is in none (QoS 0).
+      const bool comes_live = cell.arrival > start && cell.qos != 0;
+      if (!cell.is_tombstone() && !comes_live && mqtt::matches(filter, cell.message->topic)) {
+        page.cells.push_back(std::move(cell));
+      }
+    }
+  }
+  page.exhausted = page.channel >= channels.entries().size();
+  return page;
+}
+
+}  // namespace
+
+void Delivery::read_retained(Session& session, RetainedRun& run) {
+  if (run.reading) return;
+  run.reading = true;
+  const auto find_run = [this, id = session.id, run_id = run.id](Session*& found) -> RetainedRun* {
+    found = sessions_.find(id);
+    if (found == nullptr) return nullptr;
+    const auto at = std::find_if(found->retained.begin(), found->retained.end(),
+                                 [&](const RetainedRun& candidate) { return candidate.id == run_id; });
+    return at == found->retained.end() ? nullptr : &*at;
+  };
+  const auto give_up = [this, find_run] {
+    Session* found = nullptr;
+    if (RetainedRun* at = find_run(found); at != nullptr) {
+      at->reading = false;
+      at->exhausted = true;
+      pump(*found);
+    }
+  };
+  store_.read(
+      [this, find_run, give_up, filter = run.filter, start = run.start, channel = run.channel,
+       after = run.after_topic](sync::ReadView& view) -> Continuation {
+        auto page = read_retained_page(view, channels_, filter, start, channel, after);
+        if (!page) return give_up;
+        return [this, find_run, page = std::make_shared<RetainedPage>(std::move(*page))] {
+          Session* found = nullptr;
+          RetainedRun* at = find_run(found);
+          if (at == nullptr) return;
+          at->reading = false;
+          at->page = std::move(page->cells);
+          at->next = 0;
+          at->channel = page->channel;
+          at->after_topic = std::move(page->after_topic);
+          at->exhausted = page->exhausted;
+          pump(*found);
+        };
+      },
+      [give_up](const Error&) { give_up(); });
+}
+
+}  // namespace hedgerow::node

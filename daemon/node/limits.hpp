@@ -1,0 +1,50 @@
+// The node's limits, all of them, and how they relate (G6). Those of the MQTT packets stand in daemon/mqtt/limits.hpp.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "daemon/mqtt/limits.hpp"
+#include "sync/base/time.hpp"
+
+namespace hedgerow::node {
+
+// Sessions that outlive their connection, over all clients. One more is refused with Quota exceeded.
+inline constexpr std::size_t kPersistentSessionsMax = 10'000;
+// Subscriptions of one session. One more is answered Quota exceeded.
+inline constexpr std::size_t kSubscriptionsPerSessionMax = 1'000;
+
+// QoS 1 messages on their way to one client: the lesser of this and its Receive Maximum. It is also the most that a
+// client sees twice after a crash.
+inline constexpr std::uint16_t kInFlightMax = 1'000;
+static_assert(kInFlightMax <= 65'535, "packet identifiers are 16 bits");
+
+// Above this, a client's QoS 1 messages stay in the log until its connection has drained.
+inline constexpr std::size_t kClientQueueBytesSoft = 256 * 1024;
+// Above this, QoS 0 messages for a client are dropped, and counted.
+inline constexpr std::size_t kClientQueueBytesMax = 1024 * 1024;
+static_assert(kClientQueueBytesSoft < kClientQueueBytesMax);
+
+// Recently committed ops that stay in memory, so that sessions that are a little behind need no disk.
+inline constexpr std::size_t kRecentBytesMax = 2 * 1024 * 1024;
+// What a session reads from the log at once.
+inline constexpr std::size_t kReadPageBytes = 64 * 1024;
+static_assert(kReadPageBytes < kRecentBytesMax, "a page must be able to reach what is in memory");
+
+// Writes handed to the store thread and not committed yet. Above it, no client is read from.
+inline constexpr std::size_t kStorePendingBytesMax = 4 * 1024 * 1024;
+
+// Above this, messages for a link are dropped: the peer pulls them later.
+inline constexpr std::size_t kLinkQueueBytesMax = 8 * 1024 * 1024;
+
+// Topics whose QoS 0 retained message waits to be stored, and how long it waits for a newer one.
+inline constexpr std::size_t kCellsSoonMax = 1'000;
+inline constexpr Duration kCellDelay = std::chrono::seconds{1};
+
+// Positions of sessions go to disk when half a window was acknowledged, and at the latest after this.
+inline constexpr Duration kPositionDelay = std::chrono::seconds{1};
+// Pause between two looks at what keep allows.
+inline constexpr Duration kTrimInterval = std::chrono::seconds{10};
+
+}  // namespace hedgerow::node

@@ -1,0 +1,114 @@
+#include "daemon/node/links.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace hedgerow::node {
+
+namespace {
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
+}  // namespace
+
+Links::Links(sync::ReplicatorSettings settings, const std::vector<sync::ChannelState>& replicated,
+             const ChannelTable& channels, StorePort& store, Hasher& read_hasher,
+             std::function<void(const sync::DeliverLive&)> deliver_live)
+    : channels_(channels),
+      store_(store),
+      read_hasher_(read_hasher),
+      deliver_live_(std::move(deliver_live)),
+      replicator_(std::move(settings), replicated) {}
+
+sync::LinkId Links::up(Instant now, std::string_view peer, bool dialled, LinkOutput& output) {
+  const sync::LinkId link{++last_link_};
+  outputs_.emplace(link, &output);
+  carry_out(now, replicator_.on_link_up(now, link, peer, dialled));
+  return link;
+}
+
+void Links::down(Instant now, sync::LinkId link) {
+  if (outputs_.erase(link) > 0) carry_out(now, replicator_.on_link_down(now, link));
+}
+
+void Links::on_message(Instant now, sync::LinkId link, ByteView message) {
+  if (outputs_.contains(link)) carry_out(now, replicator_.on_message(now, link, message));
+}
+
+void Links::on_drained(Instant now, sync::LinkId link) {
+  const auto output = outputs_.find(link);
+  if (output == outputs_.end()) return;
+  carry_out(now, replicator_.on_queue(now, link, output->second->queued_bytes()));
+}
+
+void Links::on_turn(Instant now, const TurnResult& turn) {
+  if (!turn.failure) carry_out(now, replicator_.on_committed(now, turn.committed));
+  for (const Received& received : turn.received) {
+    carry_out(now, replicator_.on_received(now, received.link, received.channel, received.result));
+  }
+}
+
+void Links::publish_live(Instant now, const sync::MessagePtr& message, bool retain) {
+  carry_out(now, replicator_.publish_live(now, message, retain));
+}
+
+void Links::on_timer(Instant now) {
+  // Outputs that do not say when they have drained are asked here.
+  for (const auto& [link, output] : outputs_) sent_.push_back(link);
+  report_queues(now);
+  carry_out(now, replicator_.on_timer(now));
+}
+
+void Links::carry_out(Instant now, std::span<const sync::Action> actions) {
+  now_ = now;
+  for (const sync::Action& action : actions) {
+    std::visit(Overloaded{
+                   [&](const sync::SendOnLink& send) {
+                     const auto output = outputs_.find(send.link);
+                     if (output == outputs_.end()) return;
+                     output->second->send(send.message);
+                     if (sent_.empty() || sent_.back() != send.link) sent_.push_back(send.link);
+                   },
+                   [&](const sync::CloseLink& close) {
+                     const auto output = outputs_.find(close.link);
+                     if (output == outputs_.end()) return;
+                     output->second->close(close.reason, close.reason == sync::kReasonSelf);
+                   },
+                   [&](const sync::AnswerPull& pull) { answer_pull(pull); },
+                   [&](const sync::DeliverLive& live) { deliver_live_(live); },
+                   [&](const auto& intent) { store_.submit(intent); },
+               },
+               action);
+  }
+  report_queues(now);
+}
+
+void Links::report_queues(Instant now) {
+  while (!sent_.empty()) {
+    const sync::LinkId link = sent_.back();
+    std::erase(sent_, link);
+    on_drained(now, link);
+  }
+}
+
+void Links::answer_pull(sync::AnswerPull pull) {
+  const ChannelTable::Entry* channel = channels_.find(pull.channel);
+  const auto hand_over = [this, link = pull.link, number = pull.channel](const Expected<sync::PullAnswer>& answer) {
+    carry_out(now_, replicator_.on_pull_answer(now_, link, number, answer));
+  };
+  if (channel == nullptr) return;
+  store_.read(
+      [this, hand_over, pull = std::move(pull), name = channel->channel.name](sync::ReadView& view) -> Continuation {
+        auto answer = std::make_shared<Expected<sync::PullAnswer>>(
+            sync::answer_pull(view, read_hasher_, pull.channel, name, pull.request));
+        return [hand_over, answer] { hand_over(*answer); };
+      },
+      [hand_over](const Error& error) { hand_over(tl::unexpected<Error>(error)); });
+}
+
+}  // namespace hedgerow::node

@@ -1,0 +1,65 @@
+// Links joins the replicator to what carries its messages: accepted connections, dialled ones, the store.
+// Thread rule: the loop thread. Ownership: what the constructor is given must outlive it; a LinkOutput must live from
+// up() to down().
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "daemon/node/channels.hpp"
+#include "daemon/node/store_port.hpp"
+#include "sync/link/replicator.hpp"
+
+namespace hedgerow::node {
+
+// Port: the sending end of one link.
+class LinkOutput {
+ public:
+  virtual ~LinkOutput() = default;
+  // One wire message as one QoS 0 publish. What cannot be sent is lost: pull repairs it. Never calls back.
+  virtual void send(ByteView message) = 0;
+  [[nodiscard]] virtual std::size_t queued_bytes() = 0;
+  // down() follows, later. A peer that turns out to be this very node is not worth dialling again.
+  virtual void close(const std::string& reason, bool is_self) = 0;
+};
+
+class Links {
+ public:
+  // `read_hasher` is used on the reader thread only. `deliver_live` takes what other nodes published at QoS 0.
+  Links(sync::ReplicatorSettings settings, const std::vector<sync::ChannelState>& replicated,
+        const ChannelTable& channels, StorePort& store, Hasher& read_hasher,
+        std::function<void(const sync::DeliverLive&)> deliver_live);
+
+  // `peer`: the authenticated name.
+  sync::LinkId up(Instant now, std::string_view peer, bool dialled, LinkOutput& output);
+  void down(Instant now, sync::LinkId link);
+  void on_message(Instant now, sync::LinkId link, ByteView message);
+  // The output has room again.
+  void on_drained(Instant now, sync::LinkId link);
+  void on_turn(Instant now, const TurnResult& turn);
+  void publish_live(Instant now, const sync::MessagePtr& message, bool retain);
+  void on_timer(Instant now);
+  [[nodiscard]] Instant next_deadline() const { return replicator_.next_deadline(); }
+
+  [[nodiscard]] const sync::Replicator& replicator() const { return replicator_; }
+
+ private:
+  void carry_out(Instant now, std::span<const sync::Action> actions);
+  void answer_pull(sync::AnswerPull pull);
+  void report_queues(Instant now);
+
+  const ChannelTable& channels_;
+  StorePort& store_;
+  Hasher& read_hasher_;
+  std::function<void(const sync::DeliverLive&)> deliver_live_;
+  sync::Replicator replicator_;
+  std::map<sync::LinkId, LinkOutput*> outputs_;
+  std::vector<sync::LinkId> sent_;  // scratch: links whose queue grew
+  std::uint64_t last_link_ = 0;
+  Instant now_{};
+};
+
+}  // namespace hedgerow::node

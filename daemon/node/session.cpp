@@ -1,0 +1,70 @@
+#include "daemon/node/session.hpp"
+
+#include <algorithm>
+#include <gsl/gsl_assert>
+
+#include "daemon/node/client.hpp"
+
+namespace hedgerow::node {
+
+StoredSession Session::stored() const {
+  StoredSession out{.id = id, .owner = owner, .client_id = client_id, .expiry_s = expiry_s, .position = position_submitted,
+                    .subscriptions = {}};
+  out.subscriptions.reserve(subscriptions.size());
+  for (const auto& [filter, subscription] : subscriptions) {
+    const std::uint32_t identifier = subscription.options.subscription_identifier;
+    out.subscriptions.push_back({.filter = filter,
+                                 .options = options_byte(subscription.options),
+                                 .identifier = identifier == 0 ? std::nullopt : std::optional(identifier),
+                                 .start = subscription.start,
+                                 .retained_due = subscription.retained_due});
+  }
+  return out;
+}
+
+Session* SessionRegistry::find(std::uint64_t id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second.get();
+}
+
+Session* SessionRegistry::find(std::string_view owner, std::string_view client_id) {
+  const auto found = by_name_.find({std::string(owner), std::string(client_id)});
+  return found == by_name_.end() ? nullptr : find(found->second);
+}
+
+Session& SessionRegistry::add(std::unique_ptr<Session> session) {
+  Session& added = *session;
+  const bool new_name = by_name_.emplace(std::pair(added.owner, added.client_id), added.id).second;
+  Expects(new_name);
+  const bool new_id = by_id_.emplace(added.id, std::move(session)).second;
+  Expects(new_id);
+  return added;
+}
+
+void SessionRegistry::erase(std::uint64_t id) {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return;
+  by_name_.erase({found->second->owner, found->second->client_id});
+  by_id_.erase(found);
+}
+
+std::size_t SessionRegistry::persistent() const {
+  return static_cast<std::size_t>(
+      std::count_if(by_id_.begin(), by_id_.end(), [](const auto& entry) { return entry.second->is_persistent(); }));
+}
+
+std::uint8_t options_byte(const mqtt::SubOptions& options) {
+  const unsigned byte = static_cast<unsigned>(options.qos) | (options.no_local ? 4U : 0U) |
+                        (options.retain_as_published ? 8U : 0U) | (static_cast<unsigned>(options.retain_handling) << 4U);
+  return static_cast<std::uint8_t>(byte);
+}
+
+mqtt::SubOptions options_from(std::uint8_t byte, std::optional<std::uint32_t> identifier) {
+  return {.subscription_identifier = identifier.value_or(0),
+          .qos = static_cast<mqtt::QoS>(byte & 3U),
+          .no_local = (byte & 4U) != 0,
+          .retain_as_published = (byte & 8U) != 0,
+          .retain_handling = static_cast<mqtt::RetainHandling>((byte >> 4U) & 3U)};
+}
+
+}  // namespace hedgerow::node

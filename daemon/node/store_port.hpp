@@ -1,0 +1,83 @@
+// Port: the store as the node on the loop thread sees it. Intents go in, in order; each turn of the store thread
+// commits all that wait, syncs once, and hands one TurnResult back. DESIGN 4.
+// Thread rule: the node calls from the loop thread; results and continuations arrive on the loop thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "daemon/node/session_store.hpp"
+#include "sync/engine/engine.hpp"
+#include "sync/link/replicator.hpp"
+
+namespace hedgerow::node {
+
+// Where an acknowledgement goes: a connection that may have gone meanwhile.
+struct AckAddress {
+  std::uint64_t client = 0;  // 0: nobody waits
+  std::uint16_t packet_id = 0;
+};
+
+struct PublishIntent {
+  sync::LocalWrite write;
+  AckAddress ack;
+};
+struct PutSessionIntent {
+  StoredSession session;
+  std::uint64_t token = 0;  // comes back in TurnResult::saved; 0: nobody waits
+};
+struct EraseSessionIntent {
+  std::uint64_t id = 0;
+};
+struct PositionIntent {
+  std::uint64_t id = 0;
+  sync::Arrival position = 0;
+};
+struct TrimIntent {};
+
+using Intent = std::variant<PublishIntent, sync::ApplySegment, sync::StagePage, sync::MergeStaged, sync::DropStaged,
+                            PutSessionIntent, EraseSessionIntent, PositionIntent, TrimIntent>;
+
+struct Ack {
+  AckAddress address;
+  bool stored = true;                          // false: refused, and `why` says how
+  Category why = Category::kIo;
+};
+struct Received {
+  sync::LinkId link{};
+  sync::ChannelNo channel{};
+  Expected<sync::ReceiveResult> result;
+};
+
+// What one turn did. Everything in it is durable, unless `failure` says that nothing of the turn is.
+struct TurnResult {
+  sync::Committed committed;
+  std::vector<Ack> acks;
+  std::vector<Received> received;
+  std::vector<std::pair<std::uint64_t, sync::Arrival>> positions;  // saved: session, position
+  std::vector<std::uint64_t> saved;    // tokens of PutSessionIntent
+  std::vector<std::uint64_t> unsaved;  // likewise, of a turn that failed
+  bool trim_again = false;
+  // Nothing of the turn is on disk. kLimit: the disk is full, service goes on. Else the daemon must end.
+  std::optional<Error> failure;
+};
+
+// Runs on the reader thread with a snapshot of its own, and returns what the loop thread does with the outcome.
+using Continuation = std::function<void()>;
+using ReadJob = std::function<Continuation(sync::ReadView& view)>;
+
+class StorePort {
+ public:
+  virtual ~StorePort() = default;
+  virtual void submit(Intent intent) = 0;
+  // Bytes of intents that were submitted and are not committed yet.
+  [[nodiscard]] virtual std::size_t pending_bytes() const = 0;
+  // Jobs run in order. `failed` runs on the loop thread, instead of the job, when no snapshot can be had.
+  virtual void read(ReadJob job, std::function<void(const Error&)> failed) = 0;
+};
+
+}  // namespace hedgerow::node
