@@ -21,6 +21,9 @@ inline constexpr std::uint64_t kStampWallMsMax = 253'402'300'799'999;
 inline constexpr std::size_t kSegmentOpsMax = 4096;
 inline constexpr std::size_t kSegmentBytesSoft = std::size_t{256} << 10U;
 inline constexpr std::size_t kSegmentBytesMax = std::size_t{1536} << 10U;
+// Topics share prefixes on the wire, so their decoded size has a bound of its own.
+inline constexpr std::size_t kSegmentTopicBytesMax = std::size_t{512} << 10U;
+static_assert(kSegmentTopicBytesMax >= kTopicBytesMax);
 static_assert(kSegmentBytesSoft + kTopicBytesMax + kPropertiesBytesMax + kPayloadBytesMax + 256 <= kSegmentBytesMax);
 
 // One channel. Every life of every node's database is a replica: forty boards reach this after a hundred lives each.

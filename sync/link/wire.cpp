@@ -1,0 +1,290 @@
+#include "sync/link/wire.hpp"
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "sync/limits.hpp"
+#include "sync/log/codec.hpp"
+
+namespace hedgerow::sync::wire {
+namespace {
+
+constexpr std::uint8_t kFlagAnswerWanted = 1;
+constexpr std::uint8_t kFlagRetain = 1;
+constexpr std::uint8_t kFlagExpiry = 2;
+// A count of segments is backed by at least this much: a segment's own header is larger.
+constexpr std::size_t kRangeSegmentBytesMin = 2;
+
+struct CountBounds {
+  std::size_t max;
+  std::size_t item_bytes;  // of the smallest item
+};
+
+// No more than can still follow, so that it is safe to reserve.
+std::size_t read_count(Reader& in, const CountBounds& bounds) {
+  const auto count = static_cast<std::size_t>(in.varint_up_to(bounds.max));
+  if (count > in.left() / bounds.item_bytes) in.reject();
+  return in.ok() ? count : 0;
+}
+
+void put_marks(Writer& out, const Frontier& marks) {
+  out.varint(marks.size());
+  for (const FrontierEntry& mark : marks) {
+    out.u64(static_cast<std::uint64_t>(mark.replica));
+    out.varint(mark.seq);
+  }
+}
+
+Frontier read_marks(Reader& in) {
+  Frontier marks;
+  const std::size_t count = read_count(in, {.max = kReplicasPerChannelMax, .item_bytes = 8 + 1});
+  marks.reserve(count);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    const auto replica = static_cast<ReplicaId>(in.u64());
+    const Seq seq = in.varint();
+    if (seq == 0) in.reject();
+    marks.push_back({.replica = replica, .seq = seq});
+  }
+  if (!is_ordered_by_replica(marks)) in.reject();
+  return marks;
+}
+
+void put_states(Writer& out, const std::vector<ReplicaState>& states) {
+  out.varint(states.size());
+  for (const ReplicaState& state : states) {
+    out.u64(static_cast<std::uint64_t>(state.replica));
+    out.varint(state.seq);
+    out.raw(state.head);
+    out.varint(state.trimmed);
+  }
+}
+
+std::vector<ReplicaState> read_states(Reader& in) {
+  std::vector<ReplicaState> states;
+  const std::size_t count = read_count(in, {.max = kReplicasPerChannelMax, .item_bytes = 8 + 1 + 32 + 1});
+  states.reserve(count);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    ReplicaState state;
+    state.replica = static_cast<ReplicaId>(in.u64());
+    state.seq = in.varint();
+    state.head = in.hash();
+    state.trimmed = in.varint_up_to(state.seq);
+    states.push_back(state);
+  }
+  if (!is_ordered_by_replica(states)) in.reject();
+  return states;
+}
+
+std::string read_name(Reader& in, std::size_t bytes_max) { return std::string(as_text(in.sized(bytes_max))); }
+
+ChannelIndex read_channel(Reader& in) { return static_cast<ChannelIndex>(in.varint_up_to(kChannelsPerLinkMax - 1)); }
+
+// One pair of overloads for each message, in the order of Type.
+
+void put_body(Writer& out, const Hello& hello) {
+  out.sized(hello.mesh);
+  out.sized(hello.node);
+  out.u64(static_cast<std::uint64_t>(hello.replica));
+  out.u64(hello.incarnation);
+  out.sized(hello.software);
+  out.varint(hello.channels.size());
+  for (const std::string& name : hello.channels) out.sized(name);
+}
+
+Hello read_hello(Reader& in) {
+  Hello hello;
+  hello.mesh = read_name(in, kPeerNameBytesMax);
+  hello.node = read_name(in, kPeerNameBytesMax);
+  hello.replica = static_cast<ReplicaId>(in.u64());
+  hello.incarnation = in.u64();
+  hello.software = read_name(in, kPeerNameBytesMax);
+  const std::size_t count = read_count(in, {.max = kChannelsPerLinkMax, .item_bytes = 1});
+  for (std::size_t i = 0; i < count && in.ok(); ++i) hello.channels.push_back(read_name(in, kChannelNameBytesMax));
+  if (hello.node.empty() || hello.replica == ReplicaId{}) in.reject();
+  return hello;
+}
+
+void put_body(Writer& out, const Announcement& announcement) {
+  out.varint(announcement.channel);
+  out.u8(announcement.answer_wanted ? kFlagAnswerWanted : 0);
+  put_marks(out, announcement.marks);
+}
+
+Announcement read_announcement(Reader& in) {
+  Announcement announcement;
+  announcement.channel = read_channel(in);
+  const std::uint8_t flags = in.u8();
+  if (flags > kFlagAnswerWanted) in.reject();
+  announcement.answer_wanted = flags == kFlagAnswerWanted;
+  announcement.marks = read_marks(in);
+  return announcement;
+}
+
+void put_body(Writer& out, const Push& push) {
+  out.varint(push.channel);
+  out.raw(push.segment);
+}
+
+Push read_push(Reader& in) {
+  Push push;
+  push.channel = read_channel(in);
+  if (in.left() > kSegmentBytesMax) in.reject();
+  push.segment = in.raw(in.left());
+  return push;
+}
+
+void put_body(Writer& out, const Pull& pull) {
+  out.varint(pull.channel);
+  out.varint(pull.id);
+  out.varint(pull.request.window_bytes);
+  out.sized(pull.request.token);
+  put_marks(out, pull.request.frontier);
+}
+
+Pull read_pull(Reader& in) {
+  Pull pull;
+  pull.channel = read_channel(in);
+  pull.id = in.varint();
+  pull.request.window_bytes = static_cast<std::uint32_t>(in.varint_up_to(std::uint32_t{0xFFFFFFFFU}));
+  pull.request.token = to_bytes(in.sized(kResumeTokenBytesMax));
+  pull.request.frontier = read_marks(in);
+  return pull;
+}
+
+void put_body(Writer& out, const Range& range) {
+  out.varint(range.channel);
+  out.varint(range.id);
+  out.u8(range.more ? 1 : 0);
+  out.varint(range.segments.size());
+  for (const ByteView segment : range.segments) out.sized(segment);
+}
+
+Range read_range(Reader& in) {
+  Range range;
+  range.channel = read_channel(in);
+  range.id = in.varint();
+  const std::uint8_t more = in.u8();
+  if (more > 1) in.reject();
+  range.more = more == 1;
+  const std::size_t count = read_count(in, {.max = kRangeSegmentsMax, .item_bytes = kRangeSegmentBytesMin});
+  range.segments.reserve(count);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) range.segments.push_back(in.sized(kSegmentBytesMax));
+  return range;
+}
+
+void put_body(Writer& out, const Page& page) {
+  out.varint(page.channel);
+  out.varint(page.id);
+  out.varint(page.page_no);
+  out.sized(page.page);
+  out.sized(page.next_token);
+  put_states(out, page.frontier);
+}
+
+Page read_page(Reader& in) {
+  Page page;
+  page.channel = read_channel(in);
+  page.id = in.varint();
+  page.page_no = in.varint_up_to(kPagesMax - 1);
+  page.page = in.sized(kPageBytesMax);
+  page.next_token = to_bytes(in.sized(kResumeTokenBytesMax));
+  page.frontier = read_states(in);
+  if (page.next_token.empty() == page.frontier.empty()) in.reject();
+  return page;
+}
+
+void put_body(Writer& out, const Restart& restart) {
+  out.varint(restart.channel);
+  out.varint(restart.id);
+}
+
+Restart read_restart(Reader& in) {
+  Restart restart;
+  restart.channel = read_channel(in);
+  restart.id = in.varint();
+  return restart;
+}
+
+void put_body(Writer& out, const Live& live) {
+  const Message& message = *live.message;
+  out.u64(live.origin);
+  out.varint(live.counter);
+  out.u8(static_cast<std::uint8_t>((live.retain ? kFlagRetain : 0U) | (message.expiry_s ? kFlagExpiry : 0U)));
+  if (message.expiry_s) out.varint(*message.expiry_s);
+  out.sized(message.topic);
+  out.sized(message.properties);
+  out.raw(message.payload);
+}
+
+Live read_live(Reader& in) {
+  Live live;
+  live.origin = in.u64();
+  live.counter = in.varint();
+  const std::uint8_t flags = in.u8();
+  if (live.counter == 0 || flags > (kFlagRetain | kFlagExpiry)) in.reject();
+  live.retain = (flags & kFlagRetain) != 0;
+  Message message;
+  if ((flags & kFlagExpiry) != 0)
+    message.expiry_s = static_cast<std::uint32_t>(in.varint_up_to(std::uint32_t{0xFFFFFFFFU}));
+  message.topic = std::string(as_text(in.sized(kTopicBytesMax)));
+  message.properties = to_bytes(in.sized(kPropertiesBytesMax));
+  if (in.left() > kPayloadBytesMax) in.reject();
+  message.payload = to_bytes(in.raw(in.left()));
+  live.message = std::make_shared<const Message>(std::move(message));
+  return live;
+}
+
+constexpr std::array<std::string_view, 9> kTypeNames = {"",      "hello", "frontier", "push", "pull",
+                                                        "range", "page",  "restart",  "live"};
+
+tl::unexpected<Error> broken(std::string_view type) {
+  return fail(Category::kInvalidInput,
+              "the peer sent a broken \"" + std::string(type) + "\" message: it breaks the link grammar or a limit");
+}
+
+AnyMessage read_body(Type type, Reader& in) {
+  switch (type) {
+    case Type::kHello: return read_hello(in);
+    case Type::kFrontier: return read_announcement(in);
+    case Type::kPush: return read_push(in);
+    case Type::kPull: return read_pull(in);
+    case Type::kRange: return read_range(in);
+    case Type::kPage: return read_page(in);
+    case Type::kRestart: return read_restart(in);
+    case Type::kLive: return read_live(in);
+  }
+  in.reject();
+  return Restart{};
+}
+
+}  // namespace
+
+Bytes encode(const AnyMessage& message) {
+  Bytes bytes;
+  Writer out(bytes);
+  out.u8(kVersion);
+  out.u8(static_cast<std::uint8_t>(message.index() + 1));
+  std::visit([&out](const auto& body) { put_body(out, body); }, message);
+  return bytes;
+}
+
+Expected<AnyMessage> decode(ByteView bytes) {
+  if (bytes.size() < 2) return fail(Category::kInvalidInput, "the peer sent a link message without version and type");
+  if (bytes[0] != kVersion) {
+    return fail(Category::kNotInVersion, "the peer speaks link protocol " + std::to_string(bytes[0]) +
+                                             ", this node speaks " + std::to_string(kVersion) +
+                                             ": update the older of the two");
+  }
+  const std::uint8_t type = bytes[1];
+  if (type == 0 || type >= kTypeNames.size()) {
+    return fail(Category::kInvalidInput, "the peer sent a link message of unknown type " + std::to_string(type));
+  }
+  if (bytes.size() > kLinkMessageBytesMax) return broken(kTypeNames[type]);
+  Reader in(bytes.subspan(2));
+  AnyMessage message = read_body(static_cast<Type>(type), in);
+  if (!in.at_end()) return broken(kTypeNames[type]);
+  return message;
+}
+
+}  // namespace hedgerow::sync::wire

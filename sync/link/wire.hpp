@@ -1,0 +1,126 @@
+// What two nodes say to each other on a link: the messages, their bytes, and the bounded decoder. DESIGN 5.
+//
+// Thread rule: plain values and pure functions. Ownership: a decoded message borrows (ByteView) from the bytes that it
+// was decoded from.
+//
+//   message    := version:u8 type:u8 body          version 1; a body ends where the message ends
+//   number     := varint of sync/log/codec.hpp; u64 likewise
+//   text       := length:number bytes              mesh, node, software, channel names, topics: UTF-8
+//
+//   1 hello    := mesh:text node:text replica:u64 incarnation:u64 software:text count:number { name:text }*count
+//                 The channels that the sender replicates. In every later message of this sender on this link,
+//                 `channel` is a position in that list, from 0.
+//   2 frontier := channel:number flags:u8 marks    an announcement; flag 1: answer with yours
+//   3 push     := channel:number segment           a segment as stored, grammar in sync/log/segment.hpp
+//   4 pull     := channel:number id:number window:number token:text marks
+//   5 range    := channel:number id:number more:u8 count:number { segment:text }*count
+//   6 page     := channel:number id:number page_no:number page:text next_token:text states
+//                 The last page has an empty token, and only it has states.
+//   7 restart  := channel:number id:number         the log lost what the token relies on: ask anew without one
+//   8 live     := origin:u64 counter:number flags:u8 [expiry_s:number] topic:text properties:text payload
+//                 flag 1: retain, flag 2: expiry_s is there
+//
+//   marks      := count:number { replica:u64 seq:number }*count                          ascending by replica, no zeros
+//   states     := count:number { replica:u64 seq:number head:32 trimmed:number }*count   likewise
+//
+// Hello is the first message of each side. A peer of another version is refused by its first byte: version and type
+// keep their places for ever.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sync/base/bytes.hpp"
+#include "sync/base/expected.hpp"
+#include "sync/engine/pull.hpp"
+#include "sync/log/op.hpp"
+
+namespace hedgerow::sync::wire {
+
+inline constexpr std::uint8_t kVersion = 1;
+
+enum class Type : std::uint8_t {
+  kHello = 1,
+  kFrontier = 2,
+  kPush = 3,
+  kPull = 4,
+  kRange = 5,
+  kPage = 6,
+  kRestart = 7,
+  kLive = 8,
+};
+
+// A channel's position in the sender's Hello.
+using ChannelIndex = std::uint32_t;
+
+// Names one pull on one link; an answer repeats it. Drawn by the puller, never reused within a process.
+using PullId = std::uint64_t;
+
+struct Hello {
+  std::string mesh;
+  std::string node;
+  ReplicaId replica{};
+  std::uint64_t incarnation = 0;  // drawn anew whenever the process starts: tells a restart, and ourselves
+  std::string software;
+  std::vector<std::string> channels;
+};
+
+struct Announcement {
+  ChannelIndex channel = 0;
+  bool answer_wanted = false;
+  Frontier marks;  // what the receiver is told anew; marks left out stand as told before
+};
+
+struct Push {
+  ChannelIndex channel = 0;
+  ByteView segment;
+};
+
+struct Pull {
+  ChannelIndex channel = 0;
+  PullId id = 0;
+  PullRequest request;
+};
+
+struct Range {
+  ChannelIndex channel = 0;
+  PullId id = 0;
+  bool more = false;
+  std::vector<ByteView> segments;
+};
+
+struct Page {
+  ChannelIndex channel = 0;
+  PullId id = 0;
+  std::uint64_t page_no = 0;
+  ByteView page;
+  Bytes next_token;                    // empty: this is the last
+  std::vector<ReplicaState> frontier;  // with the last only
+};
+
+struct Restart {
+  ChannelIndex channel = 0;
+  PullId id = 0;
+};
+
+struct Live {
+  std::uint64_t origin = 0;   // the incarnation of the node where it was published
+  std::uint64_t counter = 0;  // that node's count of its live messages, from 1
+  bool retain = false;
+  MessagePtr message;
+};
+
+// In the order of Type.
+using AnyMessage = std::variant<Hello, Announcement, Push, Pull, Range, Page, Restart, Live>;
+
+// REQUIRES: within the bounds of sync/limits.hpp.
+[[nodiscard]] Bytes encode(const AnyMessage& message);
+
+// kInvalidInput: the bytes break the grammar or a bound. kNotInVersion: the peer speaks another version. The sentence
+// is fit to be the reason of a close. Views in the result end with `bytes`.
+[[nodiscard]] Expected<AnyMessage> decode(ByteView bytes);
+
+}  // namespace hedgerow::sync::wire
