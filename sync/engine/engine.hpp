@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,8 +17,11 @@
 #include "sync/base/expected.hpp"
 #include "sync/base/hasher.hpp"
 #include "sync/clock/hlc.hpp"
+#include "sync/engine/page.hpp"
 #include "sync/engine/storage.hpp"
+#include "sync/log/chain.hpp"
 #include "sync/log/op.hpp"
+#include "sync/log/segment.hpp"
 
 namespace hedgerow::sync {
 
@@ -72,30 +74,125 @@ class Engine {
   Engine(Storage& storage, Hasher& hasher);
 
   // Reads the state and defines the channels. Call once. Channels that the database knows but `channels` leaves out
-  // stay stored and keep replicating with their data untouched.
+  // stay stored and keep replicating with their data untouched; nothing of them is trimmed.
   Expected<void> open(const std::vector<ChannelSettings>& channels);
 
-  [[nodiscard]] ReplicaId self() const;
-  [[nodiscard]] Arrival last_arrival() const;
-  // By name; the local numbers are stable for the life of the database.
-  [[nodiscard]] const std::vector<ChannelState>& channels() const;
+  [[nodiscard]] ReplicaId self() const { return self_; }
+  // These two speak of the last good commit only between turns.
+  [[nodiscard]] Arrival last_arrival() const { return last_arrival_; }
+  // Ordered by number; the numbers are stable for the life of the database. ChannelState::replicas is ordered by
+  // replica.
+  [[nodiscard]] const std::vector<ChannelState>& channels() const { return channels_; }
 
+  // Within a turn a mistake of the caller's or a peer's (kInvalidInput, kCorrupt, kNotFound, kLimit before anything was
+  // touched) leaves the turn as it was. When the storage fails, the turn is lost: commit() then rolls back and returns
+  // that first error.
   Expected<void> begin();
-  // Stamps and sequences one write. Consecutive writes to one channel share a segment.
+
+  // Stamps and sequences one write. Consecutive writes to one channel share a segment. kInvalidInput, kLimit:
+  // check_op() of sync/log/segment.hpp refuses it. kNotFound: no such channel.
   Expected<void> write(const WallTime& now, const LocalWrite& write);
-  // A segment as it came from a peer. kCorrupt when it breaks the grammar or its own chain.
+
+  // A segment as it came from a peer. kCorrupt when it breaks the grammar. Ops under our own name that we have not
+  // written are a fork. `now` bounds what its age counts from.
   Expected<ReceiveResult> receive(const WallTime& now, ChannelNo channel, ByteView segment);
-  // One page of a snapshot answer: set aside, durable with the turn.
+
+  // One page of a snapshot answer: set aside, durable with the turn. kCorrupt when it breaks the grammar.
   Expected<void> stage(ChannelNo channel, std::string_view peer, std::uint64_t page_no, ByteView page);
-  // The last page has come: merges cells and records of all staged pages and joins the frontiers, in this turn (G2).
-  Expected<void> merge_staged(const WallTime& now, ChannelNo channel, std::string_view peer,
-                              const std::vector<ReplicaState>& sender_frontier, std::uint64_t pages);
+
+  // The last page has come: merges cells and records of all staged pages, joins the frontiers and drops what was
+  // staged, in this turn (G2). All or nothing: kCorrupt (the answer contradicts itself), kNotFound (a page is missing)
+  // and kFork change nothing; drop_staged() then.
+  Expected<ReceiveResult> merge_staged(const WallTime& now, ChannelNo channel, std::string_view peer,
+                                       const std::vector<ReplicaState>& sender_frontier, std::uint64_t pages);
+
   Expected<void> drop_staged(ChannelNo channel, std::string_view peer);
-  // One bounded step of retention. Returns true iff more is waiting.
+
+  // One bounded step of retention. Returns true iff more is waiting. Age counts only while `now` is synchronised (G10).
   Expected<bool> trim(const WallTime& now);
-  // Syncs. The result is valid until the next begin().
+
+  // Syncs. After an error the turn is over and everything is as before begin().
   Expected<Committed> commit();
   void rollback();
+
+ private:
+  // How a segment meets what is held of its replica.
+  struct Fit {
+    ReceiveResult result{};
+    std::size_t first_new = 0;  // index of the first op that is new; kApplied only
+    Hash256 head_after{};       // kApplied only
+  };
+  // Consecutive ops that will be one row.
+  struct OpenSegment {
+    std::size_t channel = 0;  // index in channels_
+    ReplicaId replica{};
+    Seq first_seq = 0;
+    Hash256 head_before{};
+    std::uint64_t age_base_ms = 0;
+    std::vector<Op> ops;
+  };
+  // A snapshot answer while its pages are walked.
+  struct Merge {
+    std::vector<ReplicaState>& held;  // what we hold of each replica, as the walk goes on
+    const std::vector<ReplicaState>& sender;
+    std::vector<Gap> gaps;
+  };
+  // A merge walks twice, so that a bad answer is found before anything is touched.
+  enum class Pass : std::uint8_t { kCheck, kApply };
+
+  [[nodiscard]] Expected<std::size_t> index_of(ChannelNo channel) const;
+  void touch(std::size_t index);
+  void restore();
+  void end_turn();
+  // Passes a storage's result on and remembers its first error: the turn is lost then.
+  template <class T>
+  Expected<T> kept(Expected<T> result) {
+    if (!result && !failed_) failed_ = result.error();
+    return result;
+  }
+
+  Expected<void> add_op(std::size_t index, ReplicaId replica, std::uint64_t age_base, Op op);
+  Expected<void> flush();
+  Expected<void> append_row(std::size_t index, const SegmentRow& row, const std::vector<Op>& ops);
+  Expected<void> take_cell(std::size_t index, const Cell& cell);
+  Expected<void> note_trimmed(std::size_t index, const std::vector<Storage::Trimmed>& gone);
+  Expected<void> put_changes();
+
+  [[nodiscard]] Fit fit(std::size_t index, const ReplicaState& held, const Segment& segment);
+  Expected<void> apply_tail(const WallTime& now, std::size_t index, PageSegment item, const Fit& fitted);
+  Expected<ReceiveResult> walk(const WallTime& now, std::size_t index, std::string_view peer, std::uint64_t pages,
+                               Pass pass, Merge& merge);
+  Expected<ReceiveResult> walk_page(const WallTime& now, std::size_t index, ByteView page, Pass pass, Merge& merge);
+  Expected<ReceiveResult> walk_segment(const WallTime& now, std::size_t index, PageSegment item, Pass pass,
+                                       Merge& merge);
+  Expected<ReceiveResult> walk_cell(std::size_t index, Cell cell, Pass pass, const Merge& merge);
+  static Expected<ReceiveResult> join(Merge& merge);
+  // The ops after held.seq up to `last` are gone everywhere we know of: the frontier passes them.
+  static void leave_gap(std::vector<Gap>& gaps, ReplicaState& held, Seq last, const Hash256& head);
+
+  Storage& storage_;
+  Chain chain_;
+  SegmentBuilder builder_;
+  ReplicaId self_{};
+  Hlc hlc_{Stamp{}};
+  Arrival last_arrival_ = 0;
+  std::vector<ChannelState> channels_;
+  std::vector<std::optional<Keep>> keeps_;  // of channels_, by index
+  std::size_t trim_next_ = 0;
+
+  // The turn: what it changed, and how to go back.
+  struct Before {
+    std::size_t channel = 0;
+    ChannelState state;
+  };
+  bool in_turn_ = false;
+  std::optional<Error> failed_;
+  std::vector<Before> before_;
+  Hlc hlc_before_{Stamp{}};
+  Arrival last_arrival_before_ = 0;
+  std::optional<OpenSegment> open_;
+  bool report_ = true;  // rows go into committed_.segments; not while a merge appends them
+  Committed committed_;
 };
 
 }  // namespace hedgerow::sync

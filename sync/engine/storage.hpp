@@ -40,12 +40,16 @@ struct StoredState {
   std::vector<ChannelState> channels;
 };
 
+// Of ops that were written and came here without any trusted clock: they go by size alone (G10). Fits a signed integer.
+inline constexpr std::uint64_t kAgeUnknown = 0x7FFF'FFFF'FFFF'FFFF;
+
 // Consecutive ops of one replica in one channel, as encoded by sync/log/segment.hpp, and stored in one row.
 struct SegmentRow {
   ReplicaId replica{};
   Seq first_seq = 0;
   std::uint32_t count = 0;
   Arrival first_arrival = 0;  // op i of the segment arrived as first_arrival + i
+  // What keep's age counts from: about when the newest op was written, in milliseconds since 1970; or kAgeUnknown.
   std::uint64_t newest_wall_ms = 0;
   Bytes bytes;
 };
@@ -120,6 +124,8 @@ class Storage {
   virtual Expected<void> put_clock(Arrival last_arrival, const Stamp& last_stamp) = 0;
   virtual Expected<std::optional<WriteOrder>> cell_order(ChannelNo, std::string_view topic) = 0;
   virtual Expected<void> put_cell(ChannelNo, const Cell&) = 0;
+  // A gap that continues the last one of the same channel, replica and reason (last + 1 == first) extends it, so that
+  // steady trimming keeps one row.
   virtual Expected<void> add_gap(ChannelNo, const Gap&) = 0;
 
   // Trimming by keep: drops whole segments from the oldest arrival on, while the channel's log exceeds size_bytes or

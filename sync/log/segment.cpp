@@ -36,6 +36,7 @@ struct Before {
   Stamp stamp;
   std::uint64_t publisher = 0;
   std::string topic;
+  std::size_t topic_bytes = 0;  // of all ops so far
 };
 
 // Returns what is wrong, or nullptr.
@@ -51,12 +52,15 @@ const char* read_stamp(Reader& in, bool first, std::uint8_t flags, Stamp& stamp)
   return nullptr;
 }
 
-const char* read_topic(Reader& in, std::string& topic) {
+const char* read_topic(Reader& in, Before& before) {
+  std::string& topic = before.topic;
   const std::uint64_t shared = in.varint_up_to(topic.size());
   const ByteView suffix = in.sized(kTopicBytesMax);
   if (!in.ok() || shared + suffix.size() > kTopicBytesMax) return "the topic's length";
   topic.resize(static_cast<std::size_t>(shared));
   topic.append(as_text(suffix));
+  before.topic_bytes += topic.size();
+  if (before.topic_bytes > kSegmentTopicBytesMax) return "the topics' size in all";
   return is_topic_name(topic) ? nullptr : "the topic (empty, or with NUL, + or #)";
 }
 
@@ -71,7 +75,7 @@ const char* read_op(Reader& in, bool first, const std::vector<std::uint64_t>& pu
     before.publisher = publishers[index];
   }
   op.publisher = before.publisher;
-  if (const char* wrong = read_topic(in, before.topic)) return wrong;
+  if (const char* wrong = read_topic(in, before)) return wrong;
   auto message = std::make_shared<Message>();
   message->topic = before.topic;
   if ((flags & kFlagProperties) != 0U) {
@@ -189,6 +193,7 @@ void SegmentBuilder::start(ReplicaId replica, Seq first_seq, const Hash256& pred
   last_publisher_ = 0;
   last_message_.reset();
   publishers_.clear();
+  topic_bytes_ = 0;
   body_.clear();
 }
 
@@ -201,6 +206,7 @@ bool SegmentBuilder::fits(const Op& op, std::size_t bytes_max) const {
   if (count_ == 0) return true;
   if (count_ == kSegmentOpsMax || op.stamp <= last_stamp_) return false;
   if (publishers_.size() == kSegmentPublishersMax && publisher_index(op.publisher) == publishers_.size()) return false;
+  if (topic_bytes_ + op.message->topic.size() > kSegmentTopicBytesMax) return false;
   constexpr std::size_t kOpOverheadMax = 48;  // flags, time, a new publisher, four lengths, expiry
   const Message& message = *op.message;
   return size_bytes() + kOpOverheadMax + message.topic.size() + message.properties.size() + message.payload.size() <=
@@ -231,6 +237,7 @@ void SegmentBuilder::add(const Op& op) {
   out.sized(message.payload);
 
   ++count_;
+  topic_bytes_ += message.topic.size();
   last_stamp_ = op.stamp;
   last_publisher_ = publisher;
   last_message_ = op.message;

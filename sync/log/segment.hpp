@@ -12,7 +12,8 @@
 //                  millisecond, the counter is `counter` + 1 beyond the op's before: stamps only rise.
 //   publisher  = index:varint            into publishers; without it, as the op before (the first op: index 0)
 //   topic      = shared:varint length:varint byte{length}
-//                  the first `shared` bytes are those of the op's topic before
+//                  the first `shared` bytes are those of the op's topic before;
+//                  all topics of the segment together hold at most kSegmentTopicBytesMax
 //   properties = length:varint byte{length}     length from 1
 //   expiry     = seconds:varint
 //   payload    = length:varint byte{length}
@@ -82,8 +83,8 @@ class SegmentBuilder {
   // Drops what was built.
   void start(ReplicaId replica, Seq first_seq, const Hash256& predecessor);
 
-  // False when the segment must be finished before `op`: it has ops, and with this one it would pass bytes_max, the
-  // bound of ops or that of publishers, or the stamp does not rise.
+  // False when the segment must be finished before `op`: it has ops, and with this one it would pass bytes_max, or the
+  // bounds of ops, topics or publishers, or the stamp does not rise.
   [[nodiscard]] bool fits(const Op& op, std::size_t bytes_max = kSegmentBytesSoft) const;
 
   // Appends. REQUIRES: check_op(op), fits(op)
@@ -107,6 +108,7 @@ class SegmentBuilder {
   std::size_t last_publisher_ = 0;
   MessagePtr last_message_;  // keeps the topic that the next one shares
   std::vector<std::uint64_t> publishers_;
+  std::size_t topic_bytes_ = 0;
   Bytes body_;
 };
 

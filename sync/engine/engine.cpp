@@ -1,0 +1,244 @@
+// The turn: local writes, rows, cells, retention and commit. What comes from peers is in engine_receive.cpp.
+#include "sync/engine/engine.hpp"
+
+#include <algorithm>
+#include <gsl/assert>
+
+#include "sync/engine/engine_internal.hpp"
+#include "sync/limits.hpp"
+#include "sync/merge/last_write.hpp"
+
+namespace hedgerow::sync {
+
+Engine::Engine(Storage& storage, Hasher& hasher) : storage_(storage), chain_(hasher) {}
+
+Expected<void> Engine::open(const std::vector<ChannelSettings>& channels) {
+  auto stored = storage_.load();
+  if (!stored) return tl::make_unexpected(std::move(stored.error()));
+  self_ = stored->self;
+  hlc_ = Hlc(stored->last_stamp);
+  last_arrival_ = stored->last_arrival;
+  channels_ = std::move(stored->channels);
+
+  const auto is_named = [](std::string_view name) {
+    return [name](const ChannelState& channel) { return channel.name == name; };
+  };
+  if (auto begun = storage_.begin(); !begun) return begun;
+  for (const ChannelSettings& settings : channels) {
+    Expects(!settings.name.empty() && settings.name.size() <= kChannelNameBytesMax);
+    if (std::any_of(channels_.begin(), channels_.end(), is_named(settings.name))) continue;
+    const auto number = storage_.define_channel(settings.name);
+    if (!number) {
+      storage_.rollback();
+      return tl::make_unexpected(number.error());
+    }
+    channels_.push_back({.number = *number, .name = settings.name, .replicas = {}});
+  }
+  if (auto done = storage_.commit(); !done) return done;
+
+  std::sort(channels_.begin(), channels_.end(),
+            [](const ChannelState& a, const ChannelState& b) { return a.number < b.number; });
+  keeps_.assign(channels_.size(), std::nullopt);
+  for (const ChannelSettings& settings : channels) {
+    const auto found = std::find_if(channels_.begin(), channels_.end(), is_named(settings.name));
+    keeps_[static_cast<std::size_t>(found - channels_.begin())] = settings.keep;
+  }
+  return {};
+}
+
+Expected<std::size_t> Engine::index_of(ChannelNo channel) const {
+  const auto found =
+      std::lower_bound(channels_.begin(), channels_.end(), channel,
+                       [](const ChannelState& state, ChannelNo wanted) { return state.number < wanted; });
+  if (found == channels_.end() || found->number != channel) {
+    return fail(Category::kNotFound,
+                "engine: no channel has number " + std::to_string(static_cast<std::uint32_t>(channel)));
+  }
+  return static_cast<std::size_t>(found - channels_.begin());
+}
+
+Expected<void> Engine::begin() {
+  Expects(!in_turn_);
+  if (auto begun = storage_.begin(); !begun) return begun;
+  in_turn_ = true;
+  hlc_before_ = hlc_;
+  last_arrival_before_ = last_arrival_;
+  committed_ = {};
+  return {};
+}
+
+Expected<void> Engine::write(const WallTime& now, const LocalWrite& write) {
+  Expects(in_turn_);
+  if (failed_) return tl::unexpected<Error>(*failed_);
+  const auto index = index_of(write.channel);
+  if (!index) return tl::make_unexpected(index.error());
+  Hlc clock = hlc_;
+  Op op{.stamp = clock.next(now), .kind = write.kind, .publisher = write.publisher, .message = write.message};
+  if (auto sound = check_op(op); !sound) return sound;
+  hlc_ = clock;
+  return add_op(*index, self_, age_base_ms(now, op.stamp), std::move(op));
+}
+
+Expected<void> Engine::add_op(std::size_t index, ReplicaId replica, std::uint64_t age_base, Op op) {
+  const bool goes_on =
+      open_ && open_->channel == index && open_->replica == replica && builder_.fits(op, kSegmentBytesSoft);
+  if (!goes_on) {
+    if (auto done = flush(); !done) return done;
+    touch(index);
+  }
+  ReplicaState& state = state_in(channels_[index].replicas, replica);
+  if (!goes_on) {
+    open_.emplace(OpenSegment{
+        .channel = index, .replica = replica, .first_seq = state.seq + 1, .head_before = state.head, .ops = {}});
+    builder_.start(replica, state.seq + 1, state.head);
+  }
+  state.head = chain_.next(state.head, {.channel = channels_[index].name, .replica = replica}, ++state.seq, op);
+  builder_.add(op);
+  open_->age_base_ms = age_base;
+  open_->ops.push_back(std::move(op));
+  return {};
+}
+
+// Turns the open segment into a row.
+Expected<void> Engine::flush() {
+  if (!open_) return {};
+  OpenSegment open = std::move(*open_);
+  open_.reset();
+  ChannelState& channel = channels_[open.channel];
+  CommittedSegment out{.channel = channel.number,
+                       .segment = nullptr,
+                       .head_before = open.head_before,
+                       .head_after = state_in(channel.replicas, open.replica).head,
+                       .ops = std::move(open.ops)};
+  auto row = std::make_shared<SegmentRow>(SegmentRow{.replica = open.replica,
+                                                     .first_seq = open.first_seq,
+                                                     .count = builder_.count(),
+                                                     .first_arrival = last_arrival_ + 1,
+                                                     .newest_wall_ms = open.age_base_ms,
+                                                     .bytes = builder_.finish()});
+  if (auto done = append_row(open.channel, *row, out.ops); !done) return done;
+  out.segment = std::move(row);
+  if (report_) committed_.segments.push_back(std::move(out));
+  return {};
+}
+
+Expected<void> Engine::append_row(std::size_t index, const SegmentRow& row, const std::vector<Op>& ops) {
+  last_arrival_ += row.count;
+  if (auto done = kept(storage_.append(channels_[index].number, row)); !done) return done;
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    const Op& op = ops[i];
+    if (!op.kind.cell) continue;
+    const Cell cell{.order = {.stamp = op.stamp, .replica = row.replica, .seq = row.first_seq + i},
+                    .arrival = row.first_arrival + i,
+                    .qos = op.kind.qos,
+                    .publisher = op.publisher,
+                    .message = op.message};
+    if (auto done = take_cell(index, cell); !done) return done;
+  }
+  return {};
+}
+
+Expected<void> Engine::take_cell(std::size_t index, const Cell& cell) {
+  const ChannelNo channel = channels_[index].number;
+  const auto held = kept(storage_.cell_order(channel, cell.message->topic));
+  if (!held) return tl::make_unexpected(held.error());
+  if (!wins(cell.order, *held)) return {};
+  return kept(storage_.put_cell(channel, cell));
+}
+
+Expected<bool> Engine::trim(const WallTime& now) {
+  Expects(in_turn_);
+  if (failed_) return tl::unexpected<Error>(*failed_);
+  std::size_t left = kTrimSegmentsPerStep;
+  for (std::size_t turn = 0; turn < channels_.size(); ++turn) {
+    const std::size_t index = trim_next_ % channels_.size();
+    if (const std::optional<Keep>& keep = keeps_[index]) {
+      const bool age_counts = now.quality == ClockQuality::kSynchronised && now.unix_ms > keep->age_ms;
+      const std::uint64_t oldest_wall_ms = age_counts ? now.unix_ms - keep->age_ms : 0;
+      auto gone = kept(storage_.trim(channels_[index].number, keep->size_bytes, oldest_wall_ms, left));
+      if (!gone) return tl::make_unexpected(std::move(gone.error()));
+      if (auto noted = note_trimmed(index, *gone); !noted) return tl::make_unexpected(std::move(noted.error()));
+      left -= std::min(left, gone->size());
+      if (left == 0) return true;
+    }
+    trim_next_ = index + 1;
+  }
+  return false;
+}
+
+Expected<void> Engine::note_trimmed(std::size_t index, const std::vector<Storage::Trimmed>& gone) {
+  if (gone.empty()) return {};
+  touch(index);
+  ChannelState& channel = channels_[index];
+  for (const Storage::Trimmed& range : gone) {
+    ReplicaState& state = state_in(channel.replicas, range.replica);
+    state.trimmed = std::max(state.trimmed, range.last);
+    const Gap gap{.replica = range.replica, .first = range.first, .last = range.last, .reason = range.reason};
+    if (auto done = kept(storage_.add_gap(channel.number, gap)); !done) return done;
+  }
+  return {};
+}
+
+Expected<Committed> Engine::commit() {
+  Expects(in_turn_);
+  if (!failed_) static_cast<void>(flush());
+  if (!failed_) static_cast<void>(put_changes());
+  if (failed_) {
+    Error error = std::move(*failed_);
+    rollback();
+    return tl::make_unexpected(std::move(error));
+  }
+  if (auto done = storage_.commit(); !done) {
+    restore();
+    return tl::make_unexpected(std::move(done.error()));
+  }
+  committed_.last_arrival = last_arrival_;
+  for (const Before& before : before_) committed_.frontiers.push_back(channels_[before.channel]);
+  end_turn();
+  return std::move(committed_);
+}
+
+Expected<void> Engine::put_changes() {
+  for (const Before& before : before_) {
+    const ChannelState& channel = channels_[before.channel];
+    auto old = before.state.replicas.begin();
+    for (const ReplicaState& state : channel.replicas) {
+      while (old != before.state.replicas.end() && old->replica < state.replica) ++old;
+      const bool known = old != before.state.replicas.end() && old->replica == state.replica;
+      if (known && old->seq == state.seq && old->trimmed == state.trimmed) continue;
+      if (auto done = kept(storage_.put_replica(channel.number, state)); !done) return done;
+    }
+  }
+  if (last_arrival_ == last_arrival_before_ && hlc_.last() == hlc_before_.last()) return {};
+  return kept(storage_.put_clock(last_arrival_, hlc_.last()));
+}
+
+void Engine::rollback() {
+  Expects(in_turn_);
+  storage_.rollback();
+  restore();
+}
+
+void Engine::touch(std::size_t index) {
+  const bool touched =
+      std::any_of(before_.begin(), before_.end(), [index](const Before& before) { return before.channel == index; });
+  if (!touched) before_.push_back({.channel = index, .state = channels_[index]});
+}
+
+void Engine::restore() {
+  for (Before& before : before_) channels_[before.channel] = std::move(before.state);
+  hlc_ = hlc_before_;
+  last_arrival_ = last_arrival_before_;
+  committed_ = {};
+  end_turn();
+}
+
+void Engine::end_turn() {
+  in_turn_ = false;
+  failed_.reset();
+  before_.clear();
+  open_.reset();
+  report_ = true;
+}
+
+}  // namespace hedgerow::sync

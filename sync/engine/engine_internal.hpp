@@ -1,0 +1,42 @@
+// Shared by the engine's own sources; nobody else includes it.
+// Thread rule: free functions.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "sync/engine/storage.hpp"
+#include "sync/log/op.hpp"
+
+namespace hedgerow::sync {
+
+// The replica's state in a list ordered by replica; added at 0 if it is new.
+[[nodiscard]] inline ReplicaState& state_in(std::vector<ReplicaState>& states, ReplicaId replica) {
+  auto found = std::lower_bound(states.begin(), states.end(), replica,
+                                [](const ReplicaState& state, ReplicaId wanted) { return state.replica < wanted; });
+  if (found == states.end() || found->replica != replica) {
+    found = states.insert(found, ReplicaState{.replica = replica});
+  }
+  return *found;
+}
+
+// Null for a replica that is not in the list.
+[[nodiscard]] inline const ReplicaState* find_in(const std::vector<ReplicaState>& states, ReplicaId replica) {
+  const auto found =
+      std::lower_bound(states.begin(), states.end(), replica,
+                       [](const ReplicaState& state, ReplicaId wanted) { return state.replica < wanted; });
+  return found != states.end() && found->replica == replica ? &*found : nullptr;
+}
+
+// SegmentRow::newest_wall_ms (G10). No op is newer than its arrival; one that an untrusted clock stamped ages from its
+// arrival; where there is no trusted clock on either side, its age is unknown.
+[[nodiscard]] inline std::uint64_t age_base_ms(const WallTime& now, const Stamp& newest) {
+  const bool here = now.quality == ClockQuality::kSynchronised;
+  const bool there = newest.quality == ClockQuality::kSynchronised;
+  if (here && there) return std::min(newest.wall_ms, now.unix_ms);
+  if (here) return now.unix_ms;
+  return there ? newest.wall_ms : kAgeUnknown;
+}
+
+}  // namespace hedgerow::sync
