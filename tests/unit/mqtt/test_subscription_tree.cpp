@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "daemon/mqtt/limits.hpp"
+#include "daemon/mqtt/subscription_tree.hpp"
+#include "daemon/mqtt/topic.hpp"
+#include "tests/support/seeded_random.hpp"
+
+using namespace hedgerow;
+using namespace hedgerow::mqtt;
+
+namespace {
+
+SubOptions with_id(std::uint32_t id) { return {.subscription_identifier = id, .qos = QoS::kAtLeastOnce}; }
+
+// (subscriber, subscription identifier) of each match, in the order given.
+using Found = std::vector<std::pair<SubscriberId, std::uint32_t>>;
+
+Found find(const SubscriptionTree& tree, std::string_view topic) {
+  std::vector<SubscriptionTree::Match> matches;
+  tree.match(topic, matches);
+  Found out;
+  for (const auto& match : matches) out.emplace_back(match.subscriber, match.options.subscription_identifier);
+  return out;
+}
+
+std::string random_levels(test::SeededRandom& random, bool is_filter) {
+  static constexpr std::string_view kLevels[] = {"a", "b", "", "$c", "a level longer than eight", "+"};
+  std::string out;
+  const std::size_t levels = 1 + random.below(5);
+  for (std::size_t i = 0; i < levels; ++i) {
+    if (i > 0) out += '/';
+    if (is_filter && i + 1 == levels && random.one_in(4)) return out + "#";
+    out += kLevels[random.below(is_filter ? 6 : 5)];
+  }
+  return out.empty() ? "a" : out;
+}
+
+}  // namespace
+
+TEST_CASE("a subscription is new once", "[mqtt]") {
+  SubscriptionTree tree;
+  CHECK(tree.insert("a/b", 1, with_id(1)));
+  CHECK_FALSE(tree.insert("a/b", 1, with_id(2)));
+  CHECK(tree.size() == 1);
+  CHECK(find(tree, "a/b") == Found{{1, 2}});
+}
+
+TEST_CASE("an erased subscription is gone, and so are its nodes", "[mqtt][G6]") {
+  SubscriptionTree tree;
+  const std::size_t empty = tree.node_count();
+  tree.insert("a/b/c", 1, {});
+  tree.insert("a/+/#", 1, {});
+  CHECK(tree.erase("a/b/c", 1));
+  CHECK_FALSE(tree.erase("a/b/c", 1));
+  CHECK(tree.erase("a/+/#", 1));
+  CHECK(tree.size() == 0);
+  CHECK(tree.node_count() == empty);
+}
+
+TEST_CASE("erasing what is not there changes nothing", "[mqtt]") {
+  SubscriptionTree tree;
+  tree.insert("a/b", 1, {});
+  CHECK_FALSE(tree.erase("a", 1));
+  CHECK_FALSE(tree.erase("a/b", 2));
+  CHECK_FALSE(tree.erase("a/b/c", 1));
+  CHECK_FALSE(tree.erase("", 1));
+  CHECK(tree.size() == 1);
+}
+
+TEST_CASE("all subscriptions of one subscriber go at once", "[mqtt]") {
+  SubscriptionTree tree;
+  tree.insert("a", 1, {});
+  tree.insert("#", 1, {});
+  tree.insert("a", 2, with_id(7));
+  CHECK(tree.erase_all(1) == 2);
+  CHECK(tree.erase_all(1) == 0);
+  CHECK(find(tree, "a") == Found{{2, 7}});
+}
+
+TEST_CASE("overlapping subscriptions of one subscriber stand together", "[mqtt]") {
+  SubscriptionTree tree;
+  tree.insert("a/#", 2, with_id(1));
+  tree.insert("a/b", 1, with_id(2));
+  tree.insert("+/b", 2, with_id(3));
+  tree.insert("#", 1, with_id(4));
+  Found found = find(tree, "a/b");
+  CHECK(std::ranges::is_sorted(found, {}, &Found::value_type::first));
+  std::ranges::sort(found);
+  CHECK(found == Found{{1, 2}, {1, 4}, {2, 1}, {2, 3}});
+}
+
+TEST_CASE("the tree keeps wildcards of the root from names that begin with $", "[mqtt]") {
+  SubscriptionTree tree;
+  tree.insert("#", 1, {});
+  tree.insert("+/x", 2, {});
+  tree.insert("$SYS/#", 3, {});
+  CHECK(find(tree, "$SYS/x") == Found{{3, 0}});
+  CHECK(find(tree, "$SYS") == Found{{3, 0}});
+}
+
+TEST_CASE("a match costs no more than the nodes there are", "[mqtt][G6]") {
+  SubscriptionTree tree;
+  std::string filter = "+";
+  std::string topic = "a";
+  for (std::size_t level = 1; level < kTopicLevelsMax; ++level) {
+    tree.insert(filter + "/#", level, {});
+    filter += "/+";
+    topic += "/a";
+  }
+  CHECK(find(tree, topic).size() == kTopicLevelsMax - 1);
+  // Far deeper than any filter: only as deep as the tree.
+  for (int i = 0; i < 30'000; ++i) topic += "/a";
+  CHECK(find(tree, topic).size() == kTopicLevelsMax - 1);
+}
+
+TEST_CASE("ten thousand subscribers of one filter are found in order", "[mqtt]") {
+  SubscriptionTree tree;
+  for (SubscriberId id = 10'000; id > 0; --id) tree.insert("a", id, {});
+  const Found found = find(tree, "a");
+  REQUIRE(found.size() == 10'000);
+  CHECK(found.front().first == 1);
+  CHECK(found.back().first == 10'000);
+}
+
+TEST_CASE("the tree agrees with a list of filters under random changes", "[mqtt]") {
+  const std::uint64_t seed = test::pick_seed("subscription tree");
+  CAPTURE(seed);
+  test::SeededRandom random{seed};
+  SubscriptionTree tree{random.next()};
+  std::map<std::pair<std::string, SubscriberId>, std::uint32_t> model;
+  bool agrees = true;
+  for (std::uint32_t step = 1; step <= 2'000 && agrees; ++step) {
+    const std::string filter = random_levels(random, true);
+    const SubscriberId subscriber = random.below(20);
+    if (random.one_in(200)) {
+      agrees = tree.erase_all(subscriber) ==
+               std::erase_if(model, [&](const auto& entry) { return entry.first.second == subscriber; });
+    } else if (random.one_in(2)) {
+      agrees = tree.erase(filter, subscriber) == (model.erase({filter, subscriber}) > 0);
+    } else {
+      agrees = tree.insert(filter, subscriber, with_id(step)) == !model.contains({filter, subscriber});
+      model[{filter, subscriber}] = step;
+    }
+    const std::string topic = random_levels(random, false);
+    std::multiset<std::pair<SubscriberId, std::uint32_t>> expected;
+    for (const auto& [key, id] : model) {
+      if (matches(key.first, topic)) expected.emplace(key.second, id);
+    }
+    const Found found = find(tree, topic);
+    agrees = agrees && std::multiset<std::pair<SubscriberId, std::uint32_t>>(found.begin(), found.end()) == expected;
+    agrees = agrees && tree.size() == model.size();
+  }
+  CHECK(agrees);
+  for (SubscriberId subscriber = 0; subscriber < 20; ++subscriber) tree.erase_all(subscriber);
+  CHECK(tree.node_count() == SubscriptionTree{}.node_count());
+}
