@@ -1,22 +1,42 @@
 // The replicator: decides what this node says on its links, and what it makes of what it hears. DESIGN 5.
 //
-//   push   every committed segment goes to every link whose peer may lack it, at once; only accelerates
-//   pull   whoever is behind asks whoever is ahead, in bounded windows; repairs everything that push lost
-//   live   QoS 0 messages, never stored, forwarded once to every node
+//   push       every committed segment goes at once to every peer that lacks just it; only accelerates
+//   announce   frontiers, when they moved and the peer was not told by a push: at most one a second, a channel, a peer;
+//              asked for again, more and more rarely, while a peer does not confirm what we hold. Two equal peers say
+//              nothing
+//   pull       whoever is behind asks whoever is ahead, one question a channel at a time, in bounded windows; repairs
+//              everything that push lost
+//   live       QoS 0 messages, never stored, forwarded once to every node
 //
-// Pure: bytes, events and times in; actions out. The caller carries out the actions in order.
+// Links that lead to the same peer share what is known about it. One of them carries what we say, the others stand by
+// and are listened to: the link dialled by the smaller node name carries; of two dialled by one side, the newer.
+//
+// Pure: bytes, events and times in; actions out. The caller carries out the actions in order. The span that a call
+// returns is valid until the next call.
+// What the caller owes:
+//   - each ApplySegment, StagePage and MergeStaged is answered by one on_received(), in the order of the actions, also
+//     when its link has gone meanwhile; with the turn's error when the turn failed
+//   - on_committed() of a turn comes before the on_received() of that turn
+//   - each AnswerPull is answered by one on_pull_answer()
 // Thread rule: owned by the loop thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "sync/engine/engine.hpp"
+#include "sync/engine/pull.hpp"
+#include "sync/link/live_window.hpp"
 #include "sync/link/wire.hpp"
 
 namespace hedgerow::sync {
@@ -26,22 +46,41 @@ enum class LinkId : std::uint64_t {};
 
 struct SendOnLink {
   LinkId link{};
-  Bytes message;            // one wire message (wire.hpp)
+  Bytes message;  // one wire message (wire.hpp), at most kLinkMessageBytesMax
 };
+// The link is forgotten; nothing more is expected of it, not even on_link_down().
 struct CloseLink {
   LinkId link{};
   std::string reason;
 };
-// For the store thread: Engine::receive / stage / merge_staged. The caller reports back with on_received().
+// The reason of a CloseLink that tells the app to dial this address no more.
+inline constexpr std::string_view kReasonSelf = "this address leads to this node itself";
+
+// For the store thread: Engine::receive / stage / merge_staged / drop_staged.
 struct ApplySegment {
   LinkId link{};
   ChannelNo channel{};
   Bytes segment;
 };
-struct StagePage { LinkId link{}; ChannelNo channel{}; std::string peer; std::uint64_t page_no = 0; Bytes page; };
-struct MergeStaged { LinkId link{}; ChannelNo channel{}; std::string peer; std::vector<ReplicaState> frontier; std::uint64_t pages = 0; };
-struct DropStaged { ChannelNo channel{}; std::string peer; };
-// For the reader thread: answer_pull (pull.hpp). The caller hands the answer to on_pull_answer().
+struct StagePage {
+  LinkId link{};
+  ChannelNo channel{};
+  std::string peer;
+  std::uint64_t page_no = 0;
+  Bytes page;
+};
+struct MergeStaged {
+  LinkId link{};
+  ChannelNo channel{};
+  std::string peer;
+  std::vector<ReplicaState> frontier;
+  std::uint64_t pages = 0;
+};
+struct DropStaged {
+  ChannelNo channel{};
+  std::string peer;
+};
+// For the reader thread: answer_pull (pull.hpp). The view must be opened after this action was returned.
 struct AnswerPull {
   LinkId link{};
   ChannelNo channel{};
@@ -52,49 +91,221 @@ struct DeliverLive {
   MessagePtr message;
   bool retain = false;
 };
-using Action = std::variant<SendOnLink, CloseLink, ApplySegment, StagePage, MergeStaged, DropStaged, AnswerPull, DeliverLive>;
+using Action =
+    std::variant<SendOnLink, CloseLink, ApplySegment, StagePage, MergeStaged, DropStaged, AnswerPull, DeliverLive>;
 
 struct ReplicatorSettings {
   std::string mesh;
   std::string node;
   ReplicaId replica{};
-  std::string version;
+  std::string version;            // of the software, for people
+  std::uint64_t incarnation = 0;  // random, drawn at each start of the process
 };
 
-enum class LinkState : std::uint8_t { kGreeting, kUp, kStandby };   // standby: a second link to the same peer
+// greeting: the peer's Hello has not come. standby: another link to the same peer carries.
+enum class LinkState : std::uint8_t { kGreeting, kUp, kStandby };
 
 struct LinkStatus {
   LinkId link{};
-  std::string peer;         // empty until greeted
+  std::string peer;  // as authenticated, or as greeted; empty until one of both
+  std::string version;
   LinkState state{};
-  bool dialled = false;     // by us
-  std::uint64_t lag_ops = 0;      // ops that the peer holds and we lack
-  std::uint64_t peer_lag_ops = 0; // ops that we hold and the peer lacks, as far as it told us
+  bool dialled = false;              // by us
+  std::uint64_t lag_ops = 0;         // ops that the peer holds and we lack
+  std::uint64_t peer_lag_ops = 0;    // ops that we hold and the peer did not confirm yet
+  std::uint64_t pushes_skipped = 0;  // because the link's queue was full; left to pull
+  std::uint64_t live_skipped = 0;    // likewise; lost for this peer
   Instant since{};
+};
+
+// Two chains of one replica contradict each other: what `peer` holds of it is refused here (G5).
+struct ForkStatus {
+  ChannelNo channel{};
+  ReplicaId replica{};  // 0: some replica in a snapshot of that peer
+  std::string peer;     // where it was first seen
 };
 
 class Replicator {
  public:
+  // `channels`: those that the mesh shares, with the state of the database. More than kChannelsPerLinkMax are cut off.
   Replicator(ReplicatorSettings settings, const std::vector<ChannelState>& channels);
 
   // `peer` is the authenticated node name if the caller knows it (from the certificate), else empty.
   std::span<const Action> on_link_up(Instant now, LinkId link, std::string_view peer, bool dialled);
   std::span<const Action> on_link_down(Instant now, LinkId link);
   std::span<const Action> on_message(Instant now, LinkId link, ByteView message);
-  // The caller's send queue for this link in bytes. Above the limit push skips the link and leaves it to pull.
+  // The caller's send queue for this link in bytes. Between two calls it is taken to grow by what is sent.
   std::span<const Action> on_queue(Instant now, LinkId link, std::size_t queued_bytes);
   std::span<const Action> on_committed(Instant now, const Committed& committed);
-  // What became of an ApplySegment / StagePage / MergeStaged (after its commit).
-  std::span<const Action> on_received(Instant now, LinkId link, ChannelNo channel, const Expected<ReceiveResult>& result);
-  std::span<const Action> on_pull_answer(Instant now, LinkId link, ChannelNo channel, const Expected<PullAnswer>& answer);
-  // A local client published QoS 0: goes to every link.
+  // What became of an ApplySegment / StagePage / MergeStaged. A staged page is kApplied.
+  std::span<const Action> on_received(Instant now, LinkId link, ChannelNo channel,
+                                      const Expected<ReceiveResult>& result);
+  std::span<const Action> on_pull_answer(Instant now, LinkId link, ChannelNo channel,
+                                         const Expected<PullAnswer>& answer);
+  // A local client published QoS 0: goes to every peer.
   std::span<const Action> publish_live(Instant now, const MessagePtr& message, bool retain);
   std::span<const Action> on_timer(Instant now);
-  [[nodiscard]] Instant next_deadline() const;   // Instant::max(): none
+  [[nodiscard]] Instant next_deadline() const;  // Instant::max(): none
 
   [[nodiscard]] std::vector<LinkStatus> links() const;
+  [[nodiscard]] std::vector<ForkStatus> forks() const;
   // Ops of the channel that some peer is known to hold and we lack.
   [[nodiscard]] std::uint64_t behind(ChannelNo channel) const;
+  // Bytes handed out in ApplySegment and StagePage that no on_received() has answered yet.
+  [[nodiscard]] std::size_t unapplied_bytes() const { return unapplied_bytes_; }
+
+ private:
+  struct Link {
+    LinkId id{};
+    std::string authenticated;  // the name that the caller knows, or empty
+    std::string peer;           // key into peers_; empty until greeted
+    bool dialled = false;
+    Instant since{};
+    std::size_t queued_bytes = 0;
+    std::uint64_t pushes_skipped = 0;
+    std::uint64_t live_skipped = 0;
+    std::vector<std::size_t> numbering;  // the peer's channel index → ours; kNotOurs
+  };
+
+  // What one peer and we know of each other in one channel.
+  struct Shared {
+    bool shared = false;      // both replicate the channel
+    bool heard = false;       // it announced its frontier at least once
+    Frontier confirmed;       // what it said it holds
+    Frontier assumed;         // the same, and what is on its way to it
+    Frontier told;            // what it was told that we hold
+    bool answer_due = false;  // it asked: announce, even if nothing moved
+    Instant announce_at = Instant::max();
+    Instant announced_at = Instant::min();
+    // Asking again while it does not confirm:
+    Frontier awaited;
+    Instant ask_at = Instant::max();
+    Duration ask_backoff{};
+    // Answering its pulls, one at a time:
+    struct Question {
+      LinkId link{};
+      wire::PullId id = 0;
+      PullRequest request;
+    };
+    std::optional<Question> answering;
+    std::optional<Question> next_question;
+    std::vector<std::shared_ptr<const SegmentRow>> held;  // committed while answering; pushed after the answer
+    std::size_t held_bytes = 0;
+    bool held_overflowed = false;
+    // Pulling from it:
+    bool has_more = false;
+    unsigned failures = 0;  // timeouts in a row
+    std::uint32_t window_bytes = 0;
+  };
+
+  struct Peer {
+    std::string name;
+    ReplicaId replica{};
+    std::uint64_t incarnation = 0;
+    std::string version;
+    LinkId active{};
+    std::vector<Shared> channels;  // as channels_
+  };
+
+  struct Channel {
+    ChannelNo number{};
+    std::string name;
+    Frontier own;       // committed
+    Frontier expected;  // own, and what was handed to the store in sequence
+    std::map<ReplicaId, std::string> forked;
+
+    struct Question {
+      std::string peer;
+      LinkId link{};
+      wire::PullId id = 0;
+      Instant asked_at{};
+      Instant deadline{};
+      bool speculative = false;  // its frontier claims what was not committed yet
+    };
+    std::optional<Question> asked;
+    struct Snapshot {
+      std::string peer;
+      std::uint64_t pages = 0;  // handed to the store
+      Bytes token;              // of the next page
+      bool merging = false;     // the last page is in the store's hands
+    };
+    std::optional<Snapshot> snapshot;
+    bool drain_first = false;  // a snapshot must be asked for with nothing on its way to the store
+    std::size_t in_store = 0;  // handed out, not answered
+    Instant not_before = Instant::min();
+    Instant wake_at = Instant::max();
+    Duration backoff{};
+  };
+
+  enum class Job : std::uint8_t { kApply, kStage, kMerge };
+  struct Submitted {
+    Job job{};
+    LinkId link{};
+    std::size_t channel = 0;
+    ReplicaId replica{};
+    std::size_t size_bytes = 0;
+  };
+
+  // replicator.cpp: links and greeting
+  [[nodiscard]] Link* find_link(LinkId link);
+  [[nodiscard]] Peer* peer_of(const Link& link);
+  [[nodiscard]] bool is_active(const Link& link) const;
+  [[nodiscard]] std::size_t channel_index(ChannelNo channel) const;
+  [[nodiscard]] std::span<const Action> finish() const { return actions_; }
+  void close(Instant now, LinkId link, std::string reason);
+  void forget_link(Instant now, LinkId link);
+  void choose_active(Instant now, Peer& peer);
+  void start_talking(Instant now, Peer& peer);
+  [[nodiscard]] std::optional<std::string> reject_greeting(const Link& link, const wire::Hello& hello) const;
+  void on_hello(Instant now, Link& link, const wire::Hello& hello);
+  void on_body(Instant now, Link& link, const wire::AnyMessage& message, ByteView bytes);
+  void send(Link& link, Bytes message);
+  void send_to(Peer& peer, Bytes message);
+  [[nodiscard]] bool is_congested(const Peer& peer) const;
+
+  // replicator_push.cpp: push, announcements, live
+  void push(Peer& peer, std::size_t channel, const std::shared_ptr<const SegmentRow>& segment);
+  void on_announcement(Instant now, Peer& peer, std::size_t channel, const wire::Announcement& announcement);
+  void review_announcements(Instant now, Peer& peer, std::size_t channel);
+  void announce(Instant now, Peer& peer, std::size_t channel, bool answer_wanted);
+  void run_announcement_timers(Instant now, Peer& peer, std::size_t channel);
+  void on_live(const Peer& from, const wire::Live& live, ByteView bytes);
+  void forward_live(const Peer* from, ByteView bytes);
+
+  // replicator_pull.cpp: pull, both sides
+  enum class Accepted : std::uint8_t { kSubmitted, kHeld, kGap, kLetGo, kBroken };
+  Accepted accept_segment(Link& link, std::size_t channel, ByteView segment, bool asked_for);
+  void on_push(Instant now, Link& link, std::size_t channel, const wire::Push& push);
+  void on_pull(Link& link, Peer& peer, std::size_t channel, const wire::Pull& pull);
+  void answer_next(Shared& shared, std::size_t channel);
+  // True iff it was the end of a complete range: what was committed meanwhile follows it without a gap.
+  bool send_answer(Link& link, Shared& shared, std::size_t channel, wire::PullId question, const PullAnswer& answer);
+  [[nodiscard]] bool is_answer_to_ours(const Link& link, std::size_t channel, wire::PullId id) const;
+  void on_range(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Range& range);
+  void on_page(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Page& page);
+  void on_restart(Instant now, Peer& peer, std::size_t channel);
+  void question_answered(Instant now, std::size_t channel, Shared& shared);
+  void question_failed(Instant now, std::size_t channel);
+  void abandon_snapshot(std::size_t channel);
+  void back_off(Instant now, std::size_t channel);
+  void submit(const Submitted& job, Action action);
+  void settle(Instant now, const Submitted& job, const Expected<ReceiveResult>& result);
+  void settle_merge(Instant now, std::size_t channel, ReceiveResult result);
+  [[nodiscard]] std::uint64_t missing_from(const Shared& shared, const Channel& channel) const;
+  [[nodiscard]] Peer* choose_source(std::size_t channel);
+  void pull(Instant now, std::size_t channel);
+  void pull_all(Instant now);
+
+  ReplicatorSettings settings_;
+  std::vector<Channel> channels_;  // the position is the channel's index in our Hello
+  std::map<LinkId, Link> links_;
+  std::map<std::string, Peer, std::less<>> peers_;
+  std::deque<Submitted> submitted_;
+  std::size_t unapplied_bytes_ = 0;
+  wire::PullId last_pull_id_ = 0;
+  std::uint64_t last_live_ = 0;
+  LiveWindow live_window_;
+  std::vector<Action> actions_;
 };
 
 }  // namespace hedgerow::sync

@@ -1,0 +1,45 @@
+// Arithmetic on frontiers that are learned piece by piece.
+// Pure. Thread rule: plain values.
+#pragma once
+
+#include <algorithm>
+
+#include "sync/log/frontier.hpp"
+
+namespace hedgerow::sync {
+
+// Raises one replica's mark; never lowers it. Returns true iff it rose.
+inline bool raise(Frontier& marks, ReplicaId replica, Seq seq) {
+  if (seq == 0) return false;
+  const auto at = std::lower_bound(marks.begin(), marks.end(), replica,
+                                   [](const FrontierEntry& entry, ReplicaId wanted) { return entry.replica < wanted; });
+  if (at == marks.end() || at->replica != replica) {
+    marks.insert(at, {.replica = replica, .seq = seq});
+    return true;
+  }
+  if (at->seq >= seq) return false;
+  at->seq = seq;
+  return true;
+}
+
+// The greater mark of each replica.
+template <class States>
+void join(Frontier& marks, const States& more) {
+  for (const auto& entry : more) raise(marks, entry.replica, entry.seq);
+}
+
+template <class Whole, class Part>
+[[nodiscard]] bool covers(const Whole& whole, const Part& part) {
+  return ops_missing(part, whole) == 0;
+}
+
+// The marks of `all` that lie above `known`.
+[[nodiscard]] inline Frontier above(const Frontier& all, const Frontier& known) {
+  Frontier out;
+  for (const FrontierEntry& entry : all) {
+    if (entry.seq > seq_in(known, entry.replica)) out.push_back(entry);
+  }
+  return out;
+}
+
+}  // namespace hedgerow::sync

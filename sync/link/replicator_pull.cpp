@@ -1,0 +1,391 @@
+// Catch-up, both sides: asking, answering, and what is handed to the store.
+#include <algorithm>
+#include <gsl/assert>
+#include <limits>
+
+#include "sync/limits.hpp"
+#include "sync/link/marks.hpp"
+#include "sync/link/replicator.hpp"
+#include "sync/link/timing.hpp"
+#include "sync/log/segment.hpp"
+
+namespace hedgerow::sync {
+namespace {
+
+// After so many timeouts in a row a half received snapshot is given up.
+constexpr unsigned kSnapshotFailuresMax = 4;
+
+Duration patience(unsigned failures) { return kPullTimeout * (1U << std::min(failures, kPullTimeoutDoublings)); }
+
+}  // namespace
+
+// --- what peers send -------------------------------------------------------------------------------------------------
+
+Replicator::Accepted Replicator::accept_segment(Link& link, std::size_t channel, ByteView segment, bool asked_for) {
+  const auto header = peek_segment(segment);
+  if (!header) return Accepted::kBroken;
+  Channel& ours = channels_[channel];
+  Shared& shared = peer_of(link)->channels[channel];
+  raise(shared.confirmed, header->replica, header->last_seq());
+  raise(shared.assumed, header->replica, header->last_seq());
+  if (ours.forked.contains(header->replica)) return Accepted::kHeld;
+  const Seq expected = seq_in(ours.expected, header->replica);
+  if (header->last_seq() <= expected) return Accepted::kHeld;
+  if (header->first_seq > expected + 1) return Accepted::kGap;
+  if (!asked_for && unapplied_bytes_ + segment.size() > kUnappliedBytesMax) return Accepted::kLetGo;
+  raise(ours.expected, header->replica, header->last_seq());
+  submit({.job = Job::kApply,
+          .link = link.id,
+          .channel = channel,
+          .replica = header->replica,
+          .size_bytes = segment.size()},
+         ApplySegment{.link = link.id, .channel = ours.number, .segment = to_bytes(segment)});
+  return Accepted::kSubmitted;
+}
+
+void Replicator::on_push(Instant now, Link& link, std::size_t channel, const wire::Push& push) {
+  switch (accept_segment(link, channel, push.segment, /*asked_for=*/false)) {
+    case Accepted::kSubmitted:
+    case Accepted::kHeld: break;
+    case Accepted::kGap:
+    case Accepted::kLetGo: pull(now, channel); break;
+    case Accepted::kBroken: close(now, link.id, "the peer pushed a segment with a broken header"); break;
+  }
+}
+
+bool Replicator::is_answer_to_ours(const Link& link, std::size_t channel, wire::PullId id) const {
+  const auto& asked = channels_[channel].asked;
+  return asked && asked->id == id && asked->peer == link.peer;
+}
+
+void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Range& range) {
+  if (!is_answer_to_ours(link, channel, range.id)) return;
+  Channel& ours = channels_[channel];
+  Shared& shared = peer.channels[channel];
+  question_answered(now, channel, shared);
+  if (ours.snapshot && !ours.snapshot->merging) abandon_snapshot(channel);
+  bool progress = false;
+  bool in_sequence = true;
+  for (const ByteView segment : range.segments) {
+    const Accepted accepted = accept_segment(link, channel, segment, /*asked_for=*/true);
+    if (accepted == Accepted::kBroken) return close(now, link.id, "the peer answered with a broken segment");
+    progress = progress || accepted == Accepted::kSubmitted;
+    in_sequence = in_sequence && accepted != Accepted::kGap;
+  }
+  shared.has_more = range.more;
+  if ((!progress && missing_from(shared, ours) > 0) || !in_sequence) back_off(now, channel);
+  pull(now, channel);
+}
+
+void Replicator::on_page(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Page& page) {
+  if (!is_answer_to_ours(link, channel, page.id)) return;
+  Channel& ours = channels_[channel];
+  const bool speculative = ours.asked->speculative;
+  question_answered(now, channel, peer.channels[channel]);
+  if (!ours.snapshot && speculative) {
+    // A snapshot lacks what the question claimed to hold, so the claim must be durable first (G2).
+    ours.drain_first = true;
+    return pull(now, channel);
+  }
+  if (page.page_no != (ours.snapshot ? ours.snapshot->pages : 0)) {
+    abandon_snapshot(channel);
+    back_off(now, channel);
+    return pull(now, channel);
+  }
+  if (!ours.snapshot) {
+    ours.snapshot = {.peer = peer.name, .pages = 0, .token = {}, .merging = false};
+    actions_.emplace_back(DropStaged{.channel = ours.number, .peer = peer.name});
+  }
+  submit({.job = Job::kStage, .link = link.id, .channel = channel, .replica = {}, .size_bytes = page.page.size()},
+         StagePage{.link = link.id,
+                   .channel = ours.number,
+                   .peer = peer.name,
+                   .page_no = page.page_no,
+                   .page = to_bytes(page.page)});
+  ++ours.snapshot->pages;
+  ours.snapshot->token = page.next_token;
+  if (page.next_token.empty()) {
+    join(peer.channels[channel].confirmed, page.frontier);
+    join(peer.channels[channel].assumed, page.frontier);
+    ours.snapshot->merging = true;
+    submit({.job = Job::kMerge, .link = link.id, .channel = channel, .replica = {}, .size_bytes = 0},
+           MergeStaged{.link = link.id,
+                       .channel = ours.number,
+                       .peer = peer.name,
+                       .frontier = page.frontier,
+                       .pages = ours.snapshot->pages});
+  }
+  pull(now, channel);
+}
+
+void Replicator::on_restart(Instant now, Peer& peer, std::size_t channel) {
+  question_answered(now, channel, peer.channels[channel]);
+  abandon_snapshot(channel);
+  back_off(now, channel);
+  pull(now, channel);
+}
+
+// --- answering -------------------------------------------------------------------------------------------------------
+
+void Replicator::on_pull(Link& link, Peer& peer, std::size_t channel, const wire::Pull& pull) {
+  Shared& shared = peer.channels[channel];
+  shared.heard = true;
+  join(shared.assumed, pull.request.frontier);
+  shared.next_question = {.link = link.id, .id = pull.id, .request = pull.request};
+  answer_next(shared, channel);
+}
+
+void Replicator::answer_next(Shared& shared, std::size_t channel) {
+  if (shared.answering || !shared.next_question) return;
+  shared.answering = std::move(shared.next_question);
+  shared.next_question.reset();
+  actions_.emplace_back(AnswerPull{.link = shared.answering->link,
+                                   .channel = channels_[channel].number,
+                                   .request = std::move(shared.answering->request)});
+}
+
+std::span<const Action> Replicator::on_pull_answer(Instant now, LinkId id, ChannelNo number,
+                                                   const Expected<PullAnswer>& answer) {
+  actions_.clear();
+  const std::size_t channel = channel_index(number);
+  Link* link = find_link(id);
+  Peer* peer = link == nullptr ? nullptr : peer_of(*link);
+  if (peer == nullptr || channel >= channels_.size()) return finish();
+  Shared& shared = peer->channels[channel];
+  if (!shared.answering || shared.answering->link != id) return finish();
+  const wire::PullId question = shared.answering->id;
+  shared.answering.reset();
+  std::vector<std::shared_ptr<const SegmentRow>> held = std::move(shared.held);
+  const bool complete = !shared.held_overflowed;
+  shared.held.clear();
+  shared.held_bytes = 0;
+  shared.held_overflowed = false;
+  const bool at_end = answer && send_answer(*link, shared, channel, question, *answer);
+  if (!answer) {
+    // The reason is ours to log; to the peer it is all one: its question cannot be answered as it stands.
+    send(*link, wire::encode(wire::Restart{.channel = static_cast<wire::ChannelIndex>(channel), .id = question}));
+  }
+  if (at_end && complete) {
+    for (const auto& segment : held) push(*peer, channel, segment);
+  }
+  answer_next(shared, channel);
+  review_announcements(now, *peer, channel);
+  return finish();
+}
+
+bool Replicator::send_answer(Link& link, Shared& shared, std::size_t channel, wire::PullId question,
+                             const PullAnswer& answer) {
+  const auto index = static_cast<wire::ChannelIndex>(channel);
+  if (const auto* page = std::get_if<SnapshotPage>(&answer)) {
+    if (page->is_last()) join(shared.assumed, page->frontier);
+    send(link, wire::encode(wire::Page{.channel = index,
+                                       .id = question,
+                                       .page_no = page->page_no,
+                                       .page = page->page,
+                                       .next_token = page->next_token,
+                                       .frontier = page->frontier}));
+    return false;
+  }
+  const auto* complete = std::get_if<RangeAnswer>(&answer);
+  if (complete == nullptr) {
+    send(link, wire::encode(wire::Restart{.channel = index, .id = question}));
+    return false;
+  }
+  wire::Range range{.channel = index, .id = question, .more = complete->more, .segments = {}};
+  for (const Bytes& segment : complete->segments) {
+    if (range.segments.size() == kRangeSegmentsMax) {
+      range.more = true;
+      break;
+    }
+    range.segments.emplace_back(segment);
+    if (const auto header = peek_segment(segment)) raise(shared.assumed, header->replica, header->last_seq());
+  }
+  send(link, wire::encode(range));
+  return !range.more;
+}
+
+// --- asking ----------------------------------------------------------------------------------------------------------
+
+std::uint64_t Replicator::missing_from(const Shared& shared, const Channel& channel) const {
+  std::uint64_t missing = shared.has_more ? 1 : 0;
+  for (const FrontierEntry& entry : shared.confirmed) {
+    if (channel.forked.contains(entry.replica)) continue;
+    const Seq held = seq_in(channel.expected, entry.replica);
+    if (entry.seq > held) missing += entry.seq - held;
+  }
+  return missing;
+}
+
+Replicator::Peer* Replicator::choose_source(std::size_t channel) {
+  Channel& ours = channels_[channel];
+  if (ours.snapshot) {
+    const auto found = peers_.find(ours.snapshot->peer);
+    return found == peers_.end() ? nullptr : &found->second;
+  }
+  Peer* best = nullptr;
+  std::uint64_t best_missing = 0;
+  for (auto& [name, peer] : peers_) {
+    const Shared& shared = peer.channels[channel];
+    const std::uint64_t missing = shared.shared ? missing_from(shared, ours) : 0;
+    if (missing == 0) continue;
+    const bool better = best == nullptr || shared.failures < best->channels[channel].failures ||
+                        (shared.failures == best->channels[channel].failures && missing > best_missing);
+    if (!better) continue;
+    best = &peer;
+    best_missing = missing;
+  }
+  return best;
+}
+
+void Replicator::pull(Instant now, std::size_t channel) {
+  Channel& ours = channels_[channel];
+  ours.wake_at = Instant::max();
+  if (ours.asked || (ours.snapshot && ours.snapshot->merging)) return;
+  // settle() comes back in both cases.
+  if ((ours.drain_first && ours.in_store > 0) || unapplied_bytes_ >= kUnappliedBytesMax) return;
+  Peer* source = choose_source(channel);
+  if (source == nullptr) return;
+  if (now < ours.not_before) {
+    ours.wake_at = ours.not_before;
+    return;
+  }
+  ours.drain_first = false;
+  const Shared& shared = source->channels[channel];
+  const bool paging = ours.snapshot.has_value();
+  ours.asked = {.peer = source->name,
+                .link = source->active,
+                .id = ++last_pull_id_,
+                .asked_at = now,
+                .deadline = now + patience(shared.failures),
+                .speculative = !paging && ours.expected != ours.own};
+  wire::Pull question{.channel = static_cast<wire::ChannelIndex>(channel), .id = ours.asked->id, .request = {}};
+  question.request.frontier = paging ? ours.own : ours.expected;
+  // Of a forked replica nothing more is wanted.
+  for (const auto& [replica, peer] : ours.forked) {
+    if (replica != ReplicaId{}) raise(question.request.frontier, replica, std::numeric_limits<Seq>::max());
+  }
+  if (paging) question.request.token = ours.snapshot->token;
+  const std::size_t room = kUnappliedBytesMax - unapplied_bytes_;
+  question.request.window_bytes = std::min(shared.window_bytes, static_cast<std::uint32_t>(room));
+  send_to(*source, wire::encode(question));
+}
+
+void Replicator::pull_all(Instant now) {
+  for (std::size_t i = 0; i < channels_.size(); ++i) pull(now, i);
+}
+
+void Replicator::question_answered(Instant now, std::size_t channel, Shared& shared) {
+  Channel& ours = channels_[channel];
+  const bool quick = now - ours.asked->asked_at < kPullTimeout / 4;
+  shared.has_more = false;
+  shared.failures = quick ? 0 : shared.failures;
+  if (quick) shared.window_bytes = std::min(shared.window_bytes * 2, kPullWindowMax);
+  ours.asked.reset();
+}
+
+void Replicator::question_failed(Instant now, std::size_t channel) {
+  Channel& ours = channels_[channel];
+  const auto source = peers_.find(ours.asked->peer);
+  ours.asked.reset();
+  if (source != peers_.end()) {
+    Shared& shared = source->second.channels[channel];
+    ++shared.failures;
+    shared.window_bytes = std::max(shared.window_bytes / 2, kPullWindowMin);
+    if (ours.snapshot && !ours.snapshot->merging && shared.failures >= kSnapshotFailuresMax) abandon_snapshot(channel);
+  }
+  pull(now, channel);
+}
+
+void Replicator::abandon_snapshot(std::size_t channel) {
+  Channel& ours = channels_[channel];
+  if (!ours.snapshot) return;
+  actions_.emplace_back(DropStaged{.channel = ours.number, .peer = ours.snapshot->peer});
+  ours.snapshot.reset();
+  ours.asked.reset();
+}
+
+void Replicator::back_off(Instant now, std::size_t channel) {
+  Channel& ours = channels_[channel];
+  ours.backoff = std::clamp(ours.backoff * 2, kBackoffMin, kBackoffMax);
+  ours.not_before = std::max(ours.not_before, now + ours.backoff);
+}
+
+// --- the store's hands -----------------------------------------------------------------------------------------------
+
+void Replicator::submit(const Submitted& job, Action action) {
+  unapplied_bytes_ += job.size_bytes;
+  ++channels_[job.channel].in_store;
+  submitted_.push_back(job);
+  actions_.push_back(std::move(action));
+}
+
+std::span<const Action> Replicator::on_received(Instant now, LinkId link, ChannelNo channel,
+                                                const Expected<ReceiveResult>& result) {
+  actions_.clear();
+  Expects(!submitted_.empty());
+  const Submitted job = submitted_.front();
+  Expects(job.link == link);
+  Expects(channels_[job.channel].number == channel);
+  submitted_.pop_front();
+  const bool was_full = unapplied_bytes_ >= kUnappliedBytesMax;
+  unapplied_bytes_ -= job.size_bytes;
+  settle(now, job, result);
+  if (was_full && unapplied_bytes_ < kUnappliedBytesMax) {
+    pull_all(now);
+  } else {
+    pull(now, job.channel);
+  }
+  return finish();
+}
+
+void Replicator::settle(Instant now, const Submitted& job, const Expected<ReceiveResult>& result) {
+  Channel& ours = channels_[job.channel];
+  --ours.in_store;
+  if (ours.in_store == 0) ours.expected = ours.own;
+  if (!result) {
+    ours.expected = ours.own;
+    back_off(now, job.channel);
+    if (job.job == Job::kMerge || (job.job == Job::kStage && ours.snapshot && !ours.snapshot->merging)) {
+      abandon_snapshot(job.channel);
+    }
+    const bool peers_fault =
+        result.error().category == Category::kCorrupt || result.error().category == Category::kInvalidInput;
+    if (peers_fault && links_.contains(job.link)) close(now, job.link, "the peer sent " + result.error().what);
+    return;
+  }
+  const Link* link = find_link(job.link);
+  switch (job.job) {
+    case Job::kStage: return;
+    case Job::kMerge: return settle_merge(now, job.channel, *result);
+    case Job::kApply: break;
+  }
+  switch (*result) {
+    case ReceiveResult::kApplied: ours.backoff = {}; break;
+    case ReceiveResult::kDuplicate: break;
+    case ReceiveResult::kFork:
+      if (ours.forked.size() < kForksMax) ours.forked.emplace(job.replica, link == nullptr ? "" : link->peer);
+      [[fallthrough]];
+    case ReceiveResult::kGap:
+      ours.expected = ours.own;
+      back_off(now, job.channel);
+      break;
+  }
+}
+
+void Replicator::settle_merge(Instant now, std::size_t channel, ReceiveResult result) {
+  Channel& ours = channels_[channel];
+  if (!ours.snapshot) return;
+  if (result == ReceiveResult::kApplied) {
+    ours.snapshot.reset();
+    ours.backoff = {};
+    return;
+  }
+  // A chain in the snapshot contradicts ours; which one, a snapshot does not say.
+  if (result == ReceiveResult::kFork && ours.forked.size() < kForksMax) {
+    ours.forked.emplace(ReplicaId{}, ours.snapshot->peer);
+  }
+  abandon_snapshot(channel);
+  back_off(now, channel);
+}
+
+}  // namespace hedgerow::sync

@@ -1,0 +1,140 @@
+// What we say unasked: pushes, announcements of frontiers, live messages.
+#include <algorithm>
+#include <gsl/assert>
+
+#include "sync/limits.hpp"
+#include "sync/link/marks.hpp"
+#include "sync/link/replicator.hpp"
+#include "sync/link/timing.hpp"
+
+namespace hedgerow::sync {
+
+void Replicator::push(Peer& peer, std::size_t channel, const std::shared_ptr<const SegmentRow>& segment) {
+  Shared& shared = peer.channels[channel];
+  if (!shared.shared || !shared.heard) return;
+  const ReplicaId replica = segment->replica;
+  const Seq last = segment->first_seq + segment->count - 1;
+  const Seq known = seq_in(shared.assumed, replica);
+  if (last <= known) return;
+  if (known + 1 < segment->first_seq) {
+    // It lacks what lies before, and pulls. What is committed while its question is being answered follows the answer:
+    // otherwise a peer that catches up under load would never return to being pushed to.
+    if (!shared.answering || shared.held_overflowed) return;
+    shared.held.push_back(segment);
+    shared.held_bytes += segment->bytes.size();
+    if (shared.held_bytes > kLinkQueueBytesSoft) {
+      shared.held.clear();
+      shared.held_overflowed = true;
+    }
+    return;
+  }
+  if (is_congested(peer)) {
+    if (Link* link = find_link(peer.active)) ++link->pushes_skipped;
+    return;
+  }
+  raise(shared.assumed, replica, last);
+  raise(shared.told, replica, last);
+  send_to(peer,
+          wire::encode(wire::Push{.channel = static_cast<wire::ChannelIndex>(channel), .segment = segment->bytes}));
+}
+
+// --- announcements ---------------------------------------------------------------------------------------------------
+
+void Replicator::on_announcement(Instant now, Peer& peer, std::size_t channel, const wire::Announcement& announcement) {
+  Shared& shared = peer.channels[channel];
+  const bool first = !shared.heard;
+  shared.heard = true;
+  join(shared.confirmed, announcement.marks);
+  join(shared.assumed, announcement.marks);
+  if (announcement.answer_wanted) {
+    shared.told.clear();
+    shared.answer_due = true;
+  }
+  review_announcements(now, peer, channel);
+  Channel& ours = channels_[channel];
+  const bool waiting = ours.asked.has_value() || ours.wake_at != Instant::max();
+  if (!first && !waiting) ours.not_before = std::max(ours.not_before, now + kPullGrace);
+  pull(now, channel);
+}
+
+void Replicator::review_announcements(Instant now, Peer& peer, std::size_t channel) {
+  Shared& shared = peer.channels[channel];
+  if (!shared.shared) return;
+  const Frontier& own = channels_[channel].own;
+  if (shared.answer_due || !covers(shared.told, own)) {
+    const Instant allowed = shared.announced_at == Instant::min() ? now : shared.announced_at + kAnnounceInterval;
+    shared.announce_at = std::min(shared.announce_at, std::max(now, allowed));
+  }
+  if (covers(shared.confirmed, own)) {
+    shared.ask_at = Instant::max();
+  } else if (shared.ask_at == Instant::max()) {
+    shared.awaited = own;
+    shared.ask_backoff = kAskAgainMin;
+    shared.ask_at = now + shared.ask_backoff;
+  }
+  run_announcement_timers(now, peer, channel);
+}
+
+void Replicator::run_announcement_timers(Instant now, Peer& peer, std::size_t channel) {
+  Shared& shared = peer.channels[channel];
+  if (!shared.shared || is_congested(peer)) return;
+  const Frontier& own = channels_[channel].own;
+  if (shared.ask_at <= now) {
+    const bool answered = covers(shared.confirmed, shared.awaited);
+    shared.awaited = own;
+    shared.ask_backoff = answered ? kAskAgainMin : std::min(shared.ask_backoff * 2, kAskAgainMax);
+    shared.ask_at = now + shared.ask_backoff;
+    if (!answered) {
+      shared.told.clear();
+      announce(now, peer, channel, /*answer_wanted=*/true);
+    }
+  }
+  if (shared.announce_at <= now) {
+    shared.announce_at = Instant::max();
+    if (shared.answer_due || !covers(shared.told, own)) announce(now, peer, channel, /*answer_wanted=*/false);
+  }
+}
+
+void Replicator::announce(Instant now, Peer& peer, std::size_t channel, bool answer_wanted) {
+  Shared& shared = peer.channels[channel];
+  wire::Announcement announcement{.channel = static_cast<wire::ChannelIndex>(channel),
+                                  .answer_wanted = answer_wanted,
+                                  .marks = above(channels_[channel].own, shared.told)};
+  join(shared.told, announcement.marks);
+  shared.answer_due = false;
+  shared.announce_at = Instant::max();
+  shared.announced_at = now;
+  send_to(peer, wire::encode(announcement));
+}
+
+// --- live ------------------------------------------------------------------------------------------------------------
+
+std::span<const Action> Replicator::publish_live(Instant /*now*/, const MessagePtr& message, bool retain) {
+  Expects(message != nullptr);
+  actions_.clear();
+  const Bytes bytes = wire::encode(
+      wire::Live{.origin = settings_.incarnation, .counter = ++last_live_, .retain = retain, .message = message});
+  forward_live(nullptr, bytes);
+  return finish();
+}
+
+void Replicator::on_live(const Peer& from, const wire::Live& live, ByteView bytes) {
+  if (live.origin == settings_.incarnation || !live_window_.first_time(live.origin, live.counter)) return;
+  actions_.emplace_back(DeliverLive{.message = live.message, .retain = live.retain});
+  forward_live(&from, bytes);
+}
+
+void Replicator::forward_live(const Peer* from, ByteView bytes) {
+  for (auto& [name, peer] : peers_) {
+    if (&peer == from) continue;
+    Link* link = find_link(peer.active);
+    if (link == nullptr) continue;
+    if (is_congested(peer)) {
+      ++link->live_skipped;
+    } else {
+      send(*link, to_bytes(bytes));
+    }
+  }
+}
+
+}  // namespace hedgerow::sync

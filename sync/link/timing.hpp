@@ -1,0 +1,32 @@
+// The replicator's delays. Thread rule: constants.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "sync/base/time.hpp"
+#include "sync/limits.hpp"
+
+namespace hedgerow::sync {
+
+inline constexpr Duration kGreetingTimeout = std::chrono::seconds(10);
+
+// Announcements of one channel to one peer.
+inline constexpr Duration kAnnounceInterval = std::chrono::seconds(1);
+// A peer that confirms at most once a second is asked again after more than that.
+inline constexpr Duration kAskAgainMin = std::chrono::milliseconds(2500);
+inline constexpr Duration kAskAgainMax = std::chrono::seconds(60);
+static_assert(kAskAgainMin > 2 * kAnnounceInterval);
+
+// An announcement that overtakes a push on another link is no reason to pull yet.
+inline constexpr Duration kPullGrace = std::chrono::milliseconds(100);
+inline constexpr Duration kPullTimeout = std::chrono::seconds(10);
+// Doubled with each timeout in a row, so that a thin link gets its answer through.
+inline constexpr unsigned kPullTimeoutDoublings = 4;
+inline constexpr std::uint32_t kPullWindowMin = std::uint32_t{8} << 10U;
+inline constexpr std::uint32_t kPullWindowMax = kAnswerBytesDefault;
+// After an answer that brought nothing, and after a refusal of our own store.
+inline constexpr Duration kBackoffMin = std::chrono::milliseconds(200);
+inline constexpr Duration kBackoffMax = std::chrono::seconds(30);
+
+}  // namespace hedgerow::sync

@@ -1,0 +1,388 @@
+// Links, greeting, push, announcements and live messages. sync/link/replicator.hpp
+#include <catch2/catch_test_macros.hpp>
+
+#include "sync/limits.hpp"
+#include "tests/unit/sync_link/link_fixture.hpp"
+
+namespace hedgerow::sync::test {
+namespace {
+
+constexpr ReplicaId kOther{5};
+
+Committed nothing() { return {}; }
+
+MessagePtr live_message() {
+  return std::make_shared<const Message>(
+      Message{.topic = "t", .properties = {}, .payload = to_bytes(std::string_view("1")), .expiry_s = {}});
+}
+
+}  // namespace
+
+// --- greeting --------------------------------------------------------------------------------------------------------
+
+TEST_CASE_METHOD(LinkFixture, "a new link is greeted with who we are", "[link]") {
+  link_up(kLink1);
+  const auto hellos = sent<wire::Hello>(kLink1);
+  REQUIRE(hellos.size() == 1);
+  CHECK(hellos[0].mesh == "orchard");
+  CHECK(hellos[0].node == "m");
+  CHECK(hellos[0].replica == kOwnReplica);
+  CHECK(hellos[0].channels == std::vector<std::string>{"default", "telemetry"});
+}
+
+TEST_CASE_METHOD(LinkFixture, "a greeting is answered with the frontier of each shared channel", "[link]") {
+  commit({{.first = 1, .count = 3}});
+  link_up(kLink1);
+  wire::Hello hello = make_hello("a");
+  hello.channels = {"default", "unknown"};
+  hear(kLink1, hello);
+  const auto frontiers = sent<wire::Announcement>(kLink1);
+  REQUIRE(frontiers.size() == 1);
+  CHECK(frontiers[0].channel == 0);
+  CHECK(frontiers[0].marks == Frontier{{kOwnReplica, 3}});
+}
+
+TEST_CASE_METHOD(LinkFixture, "a peer of another mesh is closed with both names", "[link]") {
+  link_up(kLink1);
+  wire::Hello hello = make_hello("a");
+  hello.mesh = "vineyard";
+  hear(kLink1, hello);
+  CHECK(close_reason() == "the peer belongs to mesh \"vineyard\", this node to \"orchard\"");
+  CHECK(replicator().links().empty());
+}
+
+TEST_CASE_METHOD(LinkFixture, "a link to ourselves is closed with the reason that stops dialling", "[link]") {
+  link_up(kLink1);
+  const auto ours = sent<wire::Hello>(kLink1).front();
+  hear(kLink1, ours);
+  CHECK(close_reason() == kReasonSelf);
+}
+
+TEST_CASE_METHOD(LinkFixture, "another node with our name is told so", "[link]") {
+  link_up(kLink1);
+  hear(kLink1, make_hello("m"));
+  CHECK(close_reason().find("also named \"m\"") != std::string::npos);
+}
+
+TEST_CASE_METHOD(LinkFixture, "a node on a copy of our database is refused", "[link][G5]") {
+  link_up(kLink1);
+  wire::Hello hello = make_hello("a");
+  hello.replica = kOwnReplica;
+  hear(kLink1, hello);
+  CHECK(close_reason().find("copy of this node's database") != std::string::npos);
+}
+
+TEST_CASE_METHOD(LinkFixture, "a peer must bear the name in its certificate", "[link][G7]") {
+  link_up(kLink1, /*dialled=*/true, "a");
+  hear(kLink1, make_hello("b"));
+  CHECK(close_reason() == "the peer calls itself \"b\", but its certificate says \"a\"");
+}
+
+TEST_CASE_METHOD(LinkFixture, "a peer that speaks before it greets is closed", "[link][hostile]") {
+  link_up(kLink1);
+  hear_frontier(kLink1, {});
+  CHECK(close_reason() == "the peer spoke before it greeted");
+}
+
+TEST_CASE_METHOD(LinkFixture, "a peer that greets twice is closed", "[link][hostile]") {
+  peer_up(kLink1, "a");
+  hear(kLink1, make_hello("a"));
+  CHECK(close_reason() == "the peer greeted twice");
+}
+
+TEST_CASE_METHOD(LinkFixture, "a peer that does not greet in time is closed", "[link]") {
+  link_up(kLink1);
+  pass(kGreetingTimeout);
+  CHECK(close_reason() == "the peer did not greet in time");
+}
+
+TEST_CASE_METHOD(LinkFixture, "a broken message closes the link with what is wrong", "[link][hostile]") {
+  peer_up(kLink1, "a");
+  hear_bytes(kLink1, Bytes{9, 1});
+  CHECK(close_reason() == "the peer speaks link protocol 9, this node speaks 1: update the older of the two");
+}
+
+TEST_CASE_METHOD(LinkFixture, "a channel that the peer did not name closes the link", "[link][hostile]") {
+  peer_up(kLink1, "a");
+  hear(kLink1, wire::Announcement{.channel = 2, .answer_wanted = false, .marks = {}});
+  CHECK(close_reason() == "the peer spoke of a channel that it did not name");
+}
+
+TEST_CASE_METHOD(LinkFixture, "messages on a link that was closed mean nothing", "[link]") {
+  peer_up(kLink1, "a");
+  hear_bytes(kLink1, Bytes{9, 1});
+  hear_frontier(kLink1, {{kOther, 9}});
+  CHECK(is_quiet());
+}
+
+TEST_CASE_METHOD(LinkFixture, "a link beyond the limit is closed with the number", "[link][G6]") {
+  for (std::uint64_t id = 0; id < kLinksMax; ++id) link_up(LinkId{id + 100});
+  link_up(kLink1);
+  CHECK(close_reason().find("limit of 64 links") != std::string::npos);
+  CHECK(replicator().links().size() == kLinksMax);
+}
+
+// --- two links to one peer -------------------------------------------------------------------------------------------
+
+TEST_CASE_METHOD(LinkFixture, "of two links the one that the smaller name dialled carries", "[link]") {
+  peer_up(kLink1, "z", /*dialled=*/false);
+  peer_up(kLink2, "z", /*dialled=*/true);
+  CHECK(status(kLink1).state == LinkState::kStandby);
+  CHECK(status(kLink2).state == LinkState::kUp);
+  peer_up(kLink3, "z", /*dialled=*/false);
+  CHECK(status(kLink2).state == LinkState::kUp);
+}
+
+TEST_CASE_METHOD(LinkFixture, "of two links that one side dialled the newer carries", "[link]") {
+  peer_up(kLink1, "z");
+  peer_up(kLink2, "z");
+  CHECK(status(kLink1).state == LinkState::kStandby);
+  CHECK(status(kLink2).state == LinkState::kUp);
+}
+
+TEST_CASE_METHOD(LinkFixture, "a link that stands by is not pushed to", "[link]") {
+  peer_up(kLink1, "z", /*dialled=*/true);
+  peer_up(kLink2, "z", /*dialled=*/false);
+  commit({{.first = 1}});
+  CHECK(sent<wire::Push>(kLink1).size() == 1);
+  CHECK(sent<wire::Push>(kLink2).empty());
+}
+
+TEST_CASE_METHOD(LinkFixture, "the link that stood by takes over at once and tells the whole frontier", "[link]") {
+  peer_up(kLink1, "z", /*dialled=*/true);
+  peer_up(kLink2, "z", /*dialled=*/false);
+  commit({{.first = 1}});
+  link_down(kLink1);
+  CHECK(status(kLink2).state == LinkState::kUp);
+  const auto frontiers = sent<wire::Announcement>(kLink2);
+  REQUIRE(frontiers.size() == 2);
+  CHECK(frontiers[0].marks == Frontier{{kOwnReplica, 1}});
+}
+
+TEST_CASE_METHOD(LinkFixture, "a link that stands by is listened to", "[link]") {
+  peer_up(kLink1, "z", /*dialled=*/true);
+  peer_up(kLink2, "z", /*dialled=*/false);
+  hear_push(kLink2, {.replica = kOther, .first = 1});
+  CHECK(actions<ApplySegment>().size() == 1);
+}
+
+TEST_CASE_METHOD(LinkFixture, "links from before a peer's restart are closed", "[link]") {
+  peer_up(kLink1, "z", /*dialled=*/true);
+  link_up(kLink2, /*dialled=*/false);
+  wire::Hello hello = make_hello("z");
+  hello.incarnation += 1;
+  hear(kLink2, hello);
+  REQUIRE(actions<CloseLink>().size() == 1);
+  CHECK(actions<CloseLink>()[0].link == kLink1);
+  CHECK(status(kLink2).state == LinkState::kUp);
+}
+
+// --- push ------------------------------------------------------------------------------------------------------------
+
+TEST_CASE_METHOD(LinkFixture, "what is committed is pushed to every peer", "[link]") {
+  peer_up(kLink1, "a");
+  peer_up(kLink2, "b");
+  commit({{.first = 1, .count = 2}});
+  CHECK(sent<wire::Push>(kLink1).size() == 1);
+  CHECK(sent<wire::Push>(kLink2).size() == 1);
+}
+
+TEST_CASE_METHOD(LinkFixture, "what came from a peer is pushed to the others only", "[link]") {
+  peer_up(kLink1, "a");
+  peer_up(kLink2, "b");
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  commit({{.replica = kOther, .first = 1}});
+  CHECK(sent<wire::Push>(kLink1).empty());
+  CHECK(sent<wire::Push>(kLink2).size() == 1);
+}
+
+TEST_CASE_METHOD(LinkFixture, "what a peer announced is not pushed to it", "[link]") {
+  peer_up(kLink1, "a");
+  hear_frontier(kLink1, {{kOther, 4}});
+  commit({{.replica = kOther, .first = 1, .count = 4}});
+  CHECK(sent<wire::Push>(kLink1).empty());
+}
+
+TEST_CASE_METHOD(LinkFixture, "a peer that lacks what lies before is left to pull", "[link]") {
+  commit({{.first = 1, .count = 4}});
+  peer_up(kLink1, "a");
+  commit({{.first = 5}});
+  CHECK(sent<wire::Push>(kLink1).empty());
+  pass(kAnnounceInterval);
+  REQUIRE(sent<wire::Announcement>(kLink1).size() == 1);
+  CHECK(sent<wire::Announcement>(kLink1)[0].marks == Frontier{{kOwnReplica, 5}});
+}
+
+TEST_CASE_METHOD(LinkFixture, "a peer that announced nothing yet is not pushed to", "[link]") {
+  link_up(kLink1);
+  hear(kLink1, make_hello("a"));
+  commit({{.first = 1}});
+  CHECK(sent<wire::Push>(kLink1).empty());
+}
+
+TEST_CASE_METHOD(LinkFixture, "pushes go on in sequence before the peer confirms", "[link]") {
+  peer_up(kLink1, "a");
+  commit({{.first = 1}});
+  commit({{.first = 2}});
+  CHECK(sent<wire::Push>(kLink1).size() == 1);
+}
+
+TEST_CASE_METHOD(LinkFixture, "a full queue takes no push, and the frontier follows when it drains", "[link][G6]") {
+  peer_up(kLink1, "a");
+  queue(kLink1, kLinkQueueBytesSoft + 1);
+  commit({{.first = 1}});
+  CHECK(sent<wire::Push>(kLink1).empty());
+  CHECK(status(kLink1).pushes_skipped == 1);
+  pass(kAskAgainMax);
+  CHECK(is_quiet());
+  queue(kLink1, 0);
+  REQUIRE(sent<wire::Announcement>(kLink1).size() == 1);
+  CHECK(sent<wire::Announcement>(kLink1)[0].marks == Frontier{{kOwnReplica, 1}});
+}
+
+TEST_CASE_METHOD(LinkFixture, "the queue is taken to grow by what is sent", "[link][G6]") {
+  peer_up(kLink1, "a");
+  for (Seq seq = 1; seq <= 5; ++seq) commit({{.first = seq, .payload_bytes = 400'000}});
+  CHECK(status(kLink1).pushes_skipped > 0);
+}
+
+// --- announcements ---------------------------------------------------------------------------------------------------
+
+TEST_CASE_METHOD(LinkFixture, "an idle link says nothing", "[link]") {
+  peer_up(kLink1, "a");
+  commit({{.first = 1}});
+  hear_frontier(kLink1, {{kOwnReplica, 1}});
+  pass(24h);
+  CHECK(is_quiet());
+  CHECK(replicator().next_deadline() == Instant::max());
+}
+
+TEST_CASE_METHOD(LinkFixture, "announcements are at most one a second", "[link]") {
+  peer_up(kLink1, "a");
+  pass(kAnnounceInterval);
+  std::size_t announced = 0;
+  for (Seq seq = 1; seq <= 100; ++seq) {
+    hear_push(kLink1, {.replica = kOther, .first = seq});
+    commit({{.replica = kOther, .first = seq}});
+    announced += sent<wire::Announcement>(kLink1).size();
+    received(kLink1);
+    pass(20ms);
+    announced += sent<wire::Announcement>(kLink1).size();
+  }
+  CHECK(announced >= 2);
+  CHECK(announced <= 3);
+}
+
+TEST_CASE_METHOD(LinkFixture, "an announcement tells only what moved", "[link]") {
+  commit({{.replica = kOther, .first = 1}});
+  peer_up(kLink1, "a");
+  hear_push(kLink1, {.replica = ReplicaId{6}, .first = 1});
+  commit({{.replica = ReplicaId{6}, .first = 1}});
+  pass(kAnnounceInterval);
+  REQUIRE(sent<wire::Announcement>(kLink1).size() == 1);
+  CHECK(sent<wire::Announcement>(kLink1)[0].marks == Frontier{{ReplicaId{6}, 1}});
+}
+
+TEST_CASE_METHOD(LinkFixture, "a peer that does not confirm is asked again, more and more rarely", "[link]") {
+  peer_up(kLink1, "a");
+  commit({{.first = 1}});
+  pass(kAskAgainMin);
+  const auto asked = sent<wire::Announcement>(kLink1);
+  REQUIRE(asked.size() == 1);
+  CHECK(asked[0].answer_wanted);
+  CHECK(asked[0].marks == Frontier{{kOwnReplica, 1}});
+  pass(2 * kAskAgainMin - 1ns);
+  CHECK(is_quiet());
+  pass(1ns);
+  CHECK(sent<wire::Announcement>(kLink1).size() == 1);
+  pass(24h);
+  CHECK(sent<wire::Announcement>(kLink1).size() <= 24 * 60 + 10);
+}
+
+TEST_CASE_METHOD(LinkFixture, "a peer that confirms in time is not asked while we go on writing", "[link]") {
+  peer_up(kLink1, "a");
+  for (Seq seq = 1; seq <= 60; ++seq) {
+    commit({{.first = seq}});
+    hear_frontier(kLink1, {{kOwnReplica, seq}});
+    commit({{.first = ++seq}});
+    pass(1s);
+    CHECK(sent<wire::Announcement>(kLink1).empty());
+  }
+}
+
+TEST_CASE_METHOD(LinkFixture, "who asks for our frontier gets all of it, empty or not", "[link]") {
+  peer_up(kLink1, "a");
+  pass(kAnnounceInterval);
+  hear_frontier(kLink1, {}, /*answer_wanted=*/true);
+  REQUIRE(sent<wire::Announcement>(kLink1).size() == 1);
+  CHECK(sent<wire::Announcement>(kLink1)[0].marks.empty());
+}
+
+TEST_CASE_METHOD(LinkFixture, "a merged snapshot is announced, since nothing of it was pushed", "[link]") {
+  peer_up(kLink1, "a");
+  pass(kAnnounceInterval);
+  commit_merged({{kOther, 50}});
+  REQUIRE(sent<wire::Announcement>(kLink1).size() == 1);
+  CHECK(sent<wire::Announcement>(kLink1)[0].marks == Frontier{{kOther, 50}});
+}
+
+TEST_CASE_METHOD(LinkFixture, "a commit that changes nothing says nothing", "[link]") {
+  peer_up(kLink1, "a");
+  CHECK(replicator().on_committed(now(), nothing()).empty());
+}
+
+// --- live ------------------------------------------------------------------------------------------------------------
+
+TEST_CASE_METHOD(LinkFixture, "a live message of ours goes to every peer, numbered", "[live]") {
+  peer_up(kLink1, "a");
+  peer_up(kLink2, "b");
+  replicator().publish_live(now(), live_message(), false);
+  const auto actions = replicator().publish_live(now(), live_message(), true);
+  REQUIRE(actions.size() == 2);
+  const auto message = wire::decode(std::get<SendOnLink>(actions[0]).message);
+  REQUIRE(message);
+  CHECK(std::get<wire::Live>(*message).origin == 99);
+  CHECK(std::get<wire::Live>(*message).counter == 2);
+  CHECK(std::get<wire::Live>(*message).retain);
+}
+
+TEST_CASE_METHOD(LinkFixture, "a live message is delivered once and never returns where it came from", "[live]") {
+  peer_up(kLink1, "a");
+  peer_up(kLink2, "b");
+  const wire::Live live{.origin = 4, .counter = 1, .retain = false, .message = live_message()};
+  hear(kLink1, live);
+  CHECK(actions<DeliverLive>().size() == 1);
+  CHECK(sent<wire::Live>(kLink1).empty());
+  CHECK(sent<wire::Live>(kLink2).size() == 1);
+  hear(kLink2, live);
+  CHECK(is_quiet());
+}
+
+TEST_CASE_METHOD(LinkFixture, "our own live message that comes back is dropped", "[live]") {
+  peer_up(kLink1, "a");
+  hear(kLink1, wire::Live{.origin = 99, .counter = 1, .retain = false, .message = live_message()});
+  CHECK(is_quiet());
+}
+
+TEST_CASE_METHOD(LinkFixture, "a full queue takes no live message, and it is counted", "[live][G6]") {
+  peer_up(kLink1, "a");
+  queue(kLink1, kLinkQueueBytesSoft + 1);
+  CHECK(replicator().publish_live(now(), live_message(), false).empty());
+  CHECK(status(kLink1).live_skipped == 1);
+}
+
+// --- status ----------------------------------------------------------------------------------------------------------
+
+TEST_CASE_METHOD(LinkFixture, "lag is told both ways", "[link]") {
+  commit({{.first = 1, .count = 3}});
+  peer_up(kLink1, "a");
+  peer_up(kLink2, "b");
+  hear_frontier(kLink1, {{kOther, 5}, {kOwnReplica, 1}});
+  hear_frontier(kLink2, {{kOther, 7}});
+  CHECK(status(kLink1).lag_ops == 5);
+  CHECK(status(kLink1).peer_lag_ops == 2);
+  CHECK(replicator().behind(kDefault) == 7);
+  CHECK(replicator().behind(kTelemetry) == 0);
+}
+
+}  // namespace hedgerow::sync::test
