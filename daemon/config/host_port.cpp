@@ -19,6 +19,7 @@ template <int kFamily, class Address, std::size_t kTextBytes>
 std::string canonical(const std::string& host) {
   Address address{};
   std::array<char, kTextBytes> text{};
+  if (host.find('\0') != std::string::npos) return {};  // the C functions would stop reading there
   if (inet_pton(kFamily, host.c_str(), &address) != 1) return {};
   if (inet_ntop(kFamily, &address, text.data(), static_cast<socklen_t>(text.size())) == nullptr) return {};
   return text.data();

@@ -67,6 +67,7 @@ class Scanner {
   // What stands here, for a message.
   [[nodiscard]] std::string found() const {
     if (at_end()) return "the end of the file";
+    if (peek() == '"') return "a string";
     std::size_t length = 0;
     while (length < 32 && offset_ + length < text_.size()) {
       const char character = text_[offset_ + length];

@@ -1,0 +1,102 @@
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+
+#include "daemon/config/parse.hpp"
+
+namespace hedgerow::config {
+namespace {
+
+Config accepted(std::string_view text) {
+  auto config = parse(text);
+  INFO((config ? std::string{} : format_problems("f", config.error())));
+  REQUIRE(config);
+  return *config;
+}
+
+TEST_CASE("a gateway's whole configuration is read as it stands in the documentation", "[config]") {
+  const Config config = accepted(R"({
+  "mesh": "orchard", "node": "gw-barn", "data": "/var/lib/hedgerow",
+  "listeners": [
+    { "address": "127.0.0.1:1883", "tls": false },   // programs on this board
+    { "address": "0.0.0.0:8883" }                    // peers, programs elsewhere, monitors: mutual TLS
+  ],
+  "peers": ["gw-house.lan:8883"],
+  "channels": [
+    { "name": "default",   "filter": "#", "keep": { "age": "7d", "size": "64MiB" } },
+    { "name": "zigbee",    "filter": "zigbee2mqtt/#", "scope": "local" }
+  ]
+})");
+  CHECK(config.mesh == "orchard");
+  CHECK(config.node == "gw-barn");
+  CHECK(config.data == "/var/lib/hedgerow");
+  REQUIRE(config.listeners.size() == 2);
+  CHECK(config.listeners[0].name == "listener-1");
+  CHECK(config.listeners[0].address == HostPort{"127.0.0.1", 1883});
+  CHECK_FALSE(config.listeners[0].tls);
+  CHECK(config.listeners[0].auth == Auth::kAnonymous);
+  CHECK(config.listeners[1].name == "listener-2");
+  CHECK(config.listeners[1].address == HostPort{"0.0.0.0", 8883});
+  CHECK(config.listeners[1].tls);
+  CHECK(config.listeners[1].auth == Auth::kCertificate);
+  CHECK(config.peers == std::vector{HostPort{"gw-house.lan", 8883}});
+  REQUIRE(config.channels.size() == 3);
+  CHECK(config.channels[0] == system_channel());
+  CHECK(config.channels[1] == Channel{.name = "default",
+                                      .filter = "#",
+                                      .scope = Scope::kMesh,
+                                      .keep = {.age = std::chrono::hours{168}, .size_bytes = 67'108'864}});
+  CHECK(config.channels[2] ==
+        Channel{.name = "zigbee", .filter = "zigbee2mqtt/#", .scope = Scope::kLocal, .keep = Keep{}});
+}
+
+TEST_CASE("the mesh's name is enough", "[config]") {
+  const Config config = accepted(R"({"mesh":"orchard"})");
+  CHECK(config.node.empty());
+  CHECK(config.data == "/var/lib/hedgerow");
+  REQUIRE(config.listeners.size() == 1);
+  CHECK(config.listeners[0].address == HostPort{"127.0.0.1", 1883});
+  CHECK(config.listeners[0].auth == Auth::kAnonymous);
+  CHECK(config.peers.empty());
+  CHECK(config.channels == std::vector{system_channel(), default_channel()});
+}
+
+TEST_CASE("a listener may be named, port 0 any number of times", "[config]") {
+  const Config config = accepted(R"({"mesh":"m","listeners":[
+      {"name":"local","address":"127.0.0.1:0","tls":false,"auth":"anonymous","protocol":"mqtt"},
+      {"address":"127.0.0.1:0","auth":"certificate","tls":true}]})");
+  CHECK(config.listeners[0].name == "local");
+  CHECK(config.listeners[1].name == "listener-2");
+}
+
+TEST_CASE("plaintext beyond the board is served where the file accepts it", "[config][G7]") {
+  const Config config =
+      accepted(R"({"mesh":"m","listeners":[{"address":"0.0.0.0:1883","tls":false,"plaintext":"accepted"}]})");
+  CHECK(config.listeners[0].plaintext_accepted);
+  CHECK(config.listeners[0].auth == Auth::kAnonymous);
+}
+
+TEST_CASE("one port serves two addresses, and both families of wildcards", "[config]") {
+  CHECK(accepted(R"({"mesh":"m","listeners":[{"address":"127.0.0.1:1883"},{"address":"[::1]:1883"}]})")
+            .listeners.size() == 2);
+  CHECK(accepted(R"({"mesh":"m","listeners":[{"address":"0.0.0.0:1883"},{"address":"[::]:1883"}]})").listeners.size() ==
+        2);
+}
+
+TEST_CASE("a node may list itself among the peers", "[config]") {
+  CHECK(accepted(R"({"mesh":"m","node":"gw-barn","peers":["gw-barn.lan:8883","gw-house.lan:8883"]})").peers.size() ==
+        2);
+}
+
+TEST_CASE("what this version does may be spelt out", "[config]") {
+  const Config config = accepted(
+      R"({"mesh":"m","channels":[{"name":"a","filter":"a/+/#","merge":"last-write","ack":"local","keep":{}}]})");
+  CHECK(config.channels[1].keep == Keep{});
+}
+
+TEST_CASE("part of keep may be left out", "[config]") {
+  const Config config = accepted(R"({"mesh":"m","channels":[{"name":"a","filter":"#","keep":{"age":"1h"}}]})");
+  CHECK(config.channels[1].keep == Keep{.age = std::chrono::hours{1}, .size_bytes = 67'108'864});
+}
+
+}  // namespace
+}  // namespace hedgerow::config
