@@ -8,5 +8,6 @@ set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 set(CMAKE_FIND_ROOT_PATH /usr/aarch64-linux-gnu)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 
-# binfmt_misc is rarely set up in containers: the emulator is always named.
-set(CMAKE_CROSSCOMPILING_EMULATOR "qemu-aarch64-static;-L;/usr/aarch64-linux-gnu")
+# binfmt_misc is rarely set up in containers: the emulator is always named. Debian 12 and 13 name it differently.
+find_program(HEDGEROW_QEMU NAMES qemu-aarch64-static qemu-aarch64 REQUIRED)
+set(CMAKE_CROSSCOMPILING_EMULATOR "${HEDGEROW_QEMU};-L;/usr/aarch64-linux-gnu")

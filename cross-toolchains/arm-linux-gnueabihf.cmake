@@ -8,5 +8,6 @@ set(CMAKE_CXX_COMPILER arm-linux-gnueabihf-g++)
 set(CMAKE_FIND_ROOT_PATH /usr/arm-linux-gnueabihf)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 
-# binfmt_misc is rarely set up in containers: the emulator is always named.
-set(CMAKE_CROSSCOMPILING_EMULATOR "qemu-arm-static;-L;/usr/arm-linux-gnueabihf")
+# binfmt_misc is rarely set up in containers: the emulator is always named. Debian 12 and 13 name it differently.
+find_program(HEDGEROW_QEMU NAMES qemu-arm-static qemu-arm REQUIRED)
+set(CMAKE_CROSSCOMPILING_EMULATOR "${HEDGEROW_QEMU};-L;/usr/arm-linux-gnueabihf")
