@@ -18,10 +18,10 @@ enum class Verb { kHelp, kVersion, kMeshInit, kNodeAdd, kStatus };
 
 struct Command {
   Verb verb = Verb::kHelp;
-  std::filesystem::path data;
-  std::string name;           // kMeshInit: of the mesh; kNodeAdd: of the node
-  std::filesystem::path out;  // kNodeAdd: where the node's identity goes; never empty
-  bool json = false;          // kStatus
+  std::filesystem::path data{};
+  std::string name{};           // kMeshInit: of the mesh; kNodeAdd: of the node
+  std::filesystem::path out{};  // kNodeAdd: where the node's identity goes; never empty
+  bool json = false;            // kStatus
 };
 
 // From arguments_of(). `data_from_environment` is HEDGEROW_DATA, if set. An error is a mistake of usage: exit status 2;

@@ -44,8 +44,8 @@ enum class Auth {
 [[nodiscard]] std::string_view to_string(Auth auth);
 
 struct Listener {
-  std::string name;  // unique; "listener-1", "listener-2" … by position where the file gives none
-  HostPort address;  // an IP address; port 0 lets the kernel choose
+  std::string name{};  // unique; "listener-1", "listener-2" … by position where the file gives none
+  HostPort address{};  // an IP address; port 0 lets the kernel choose
   bool tls = true;
   Auth auth = Auth::kCertificate;   // certificate iff tls
   bool plaintext_accepted = false;  // the file says so: unencrypted and reachable from other machines
@@ -67,21 +67,21 @@ struct Keep {
 };
 
 struct Channel {
-  std::string name;    // unique; follows security::check_name, as do the names of mesh, node and listeners
-  std::string filter;  // unique, a valid MQTT topic filter
+  std::string name{};    // unique; follows security::check_name, as do the names of mesh, node and listeners
+  std::string filter{};  // unique, a valid MQTT topic filter
   Scope scope = Scope::kMesh;
-  Keep keep;
+  Keep keep{};
 
   bool operator==(const Channel&) const = default;
 };
 
 struct Config {
-  std::string mesh;
-  std::string node;            // empty: the certificate's name, or before enrolment the host name
-  std::filesystem::path data;  // never empty
-  std::vector<Listener> listeners;
-  std::vector<HostPort> peers;    // may name this very board
-  std::vector<Channel> channels;  // the built-in system channel first, then the user's in the order of the file
+  std::string mesh{};
+  std::string node{};            // empty: the certificate's name, or before enrolment the host name
+  std::filesystem::path data{};  // never empty
+  std::vector<Listener> listeners{};
+  std::vector<HostPort> peers{};    // may name this very board
+  std::vector<Channel> channels{};  // the built-in system channel first, then the user's in the order of the file
 };
 
 // The built-in channel: hedgerow/#, scope mesh, 24 h, 4 MiB.

@@ -12,7 +12,7 @@
 namespace hedgerow::config {
 
 struct HostPort {
-  std::string host;  // without brackets; IP addresses in their canonical form, names in lower case
+  std::string host{};  // without brackets; IP addresses in their canonical form, names in lower case
   std::uint16_t port = 0;
 
   auto operator<=>(const HostPort&) const = default;

@@ -18,9 +18,9 @@ struct Position {
 };
 
 struct Problem {
-  Position at;
-  std::string path;  // "listeners[1].tls"; empty for the document as a whole
-  std::string what;  // what was found, what was expected
+  Position at{};
+  std::string path{};  // "listeners[1].tls"; empty for the document as a whole
+  std::string what{};  // what was found, what was expected
 };
 
 using Problems = std::vector<Problem>;

@@ -38,7 +38,7 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
 
 std::string_view nearest_word(std::string_view word, std::span<const std::string_view> candidates) {
   if (word.size() > kWordBytesMax) return {};
-  std::size_t allowed = std::max<std::size_t>(1, word.size() / 3);
+  std::size_t allowed = word.size() / 3;
   std::string_view nearest;
   for (const std::string_view candidate : candidates) {
     const std::size_t distance = edit_distance(word, candidate);

@@ -12,7 +12,8 @@ namespace hedgerow::config {
 // (optimal string alignment), upper and lower case being the same.
 [[nodiscard]] std::size_t edit_distance(std::string_view left, std::string_view right);
 
-// The nearest candidate within a third of the word's length, at least 1; empty when none is that near.
+// The nearest candidate within a third of the word's length; empty when none is that near. So words of one or two
+// letters, which resemble everything, get no suggestion.
 [[nodiscard]] std::string_view nearest_word(std::string_view word, std::span<const std::string_view> candidates);
 
 }  // namespace hedgerow::config

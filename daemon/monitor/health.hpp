@@ -33,10 +33,10 @@ struct Disk {
 
 // What the board says of itself. Filled by probe_system().
 struct SystemSample {
-  std::optional<double> temperature_c;  // the hottest thermal zone
-  std::optional<Memory> memory;
-  std::optional<Load> load;
-  std::optional<Disk> disk;
+  std::optional<double> temperature_c{};  // the hottest thermal zone
+  std::optional<Memory> memory{};
+  std::optional<Load> load{};
+  std::optional<Disk> disk{};
 };
 
 // Since the daemon started.
@@ -48,24 +48,24 @@ struct MessageCounters {
 };
 
 struct Health {
-  WallTime at;  // when this was measured, and how far that can be believed
-  std::string version;
+  WallTime at{};  // when this was measured, and how far that can be believed
+  std::string version{};
   std::uint64_t uptime_s = 0;  // of the daemon
-  SystemSample system;
+  SystemSample system{};
   std::uint64_t clients = 0;  // MQTT clients connected now
-  MessageCounters messages;
-  std::vector<std::string> plaintext_listeners;  // names of those that are unencrypted and reachable from elsewhere
+  MessageCounters messages{};
+  std::vector<std::string> plaintext_listeners{};  // names of those that are unencrypted and reachable from elsewhere
 };
 
 [[nodiscard]] std::string to_json(const Health& health);
 
 struct LinkReport {
-  std::string peer;
-  std::string address;
+  std::string peer{};
+  std::string address{};
   LinkState state = LinkState::kDown;
   bool dialled = true;
-  std::optional<std::uint64_t> lag;  // as LinkStatus::lag
-  WallTime since;                    // when the link entered this state
+  std::optional<std::uint64_t> lag{};  // as LinkStatus::lag
+  WallTime since{};                    // when the link entered this state
 };
 
 // {"at_unix_ms":…,"clock":"…","links":[…]}

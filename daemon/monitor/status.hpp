@@ -30,38 +30,39 @@ enum class LinkState {
 [[nodiscard]] std::string_view to_string(LinkState state);
 
 struct ListenerStatus {
-  std::string name;
-  std::string address;  // as bound: the real port where the configuration says 0
+  std::string name{};
+  std::string address{};  // as bound: the real port where the configuration says 0
   bool tls = true;
   bool plaintext = false;  // unencrypted and reachable from other machines
 };
 
 struct LinkStatus {
-  std::string peer;  // the node's name once known, before that the address that is dialled
-  std::string address;
+  std::string peer{};  // the node's name once known, before that the address that is dialled
+  std::string address{};
   LinkState state = LinkState::kDown;
-  bool dialled = true;               // by us; false: the peer dialled us
-  std::optional<std::uint64_t> lag;  // messages held here that the peer is not known to hold; none: never heard from it
+  bool dialled = true;  // by us; false: the peer dialled us
+  std::optional<std::uint64_t>
+      lag{};  // messages held here that the peer is not known to hold; none: never heard from it
 };
 
 struct ChannelStatus {
-  std::string name;
-  std::string filter;
-  std::string scope;         // "mesh" or "local"
-  std::string digest;        // SHA-256 over canonical cells and records, lower-case hex
+  std::string name{};
+  std::string filter{};
+  std::string scope{};       // "mesh" or "local"
+  std::string digest{};      // SHA-256 over canonical cells and records, lower-case hex
   std::uint64_t behind = 0;  // messages that some node of the mesh is known to hold and this one does not
 };
 
 struct Status {
-  std::string node;
+  std::string node{};
   std::uint64_t replica = 0;  // written as 16 hex digits: JSON readers lose the low bits of such a number
-  std::string mesh;
-  std::string version;
+  std::string mesh{};
+  std::string version{};
   std::uint64_t uptime_s = 0;
   ClockQuality clock = ClockQuality::kUnsynchronised;
-  std::vector<ListenerStatus> listeners;
-  std::vector<LinkStatus> links;
-  std::vector<ChannelStatus> channels;
+  std::vector<ListenerStatus> listeners{};
+  std::vector<LinkStatus> links{};
+  std::vector<ChannelStatus> channels{};
 };
 
 [[nodiscard]] std::string_view to_string(ClockQuality quality);

@@ -24,6 +24,7 @@ TEST_CASE("the nearest word within a third of the length is meant", "[config]") 
   CHECK(nearest_word("Name", kWords) == "name");
   CHECK(nearest_word("tsl", kWords) == "tls");
   CHECK(nearest_word("password", kWords).empty());
+  CHECK(nearest_word("tl", kWords).empty());
   CHECK(nearest_word("", kWords).empty());
 }
 

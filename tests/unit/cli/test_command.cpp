@@ -1,0 +1,87 @@
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+#include <vector>
+
+#include "daemon/cli/command.hpp"
+
+namespace hedgerow::cli {
+namespace {
+
+using Line = std::vector<std::string_view>;
+
+Command accepted(const Line& line, std::optional<std::string_view> environment = std::nullopt) {
+  const Expected<Command> command = parse_command(line, environment);
+  INFO((command ? std::string{} : command.error().what));
+  REQUIRE(command);
+  return *command;
+}
+
+std::string refused(const Line& line) {
+  const Expected<Command> command = parse_command(line, std::nullopt);
+  return command ? "accepted" : command.error().what;
+}
+
+TEST_CASE("status takes --json", "[cli]") {
+  CHECK(accepted({"status"}).verb == Verb::kStatus);
+  CHECK_FALSE(accepted({"status"}).json);
+  CHECK(accepted({"--json", "status"}).json);
+}
+
+TEST_CASE("mesh init takes the name of the mesh", "[cli]") {
+  const Command command = accepted({"mesh", "init", "orchard"});
+  CHECK(command.verb == Verb::kMeshInit);
+  CHECK(command.name == "orchard");
+}
+
+TEST_CASE("node add puts the identity beside the authority unless told otherwise", "[cli]") {
+  const Command command = accepted({"--data", "/srv/orchard", "node", "add", "gw-barn"});
+  CHECK(command.verb == Verb::kNodeAdd);
+  CHECK(command.name == "gw-barn");
+  CHECK(command.out == "/srv/orchard/nodes/gw-barn");
+  CHECK(accepted({"node", "add", "gw-barn", "--out", "x"}).out == "x");
+}
+
+TEST_CASE("the data directory comes from --data, the environment, or the default", "[cli]") {
+  CHECK(accepted({"status", "--data", "a"}, "b").data == "a");
+  CHECK(accepted({"status"}, "b").data == "b");
+  CHECK(accepted({"status"}, "").data == "/var/lib/hedgerow");
+  CHECK(accepted({"status"}).data == "/var/lib/hedgerow");
+}
+
+TEST_CASE("help and version need no verb", "[cli]") {
+  CHECK(accepted({"--help"}).verb == Verb::kHelp);
+  CHECK(accepted({"status", "-h"}).verb == Verb::kHelp);
+  CHECK(accepted({"--version"}).verb == Verb::kVersion);
+}
+
+TEST_CASE("a misspelt verb is answered with the one that was meant", "[cli]") {
+  CHECK(refused({"staus"}) == "unknown verb \"staus\"; did you mean status?");
+  CHECK(refused({"mesh", "int", "x"}) == "unknown verb \"mesh int\"; did you mean mesh init?");
+  CHECK(refused({"node"}) == "unknown verb \"node\"; did you mean node add?");
+  CHECK(refused({"frobnicate"}) == "unknown verb \"frobnicate\"; hedgerow --help lists them");
+  CHECK(refused({}) == "a verb is missing: status, mesh init NAME or node add NAME");
+}
+
+TEST_CASE("a verb of a later version is refused as such", "[cli]") {
+  CHECK(refused({"watch", "#"}) == "the verb \"watch\" is not in this version");
+  CHECK(parse_command(Line{"invite"}, std::nullopt).error().category == Category::kNotInVersion);
+}
+
+TEST_CASE("operands are counted", "[cli]") {
+  CHECK(refused({"mesh", "init"}) == "mesh init needs a name: hedgerow mesh init NAME");
+  CHECK(refused({"node", "add", "a", "b"}) == "unexpected \"b\" after node add");
+  CHECK(refused({"status", "now"}) == "unexpected \"now\" after status");
+}
+
+TEST_CASE("options go with their verb", "[cli]") {
+  CHECK(refused({"mesh", "init", "a", "--json"}) == "--json goes with status");
+  CHECK(refused({"status", "--out", "x"}) == "--out goes with node add");
+}
+
+TEST_CASE("a name that cannot stand in a certificate is refused before anything is written", "[cli]") {
+  CHECK(refused({"mesh", "init", "Orchard"}) == "the name \"Orchard\" has \"O\" at position 1: use only a-z 0-9 - _ .");
+  CHECK(refused({"node", "add", "../x"}) == "the name \"../x\" has \"/\" at position 3: use only a-z 0-9 - _ .");
+}
+
+}  // namespace
+}  // namespace hedgerow::cli
