@@ -1,0 +1,12 @@
+# cmake -DNM=nm -DBINARY=file -DPATTERN=regex -P no_openssl.cmake: fails when a symbol of the binary matches.
+execute_process(COMMAND "${NM}" "${BINARY}" OUTPUT_VARIABLE symbols RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${NM} cannot read ${BINARY}")
+endif()
+if(NOT symbols MATCHES "SSLSocket_connect")
+  message(FATAL_ERROR "${BINARY} has no symbols of Paho: it is stripped or does not dial, so nothing was checked")
+endif()
+string(REGEX MATCHALL " [A-Za-z] ${PATTERN}\n" found "${symbols}")
+if(found)
+  message(FATAL_ERROR "${BINARY} holds symbols of OpenSSL:\n${found}")
+endif()
