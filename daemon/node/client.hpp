@@ -66,9 +66,7 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   void on_connect(const mqtt::ConnectRequest& request) override { owner_.on_connect(now_, *this, request); }
   void on_publish(const mqtt::PublishRequest& request) override { owner_.on_publish(now_, *this, request); }
   void on_subscribe(const mqtt::SubscribeRequest& request) override { owner_.on_subscribe(now_, *this, request); }
-  void on_unsubscribe(const mqtt::UnsubscribeRequest& request) override {
-    owner_.on_unsubscribe(now_, *this, request);
-  }
+  void on_unsubscribe(const mqtt::UnsubscribeRequest& request) override { owner_.on_unsubscribe(now_, *this, request); }
   void on_puback(const mqtt::PubackReceived& puback) override { owner_.on_puback(now_, *this, puback.packet_id); }
   void on_closed(const mqtt::Closed& closed) override;
   void update_reading();

@@ -177,7 +177,7 @@ bool Delivery::expired(const sync::Message& message, const sync::Stamp& stamp,
   if (!message.expiry_s) return false;
   const std::uint64_t now_ms = wall_clock_().unix_ms;
   const std::uint64_t age_s = now_ms > stamp.wall_ms ? (now_ms - stamp.wall_ms) / 1000 : 0;
-  if (age_s >= *message.expiry_s) return true;  // [MQTT-3.3.2-5]
+  if (age_s >= *message.expiry_s) return true;                     // [MQTT-3.3.2-5]
   left_s = static_cast<std::uint32_t>(*message.expiry_s - age_s);  // [MQTT-3.3.2-6]
   return false;
 }

@@ -39,8 +39,8 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
     : settings_(std::move(settings)),
       ports_(std::move(ports)),
       channels_(std::move(channels)),
-      delivery_({.self = state.self, .latest = state.last_arrival, .hash_seed = ports_.random()}, ports_.store, sessions_,
-                channels_, ports_.wall_clock, counters_, [this](Client& client) { touch(client); }),
+      delivery_({.self = state.self, .latest = state.last_arrival, .hash_seed = ports_.random()}, ports_.store,
+                sessions_, channels_, ports_.wall_clock, counters_, [this](Client& client) { touch(client); }),
       links_({.mesh = settings_.mesh,
               .node = settings_.name,
               .replica = state.self,
@@ -89,8 +89,8 @@ void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& r
                          .message = message};
   if (qos > 0) {
     if (request.retain) cells_soon_.erase(message->topic);
-    ports_.store.submit(PublishIntent{.write = std::move(write),
-                                      .ack = {.client = client.id(), .packet_id = request.packet_id}});
+    ports_.store.submit(
+        PublishIntent{.write = std::move(write), .ack = {.client = client.id(), .packet_id = request.packet_id}});
     return;
   }
   delivery_.publish_live(*message, request.retain, publisher);
@@ -147,8 +147,9 @@ void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeReques
     delivery_.pump(session);
   }
   if (becomes_link && !client.link) {
-    auto link = std::make_unique<AcceptedLink>(
-        client, link_topic_ + client.arrived().identity->node + "/" + settings_.name, [this](Client& it) { touch(it); });
+    auto link =
+        std::make_unique<AcceptedLink>(client, link_topic_ + client.arrived().identity->node + "/" + settings_.name,
+                                       [this](Client& it) { touch(it); });
     AcceptedLink& output = *link;
     accepted_links_[client.id()] = std::move(link);
     client.link = links_.up(now, client.arrived().identity->node, /*dialled=*/false, output);
@@ -168,13 +169,14 @@ void Node::on_unsubscribe(Instant, Client& client, const mqtt::UnsubscribeReques
     client.connection().unsuback(request.packet_id, codes);
     return;
   }
-  store_session(*client.session, [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
-    Client* waiting = find_client(client_id);
-    if (waiting == nullptr) return;
-    if (!stored) std::fill(codes.begin(), codes.end(), mqtt::ReasonCode::kUnspecifiedError);
-    waiting->connection().unsuback(packet_id, codes);
-    touch(*waiting);
-  });
+  store_session(*client.session,
+                [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
+                  Client* waiting = find_client(client_id);
+                  if (waiting == nullptr) return;
+                  if (!stored) std::fill(codes.begin(), codes.end(), mqtt::ReasonCode::kUnspecifiedError);
+                  waiting->connection().unsuback(packet_id, codes);
+                  touch(*waiting);
+                });
 }
 
 void Node::on_puback(Instant now, Client& client, std::uint16_t packet_id) {

@@ -30,11 +30,11 @@ struct NodeSettings {
 
 struct NodePorts {
   StorePort& store;
-  Hasher& read_hasher;                           // used in read jobs only
+  Hasher& read_hasher;  // used in read jobs only
   WallClock wall_clock;
-  std::function<std::uint64_t()> random;         // uniformly distributed, unpredictable
-  std::function<void(const std::string&)> log;   // one sentence for the operator
-  std::function<void(const Error&)> on_fatal;    // the store is lost: the daemon must end
+  std::function<std::uint64_t()> random;        // uniformly distributed, unpredictable
+  std::function<void(const std::string&)> log;  // one sentence for the operator
+  std::function<void(const Error&)> on_fatal;   // the store is lost: the daemon must end
 };
 
 // What the store knew at the start.
@@ -68,6 +68,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void say_goodbye(Instant now);
 
   [[nodiscard]] Links& links() { return links_; }
+  [[nodiscard]] const Links& links() const { return links_; }
   [[nodiscard]] const ChannelTable& channels() const { return channels_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] std::size_t clients() const { return clients_.size(); }
@@ -89,8 +90,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
 
   // Sessions
   void restore_sessions(Instant now, const std::vector<StoredSession>& stored);
-  void open_session(Client& client, const mqtt::ConnectRequest& request, const std::string& client_id,
-                    bool assigned);
+  void open_session(Client& client, const mqtt::ConnectRequest& request, const std::string& client_id, bool assigned);
   void end_session(Session& session);
   void expire_sessions(Instant now);
   // `then` is told whether the session is on disk.
@@ -121,15 +121,15 @@ class Node final : public StreamAcceptor, public ClientOwner {
   SessionRegistry sessions_;
   Delivery delivery_;
   Links links_;
-  std::string link_topic_;       // hedgerow/MESH/link/NODE/ : what peers publish to us
+  std::string link_topic_;  // hedgerow/MESH/link/NODE/ : what peers publish to us
   std::unordered_map<std::uint64_t, Client*> clients_;
   std::unordered_map<std::uint64_t, std::unique_ptr<AcceptedLink>> accepted_links_;  // by client
   std::vector<Client*> touched_;
-  std::unordered_map<std::uint64_t, Stored> waiting_;  // for TurnResult::saved and unsaved
-  std::map<std::string, sync::LocalWrite, std::less<>> cells_soon_;   // QoS 0 retained, coalesced by topic
+  std::unordered_map<std::uint64_t, Stored> waiting_;                // for TurnResult::saved and unsaved
+  std::map<std::string, sync::LocalWrite, std::less<>> cells_soon_;  // QoS 0 retained, coalesced by topic
   std::uint64_t last_client_ = 0;
   std::uint64_t last_token_ = 0;
-  bool pressed_ = false;         // the store is behind: clients are not read from
+  bool pressed_ = false;  // the store is behind: clients are not read from
   bool stopping_ = false;
   Instant next_tick_{};
   Instant next_trim_{};

@@ -32,9 +32,10 @@ void Node::restore_sessions(Instant now, const std::vector<StoredSession>& store
     session->window.settle(from.position);
     session->expires_at = expiry_moment(now, from.expiry_s);
     for (const StoredSubscription& subscription : from.subscriptions) {
-      session->subscriptions[subscription.filter] = {.options = options_from(subscription.options, subscription.identifier),
-                                                     .start = subscription.start,
-                                                     .retained_due = subscription.retained_due};
+      session->subscriptions[subscription.filter] = {
+          .options = options_from(subscription.options, subscription.identifier),
+          .start = subscription.start,
+          .retained_due = subscription.retained_due};
       session->newest_start = std::max(session->newest_start, subscription.start);
     }
     sessions_.add(std::move(session));
@@ -130,7 +131,8 @@ void Node::on_gone(Instant now, Client& client, std::optional<std::uint32_t> ses
     client.link.reset();
     accepted_links_.erase(client.id());
   }
-  if (Session* session = client.session; session != nullptr && session->client != nullptr && session->client != &client) {
+  if (Session* session = client.session;
+      session != nullptr && session->client != nullptr && session->client != &client) {
     client.session = nullptr;  // another connection has it now
   }
   if (Session* session = client.session) {

@@ -37,9 +37,9 @@ void RecentLog::add(sync::CommittedSegment segment) {
 
 RecentLog::Position RecentLog::after(sync::Arrival after) const {
   Expects(after >= floor_);
-  const auto found = std::partition_point(segments_.begin(), segments_.end(), [&](const sync::CommittedSegment& segment) {
-    return last_arrival(segment) <= after;
-  });
+  const auto found =
+      std::partition_point(segments_.begin(), segments_.end(),
+                           [&](const sync::CommittedSegment& segment) { return last_arrival(segment) <= after; });
   Expects(found != segments_.end());
   const sync::Arrival first = found->segment->first_arrival;
   return {&*found, first > after ? 0 : static_cast<std::size_t>(after + 1 - first)};

@@ -8,7 +8,11 @@
 namespace hedgerow::node {
 
 StoredSession Session::stored() const {
-  StoredSession out{.id = id, .owner = owner, .client_id = client_id, .expiry_s = expiry_s, .position = position_submitted,
+  StoredSession out{.id = id,
+                    .owner = owner,
+                    .client_id = client_id,
+                    .expiry_s = expiry_s,
+                    .position = position_submitted,
                     .subscriptions = {}};
   out.subscriptions.reserve(subscriptions.size());
   for (const auto& [filter, subscription] : subscriptions) {
@@ -55,7 +59,8 @@ std::size_t SessionRegistry::persistent() const {
 
 std::uint8_t options_byte(const mqtt::SubOptions& options) {
   const unsigned byte = static_cast<unsigned>(options.qos) | (options.no_local ? 4U : 0U) |
-                        (options.retain_as_published ? 8U : 0U) | (static_cast<unsigned>(options.retain_handling) << 4U);
+                        (options.retain_as_published ? 8U : 0U) |
+                        (static_cast<unsigned>(options.retain_handling) << 4U);
   return static_cast<std::uint8_t>(byte);
 }
 

@@ -36,13 +36,13 @@ struct RetainedRun {
   std::uint64_t id = 0;
   std::string filter;
   mqtt::SubOptions options;
-  sync::Arrival start = 0;      // what was set later comes as an ordinary message
-  std::size_t channel = 0;      // where reading goes on: index in the node's channels, and the last topic read there
+  sync::Arrival start = 0;  // what was set later comes as an ordinary message
+  std::size_t channel = 0;  // where reading goes on: index in the node's channels, and the last topic read there
   std::string after_topic;
   bool reading = false;
-  bool exhausted = false;       // all pages are read
+  bool exhausted = false;  // all pages are read
   std::vector<sync::Cell> page;
-  std::size_t next = 0;         // in page
+  std::size_t next = 0;  // in page
 };
 
 // A part of the log, read from disk for one session.
@@ -53,8 +53,8 @@ struct LogPage {
     sync::Arrival first_arrival = 0;
     std::vector<sync::Op> ops;
   };
-  std::vector<Part> parts;      // in arrival order
-  std::size_t part = 0;         // where the session stands
+  std::vector<Part> parts;  // in arrival order
+  std::size_t part = 0;     // where the session stands
   std::size_t op = 0;
 };
 
@@ -76,16 +76,16 @@ struct Session {
   std::map<std::string, Subscription, std::less<>> subscriptions;
   sync::Arrival newest_start = 0;  // of all subscriptions
 
-  Client* client = nullptr;        // null: offline
-  bool was_stored = false;         // the disk may know it
+  Client* client = nullptr;  // null: offline
+  bool was_stored = false;   // the disk may know it
   Window window;
   bool live = false;
-  sync::Arrival cursor = 0;        // meaningful while not live: everything up to here was sent, or was not for it
-  sync::Arrival attached_at = 0;   // older messages of QoS 0 are not made up for
-  unsigned holds = 0;              // answers that must leave before any message does
+  sync::Arrival cursor = 0;       // meaningful while not live: everything up to here was sent, or was not for it
+  sync::Arrival attached_at = 0;  // older messages of QoS 0 are not made up for
+  unsigned holds = 0;             // answers that must leave before any message does
   std::deque<RetainedRun> retained;
   std::optional<LogPage> page;
-  bool reading = false;            // a page is on its way
+  bool reading = false;  // a page is on its way
 
   sync::Arrival position_submitted = 0;
   std::optional<Instant> position_due;

@@ -16,17 +16,17 @@ namespace hedgerow::node {
 
 struct StoredSubscription {
   std::string filter;
-  std::uint8_t options = 0;   // the options byte of MQTT 5 SUBSCRIBE [MQTT-3.8.3.1], QoS as granted
+  std::uint8_t options = 0;  // the options byte of MQTT 5 SUBSCRIBE [MQTT-3.8.3.1], QoS as granted
   std::optional<std::uint32_t> identifier;
   sync::Arrival start = 0;    // only what arrived later is delivered through it
   bool retained_due = false;  // retained messages were not all acknowledged yet: sent again after a restart
 };
 
 struct StoredSession {
-  std::uint64_t id = 0;       // random, never 0; also the publisher of what it writes
-  std::string owner;          // the authenticated name; empty: anonymous
+  std::uint64_t id = 0;  // random, never 0; also the publisher of what it writes
+  std::string owner;     // the authenticated name; empty: anonymous
   std::string client_id;
-  std::uint32_t expiry_s = 0; // 0xFFFFFFFF: never [MQTT-3.1.2.11.2]
+  std::uint32_t expiry_s = 0;  // 0xFFFFFFFF: never [MQTT-3.1.2.11.2]
   sync::Arrival position = 0;
   std::vector<StoredSubscription> subscriptions;
 };

@@ -44,7 +44,7 @@ using Intent = std::variant<PublishIntent, sync::ApplySegment, sync::StagePage, 
 
 struct Ack {
   AckAddress address;
-  bool stored = true;                          // false: refused, and `why` says how
+  bool stored = true;  // false: refused, and `why` says how
   Category why = Category::kIo;
 };
 struct Received {
@@ -59,8 +59,8 @@ struct TurnResult {
   std::vector<Ack> acks;
   std::vector<Received> received;
   std::vector<std::pair<std::uint64_t, sync::Arrival>> positions;  // saved: session, position
-  std::vector<std::uint64_t> saved;    // tokens of PutSessionIntent
-  std::vector<std::uint64_t> unsaved;  // likewise, of a turn that failed
+  std::vector<std::uint64_t> saved;                                // tokens of PutSessionIntent
+  std::vector<std::uint64_t> unsaved;                              // likewise, of a turn that failed
   bool trim_again = false;
   // Nothing of the turn is on disk. kLimit: the disk is full, service goes on. Else the daemon must end.
   std::optional<Error> failure;

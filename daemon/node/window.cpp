@@ -21,9 +21,8 @@ std::uint16_t Window::add(sync::Arrival arrival) {
 
 bool Window::acknowledge(std::uint16_t packet_id) {
   const auto waiting = entries_.begin() + static_cast<std::ptrdiff_t>(first_waiting_);
-  const auto found = std::find_if(waiting, entries_.end(), [&](const Entry& entry) {
-    return entry.packet_id == packet_id && !entry.acknowledged;
-  });
+  const auto found = std::find_if(
+      waiting, entries_.end(), [&](const Entry& entry) { return entry.packet_id == packet_id && !entry.acknowledged; });
   if (found == entries_.end()) return false;
   found->acknowledged = true;
   while (first_waiting_ < entries_.size() && entries_[first_waiting_].acknowledged) ++first_waiting_;

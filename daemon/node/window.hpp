@@ -1,10 +1,9 @@
 // Window: which QoS 1 messages are on their way to one client, and how far its session's position may be saved.
 //
 // An entry stays until it is acknowledged and, for a persistent session, until the position on disk covers it. So at
-// most `limit` messages lie between what was sent and what a restarted daemon remembers: the most a client can see twice
-// (DESIGN 1).
-// Entries leave from the front only, so packet identifiers, which count up, never collide.
-// Pure. Thread-compatible: owned by the loop thread.
+// most `limit` messages lie between what was sent and what a restarted daemon remembers: the most a client can see
+// twice (DESIGN 1). Entries leave from the front only, so packet identifiers, which count up, never collide. Pure.
+// Thread-compatible: owned by the loop thread.
 #pragma once
 
 #include <cstddef>

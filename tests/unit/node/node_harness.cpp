@@ -1,0 +1,154 @@
+#include "tests/unit/node/node_harness.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+namespace hedgerow::test {
+
+Expected<std::vector<node::StoredSession>> MemorySessions::load_sessions() {
+  std::vector<node::StoredSession> out;
+  for (const auto& [id, session] : sessions) out.push_back(session);
+  return out;
+}
+Expected<void> MemorySessions::put_session(const node::StoredSession& session) {
+  const auto known = sessions.find(session.id);
+  const sync::Arrival position =
+      known == sessions.end() ? session.position : std::max(known->second.position, session.position);
+  sessions[session.id] = session;
+  sessions[session.id].position = position;
+  return {};
+}
+Expected<void> MemorySessions::erase_session(std::uint64_t id) {
+  sessions.erase(id);
+  return {};
+}
+Expected<void> MemorySessions::put_position(std::uint64_t id, sync::Arrival position) {
+  if (const auto found = sessions.find(id); found != sessions.end()) found->second.position = position;
+  return {};
+}
+
+NodeHarness::NodeHarness() {
+  REQUIRE(security::init_crypto());
+  start();
+}
+
+NodeHarness::~NodeHarness() = default;
+
+void NodeHarness::start() {
+  config::Config config;
+  config.channels = {config::system_channel(), config::default_channel()};
+  engine = std::make_unique<sync::Engine>(storage, hasher);
+  std::vector<sync::ChannelSettings> settings;
+  for (const config::Channel& channel : config.channels) {
+    settings.push_back({.name = channel.name, .keep = {.age_ms = 86'400'000, .size_bytes = channel.keep.size_bytes}});
+  }
+  REQUIRE(engine->open(settings));
+  node = std::make_unique<node::Node>(
+      now, node::NodeSettings{.mesh = "orchard", .name = "gw-barn", .version = "test", .connection_limits = {}},
+      node::NodePorts{.store = *this,
+                      .read_hasher = read_hasher,
+                      .wall_clock = [this] { return wall; },
+                      .random = [this] { return ++next_random_; },
+                      .log = [this](const std::string& line) { log.push_back(line); },
+                      .on_fatal = [this](const Error& error) { fatal = error; }},
+      node::ChannelTable(config.channels, engine->channels()),
+      node::NodeState{.self = engine->self(),
+                      .last_arrival = engine->last_arrival(),
+                      .channels = engine->channels(),
+                      .sessions = *session_store.load_sessions()});
+}
+
+void NodeHarness::commit() {
+  if (intents.empty()) return;
+  std::vector<node::Intent> turn;
+  turn.swap(intents);
+  node::StoreTurn store_turn(*engine, session_store);
+  node->on_turn(now, store_turn.run(wall, turn));
+}
+
+void NodeHarness::answer_reads() {
+  while (!reads.empty()) {
+    Read read = std::move(reads.front());
+    reads.pop_front();
+    auto view = storage.open_view();
+    REQUIRE(view);
+    if (const node::Continuation then = read.job(**view)) then();
+  }
+  // A continuation gathers output; the next event of the loop sends it.
+  node->on_timer(now);
+}
+
+void NodeHarness::settle() {
+  while (!intents.empty() || !reads.empty()) {
+    commit();
+    answer_reads();
+  }
+}
+
+void NodeHarness::advance(Duration time) {
+  now += time;
+  wall.unix_ms += static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
+  node->on_timer(now);
+}
+
+void NodeHarness::restart() {
+  intents.clear();
+  reads.clear();
+  storage.crash();
+  node.reset();
+  start();
+}
+
+TestClient::TestClient(NodeHarness& harness, const ConnectOut& connect, node::Arrived arrived, bool settle)
+    : harness_(harness), protocol_(connect.protocol) {
+  arrived.listener = "test";
+  arrived.remote = "127.0.0.1:1";
+  handler_ = harness.node->on_accept(harness.now, arrived, stream);
+  REQUIRE(handler_ != nullptr);
+  send(encode(connect));
+  if (settle) harness.settle();
+}
+
+TestClient::TestClient(NodeHarness& harness, const ConnectOut& connect, node::Arrived arrived)
+    : TestClient(harness, connect, std::move(arrived), true) {}
+
+TestClient TestClient::unsettled(NodeHarness& harness, const ConnectOut& connect) {
+  return TestClient(harness, connect, {}, false);
+}
+
+void TestClient::send(const Bytes& packets) { handler_->on_bytes(harness_.now, packets); }
+
+std::vector<ServerPacket> TestClient::received() {
+  const Bytes bytes = std::exchange(stream.sent, {});
+  return split_packets(bytes);
+}
+
+std::vector<std::string> TestClient::messages(bool acknowledge) {
+  std::vector<std::string> out;
+  for (const ServerPacket& packet : received()) {
+    if (packet.type != mqtt::PacketType::kPublish) continue;
+    const std::size_t topic_bytes = std::size_t{packet.body[0]} * 256 + packet.body[1];
+    std::string text(as_text(ByteView(packet.body).subspan(2, topic_bytes)));
+    std::size_t at = 2 + topic_bytes;
+    const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(packet.body[i]); };
+    if ((packet.flags & 6U) != 0) {
+      const auto id = static_cast<unsigned>(byte(at) * 256 + byte(at + 1));
+      at += 2;
+      if (acknowledge) send(encode_puback(id));
+    }
+    if (protocol_ == mqtt::Protocol::kV5) at += 1 + byte(at);
+    text += "=" + std::string(as_text(ByteView(packet.body).subspan(at)));
+    if ((packet.flags & 1U) != 0) text += " retained";
+    if ((packet.flags & 8U) != 0) text += " dup";
+    out.push_back(text);
+  }
+  return out;
+}
+
+void TestClient::drop() { handler_->on_closed(harness_.now, "reset by peer"); }
+
+void TestClient::drained() {
+  stream.queued = 0;
+  handler_->on_drained(harness_.now);
+}
+
+}  // namespace hedgerow::test

@@ -1,0 +1,113 @@
+// A real node in memory for tests: Node, Engine and StoreTurn over MemoryStorage; streams are buffers; the test says
+// when the store commits and when reads are answered.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/node/node.hpp"
+#include "daemon/node/store_turn.hpp"
+#include "security/crypto_mbedtls/crypto.hpp"
+#include "tests/support/memory_storage.hpp"
+#include "tests/support/mqtt_packets.hpp"
+
+namespace hedgerow::test {
+
+class MemorySessions final : public node::SessionStore {
+ public:
+  Expected<std::vector<node::StoredSession>> load_sessions() override;
+  Expected<void> put_session(const node::StoredSession& session) override;
+  Expected<void> erase_session(std::uint64_t id) override;
+  Expected<void> put_position(std::uint64_t id, sync::Arrival position) override;
+  std::map<std::uint64_t, node::StoredSession> sessions;
+};
+
+// The node's connection to one client.
+class FakeStream final : public node::Stream {
+ public:
+  void send(Bytes& bytes) override {
+    append(sent, bytes);
+    bytes.clear();
+  }
+  [[nodiscard]] std::size_t queued_bytes() const override { return queued; }
+  void pause_reading(bool pause) override { paused = pause; }
+  void close() override { closed = true; }
+
+  Bytes sent;
+  std::size_t queued = 0;  // what the test says is stuck
+  bool paused = false;
+  bool closed = false;
+};
+
+class NodeHarness : public node::StorePort {
+ public:
+  NodeHarness();
+  ~NodeHarness() override;
+
+  // StorePort: everything waits for commit() and answer_reads().
+  void submit(node::Intent intent) override { intents.push_back(std::move(intent)); }
+  [[nodiscard]] std::size_t pending_bytes() const override { return pending; }
+  void read(node::ReadJob job, std::function<void(const Error&)> failed) override {
+    reads.push_back({std::move(job), std::move(failed)});
+  }
+
+  // One turn of all that waits; its result goes to the node.
+  void commit();
+  void answer_reads();
+  // Until nothing waits any more.
+  void settle();
+  void advance(Duration time);
+  // A kill: what was not committed is gone, clients are cut off, a new node starts on the same disk.
+  void restart();
+
+  struct Read {
+    node::ReadJob job;
+    std::function<void(const Error&)> failed;
+  };
+
+  Instant now{std::chrono::hours{1}};
+  WallTime wall{.unix_ms = 1'800'000'000'000, .quality = ClockQuality::kSynchronised};
+  MemoryStorage storage{sync::ReplicaId{1}};
+  MemorySessions session_store;
+  security::Sha256 hasher;
+  security::Sha256 read_hasher;
+  std::unique_ptr<sync::Engine> engine;
+  std::unique_ptr<node::Node> node;
+  std::vector<node::Intent> intents;
+  std::deque<Read> reads;
+  std::size_t pending = 0;
+  std::optional<Error> fatal;
+  std::vector<std::string> log;
+
+ private:
+  void start();
+  std::uint64_t next_random_ = 1000;
+};
+
+// A client of the harness's node.
+class TestClient {
+ public:
+  TestClient(NodeHarness& harness, const ConnectOut& connect, node::Arrived arrived = {});
+  // For tests that settle themselves.
+  static TestClient unsettled(NodeHarness& harness, const ConnectOut& connect);
+
+  void send(const Bytes& packets);
+  // What came since the last call.
+  std::vector<ServerPacket> received();
+  // "topic=payload" of each PUBLISH that came since the last call; acknowledges QoS 1 if told to.
+  std::vector<std::string> messages(bool acknowledge = true);
+  void drop();
+  void drained();
+
+  FakeStream stream;
+
+ private:
+  TestClient(NodeHarness& harness, const ConnectOut& connect, node::Arrived arrived, bool settle);
+  NodeHarness& harness_;
+  mqtt::Protocol protocol_;
+  std::unique_ptr<node::StreamHandler> handler_;
+};
+
+}  // namespace hedgerow::test

@@ -1,0 +1,70 @@
+// Links over accepted connections: who may, and that two nodes agree.
+#include <catch2/catch_test_macros.hpp>
+
+#include "tests/unit/node/node_harness.hpp"
+
+using namespace hedgerow;
+using namespace hedgerow::test;
+
+namespace {
+
+node::Arrived as(std::string name, security::Role role = security::Role::kNode) {
+  node::Arrived arrived;
+  arrived.identity = security::PeerIdentity{.mesh = "orchard", .node = std::move(name), .role = role};
+  return arrived;
+}
+
+mqtt::ReasonCode only_code(const std::vector<ServerPacket>& packets) {
+  for (const ServerPacket& packet : packets) {
+    if (packet.type == mqtt::PacketType::kSuback) return static_cast<mqtt::ReasonCode>(packet.body.back());
+  }
+  return mqtt::ReasonCode::kUnspecifiedError;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(NodeHarness, "a node that subscribes its link topic is greeted there", "[node]") {
+  TestClient peer(*this, {.client_id = "link"}, as("gw-house"));
+  peer.received();
+  peer.send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
+  const auto messages = peer.messages();
+  REQUIRE(messages.size() == 1);
+  CHECK(messages[0].starts_with("hedgerow/orchard/link/gw-house/gw-barn="));
+  CHECK(node->links().replicator().links().size() == 1);
+}
+
+TEST_CASE_METHOD(NodeHarness, "nobody but the node itself may listen on its link topic", "[node][G7]") {
+  TestClient other(*this, {.client_id = "a"}, as("gw-field"));
+  other.send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
+  CHECK(only_code(other.received()) == mqtt::ReasonCode::kNotAuthorized);
+  TestClient app(*this, {.client_id = "b"}, as("gw-house", security::Role::kApp));
+  app.send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
+  CHECK(only_code(app.received()) == mqtt::ReasonCode::kNotAuthorized);
+  TestClient anonymous(*this, {.client_id = "c"});
+  anonymous.send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
+  CHECK(only_code(anonymous.received()) == mqtt::ReasonCode::kNotAuthorized);
+  CHECK(node->links().replicator().links().empty());
+}
+
+TEST_CASE_METHOD(NodeHarness, "link messages never reach subscribers", "[node][G7]") {
+  TestClient everything(*this, {.client_id = "all"});
+  everything.send(encode_subscribe(1, {{"#", 1}}));
+  settle();
+  everything.received();
+  TestClient peer(*this, {.client_id = "link"}, as("gw-house"));
+  peer.send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
+  peer.send(encode(PublishSent{.topic = "hedgerow/orchard/link/gw-barn/gw-house", .payload = "not a message"}));
+  settle();
+  advance(Duration{1});
+  CHECK(everything.messages().empty());
+}
+
+TEST_CASE_METHOD(NodeHarness, "a broken link message closes the link, not the node", "[node]") {
+  TestClient peer(*this, {.client_id = "link"}, as("gw-house"));
+  peer.send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
+  peer.send(encode(PublishSent{.topic = "hedgerow/orchard/link/gw-barn/gw-house", .payload = "\xFFgarbage"}));
+  advance(Duration{1});
+  CHECK(peer.stream.closed);
+  peer.drop();
+  CHECK(node->links().replicator().links().empty());
+}

@@ -1,0 +1,250 @@
+// Sessions: clean, persistent, taken over, over restarts of the daemon.
+#include <catch2/catch_test_macros.hpp>
+
+#include "tests/unit/node/node_harness.hpp"
+
+using namespace hedgerow;
+using namespace hedgerow::test;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+const Bytes kForever = property(0x11, u32(0xFFFF'FFFF));
+
+ConnectOut keeping(std::string id) {
+  return {.client_id = std::move(id), .clean_start = false, .properties = kForever};
+}
+
+struct SessionHarness : NodeHarness {
+  void publish(std::string payload, std::string topic = "a") {
+    TestClient publisher(*this, {.client_id = "publisher"});
+    publisher.send(
+        encode(PublishSent{.topic = std::move(topic), .payload = std::move(payload), .qos = 1, .packet_id = 1}));
+    settle();
+    publisher.drop();
+  }
+  bool session_present(TestClient& client) {
+    const auto packets = client.received();
+    REQUIRE_FALSE(packets.empty());
+    REQUIRE(packets[0].type == mqtt::PacketType::kConnack);
+    return (packets[0].body[0] & 1U) != 0;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(SessionHarness, "a persistent session is on disk before it is promised", "[node][G1]") {
+  TestClient client = TestClient::unsettled(*this, keeping("k"));
+  CHECK(client.received().empty());
+  settle();
+  CHECK_FALSE(session_present(client));
+  CHECK(session_store.sessions.size() == 1);
+}
+
+TEST_CASE_METHOD(SessionHarness, "a subscription is on disk before it is granted", "[node][G1]") {
+  TestClient client(*this, keeping("k"));
+  client.received();
+  client.send(encode_subscribe(1, {{"a", 1}}));
+  CHECK(client.received().empty());
+  settle();
+  CHECK(client.received().size() == 1);
+  CHECK(session_store.sessions.begin()->second.subscriptions.size() == 1);
+}
+
+TEST_CASE_METHOD(SessionHarness, "an absent session gets all it missed, in order", "[node]") {
+  {
+    TestClient client(*this, keeping("k"));
+    client.send(encode_subscribe(1, {{"a", 1}}));
+    settle();
+    client.drop();
+  }
+  for (int i = 1; i <= 5; ++i) publish(std::to_string(i));
+  TestClient back(*this, keeping("k"));
+  CHECK(back.messages() == Texts{"a=1", "a=2", "a=3", "a=4", "a=5"});
+}
+
+TEST_CASE_METHOD(SessionHarness, "a session and its position survive a restart of the daemon", "[node][G1]") {
+  {
+    TestClient client(*this, keeping("k"));
+    client.send(encode_subscribe(1, {{"a", 1}}));
+    settle();
+    publish("1");
+    CHECK(client.messages() == Texts{"a=1"});
+    client.drop();
+    settle();
+  }
+  publish("2");
+  restart();
+  publish("3");
+  TestClient back(*this, keeping("k"));
+  CHECK(session_present(back));
+  settle();
+  back.stream.sent.clear();
+  back.drop();
+  TestClient again(*this, keeping("k"));
+  CHECK(again.messages() == Texts{"a=2 dup", "a=3 dup"});
+}
+
+TEST_CASE_METHOD(SessionHarness, "after a crash at most a window of messages comes twice", "[node][G1]") {
+  Texts got;
+  {
+    TestClient client(
+        *this, {.client_id = "k", .clean_start = false, .properties = concat(kForever, property(0x21, u16(10)))});
+    client.send(encode_subscribe(1, {{"a", 1}}));
+    settle();
+    for (int i = 1; i <= 100; ++i) {
+      publish(std::to_string(i));
+      for (const std::string& message : client.messages()) got.push_back(message);
+      settle();
+    }
+    CHECK(got.size() == 100);
+    client.drop();
+    intents.clear();  // the position of the end is not saved
+  }
+  restart();
+  TestClient back(*this, keeping("k"));
+  CHECK(back.messages().size() <= 10);
+}
+
+TEST_CASE_METHOD(SessionHarness, "what was not acknowledged comes again under its old identifier, marked", "[node]") {
+  TestClient client(*this, keeping("k"));
+  client.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  client.received();
+  publish("1");
+  const auto first = client.received();
+  REQUIRE(first.size() == 1);
+  client.drop();
+  TestClient back(*this, keeping("k"));
+  auto packets = back.received();
+  REQUIRE(packets.size() == 2);
+  CHECK((packets[1].flags & 8U) != 0);
+  CHECK(packets[1].body == first[0].body);
+}
+
+TEST_CASE_METHOD(SessionHarness, "clean start ends the old session", "[node]") {
+  {
+    TestClient client(*this, keeping("k"));
+    client.send(encode_subscribe(1, {{"a", 1}}));
+    settle();
+    client.drop();
+  }
+  publish("1");
+  TestClient fresh(*this, {.client_id = "k"});
+  CHECK_FALSE(session_present(fresh));
+  publish("2");
+  CHECK(fresh.messages().empty());
+  CHECK(session_store.sessions.empty());
+}
+
+TEST_CASE_METHOD(SessionHarness, "a second connection takes the session over", "[node]") {
+  TestClient first(*this, keeping("k"));
+  first.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  first.received();
+  TestClient second(*this, keeping("k"));
+  CHECK(session_present(second));
+  const auto farewell = first.received();
+  REQUIRE(farewell.size() == 1);
+  CHECK(farewell[0].type == mqtt::PacketType::kDisconnect);
+  CHECK(farewell[0].body[0] == 0x8E);
+  CHECK(first.stream.closed);
+  first.drop();
+  publish("1");
+  CHECK(second.messages() == Texts{"a=1"});
+}
+
+TEST_CASE_METHOD(SessionHarness, "two connects at once under one name leave one session", "[node]") {
+  TestClient first = TestClient::unsettled(*this, keeping("k"));
+  TestClient second = TestClient::unsettled(*this, keeping("k"));
+  settle();
+  CHECK(first.stream.closed != second.stream.closed);
+  CHECK(session_store.sessions.size() == 1);
+  (first.stream.closed ? first : second).drop();
+  TestClient& stays = first.stream.closed ? second : first;
+  stays.received();
+  stays.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  publish("1");
+  CHECK(stays.messages() == Texts{"a=1"});
+}
+
+TEST_CASE_METHOD(SessionHarness, "a session ends when its expiry has passed", "[node]") {
+  const ConnectOut minute{.client_id = "k", .clean_start = false, .properties = property(0x11, u32(60))};
+  {
+    TestClient client(*this, minute);
+    client.drop();
+  }
+  settle();
+  advance(std::chrono::seconds{59});
+  settle();
+  CHECK(session_store.sessions.size() == 1);
+  advance(std::chrono::seconds{2});
+  settle();
+  CHECK(session_store.sessions.empty());
+}
+
+TEST_CASE_METHOD(SessionHarness, "retained messages that were not acknowledged come again after a restart", "[node]") {
+  {
+    TestClient publisher(*this, {.client_id = "p"});
+    publisher.send(encode(PublishSent{.topic = "x", .payload = "1", .qos = 1, .packet_id = 1, .retain = true}));
+    settle();
+    publisher.drop();
+    TestClient client(*this, keeping("k"));
+    client.send(encode_subscribe(1, {{"x", 1}}));
+    settle();
+    CHECK(client.messages(/*acknowledge=*/false) == Texts{"x=1 retained"});
+    client.drop();
+    settle();
+  }
+  restart();
+  TestClient back(*this, keeping("k"));
+  CHECK(back.messages() == Texts{"x=1 retained"});
+  settle();
+  back.drop();
+  settle();
+  restart();
+  TestClient third(*this, keeping("k"));
+  CHECK(third.messages().empty());
+}
+
+TEST_CASE_METHOD(SessionHarness, "a clean session leaves nothing on disk", "[node][G6]") {
+  {
+    TestClient client(*this, {.client_id = "c"});
+    client.send(encode_subscribe(1, {{"a", 1}}));
+    client.drop();
+  }
+  CHECK(intents.empty());
+}
+
+TEST_CASE_METHOD(SessionHarness, "an empty client identifier is replaced, and named", "[node]") {
+  TestClient client(*this, {.client_id = ""});
+  const auto packets = client.received();
+  REQUIRE(packets.size() == 1);
+  const std::string body(as_text(packets[0].body));
+  CHECK(body.find("hedgerow-") != std::string::npos);
+}
+
+TEST_CASE_METHOD(SessionHarness, "an unsubscribed filter delivers no more", "[node]") {
+  TestClient client(*this, {.client_id = "c"});
+  client.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  client.send(encode_unsubscribe(2, {"a", "b"}));
+  settle();
+  const auto packets = client.received();
+  const ServerPacket& last = packets.back();
+  REQUIRE(last.type == mqtt::PacketType::kUnsuback);
+  CHECK(last.body[last.body.size() - 2] == 0x00);
+  CHECK(last.body.back() == 0x11);
+  publish("1");
+  CHECK(client.messages().empty());
+}
+
+TEST_CASE_METHOD(SessionHarness, "sessions of different names with one client identifier stay apart", "[node]") {
+  node::Arrived as_app;
+  as_app.identity = security::PeerIdentity{.mesh = "orchard", .node = "app-1", .role = security::Role::kApp};
+  TestClient anonymous(*this, keeping("k"));
+  TestClient named(*this, keeping("k"), as_app);
+  CHECK_FALSE(anonymous.stream.closed);
+  CHECK(session_store.sessions.size() == 2);
+}
