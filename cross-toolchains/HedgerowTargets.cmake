@@ -3,7 +3,8 @@
 #   hedgerow_library(NAME SOURCES file... LINKS target...)       a static library; without SOURCES header-only
 #   hedgerow_executable(NAME SOURCES file... LINKS target...)    build/PRESET/bin/NAME
 #   hedgerow_test(NAME LABEL unit|contract|sim|e2e|fuzz SOURCES file... LINKS target... [TIMEOUT seconds])
-#       a Catch2 program; each case is one ctest test. A case tagged [slow] has the label LABEL-slow instead.
+#       a Catch2 program; each case is one ctest test. A case tagged [slow] has the label LABEL-slow instead. The
+#       target tests-LABEL builds all programs of a label.
 #
 # Includes are relative to the root of the checkout.
 
@@ -137,21 +138,33 @@ function(hedgerow_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
+  if(HEDGEROW_SANITIZER OR CMAKE_CROSSCOMPILING)
+    math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * 4")
+  endif()
 
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE hedgerow_flags ${arg_LINKS} deps::catch2)
+  if(NOT TARGET tests-${arg_LABEL})
+    add_custom_target(tests-${arg_LABEL})
+  endif()
+  add_dependencies(tests-${arg_LABEL} ${name})
+  set(environment "")
+  if(arg_LABEL STREQUAL "e2e")
+    # The programs under test.
+    set(environment ENVIRONMENT "HEDGEROW_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  endif()
   # Cases are listed when ctest starts, not after linking: a foreign or sanitized binary may need an emulator's time.
   # One label a case (Catch2 3.7 loses lists): "e2e-slow" is found by -L e2e and left out by -LE slow.
   catch_discover_tests(${name}
     TEST_SPEC "~[slow]"
     TEST_PREFIX "${name}: "
     DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
+    PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} ${environment})
   catch_discover_tests(${name}
     TEST_SPEC "[slow]"
     TEST_PREFIX "${name}: "
     DISCOVERY_MODE PRE_TEST
-    PROPERTIES LABELS ${arg_LABEL}-slow TIMEOUT ${arg_TIMEOUT})
+    PROPERTIES LABELS ${arg_LABEL}-slow TIMEOUT ${arg_TIMEOUT} ${environment})
 endfunction()
 
 # Sets "incomplete" when a source is not there yet; the target is then left out with a warning.

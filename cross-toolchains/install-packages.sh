@@ -35,6 +35,7 @@ needs() {
       needs demo
       echo 'node nodejs'
       echo 'npm npm'
+      echo 'update-ca-certificates ca-certificates'
       ;;
     arm64)
       needs build
