@@ -4,13 +4,12 @@
 #include "daemon/cli/status_table.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/monitor/status.hpp"
+#include "licenses.hpp"
 #include "security/pki_mbedtls/authority.hpp"
 
 namespace hedgerow::cli {
 
 namespace {
-
-constexpr std::string_view kVersion = HEDGEROW_VERSION;
 
 // For a line that can be copied into a shell.
 std::string shell_word(const std::string& text) {
@@ -63,7 +62,7 @@ Expected<std::string> status(const Command& command) {
 Expected<std::string> run_command(const Command& command) {
   switch (command.verb) {
     case Verb::kHelp: return std::string{command_help()};
-    case Verb::kVersion: return "hedgerow " + std::string{kVersion} + "\n";
+    case Verb::kVersion: return "hedgerow " + std::string{version()} + "\n";
     case Verb::kMeshInit: return mesh_init(command);
     case Verb::kNodeAdd: return node_add(command);
     case Verb::kStatus: return status(command);

@@ -48,7 +48,7 @@ struct Listener {
   HostPort address{};  // an IP address; port 0 lets the kernel choose
   bool tls = true;
   Auth auth = Auth::kCertificate;   // certificate iff tls
-  bool plaintext_accepted = false;  // the file says so: unencrypted and reachable from other machines
+  bool plaintext_accepted = false;  // unencrypted and reachable from other machines: the file says so
 };
 
 enum class Scope {

@@ -187,8 +187,9 @@ class ConfigReader {
     }
   }
 
-  void check_plaintext(const JsonValue& value, const Listener& listener) {
+  void check_plaintext(const JsonValue& value, Listener& listener) {
     const JsonValue* const plaintext = value.find("plaintext");
+    if (is_loopback(listener.address)) listener.plaintext_accepted = false;  // nothing was exposed
     if (listener.tls && plaintext != nullptr) {
       walk_.problem(*plaintext,
                     "this listener has TLS, nothing on it is plaintext: remove this key or add \"tls\": false");

@@ -75,6 +75,12 @@ TEST_CASE("plaintext beyond the board is served where the file accepts it", "[co
   CHECK(config.listeners[0].auth == Auth::kAnonymous);
 }
 
+TEST_CASE("plaintext that is accepted on loopback exposes nothing", "[config][G7]") {
+  const Config config =
+      accepted(R"({"mesh":"m","listeners":[{"address":"127.0.0.1:1883","tls":false,"plaintext":"accepted"}]})");
+  CHECK_FALSE(config.listeners[0].plaintext_accepted);
+}
+
 TEST_CASE("one port serves two addresses, and both families of wildcards", "[config]") {
   CHECK(accepted(R"({"mesh":"m","listeners":[{"address":"127.0.0.1:1883"},{"address":"[::1]:1883"}]})")
             .listeners.size() == 2);
