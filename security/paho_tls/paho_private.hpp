@@ -77,6 +77,11 @@ extern Sockets mod_s;
 // MQTTAsync.c: guards mod_s; recursive. Taken after Paho's client lock, never before.
 extern pthread_mutex_t* socket_mutex;
 
+// Thread.h, MQTTAsync.c: what the send thread waits on.
+struct cond_type_struct;
+extern cond_type_struct* send_cond;
+int Thread_signal_cond(cond_type_struct* condition);
+
 using SslErrorCallback = int (*)(const char* text, std::size_t length, void* context);
 
 // What Paho calls, and we define: SSLSocket.h …

@@ -140,6 +140,8 @@ PahoTls::~PahoTls() {
   shared.reports.erase(token_);
 }
 
+void wake_paho_sender() { Thread_signal_cond(send_cond); }
+
 }  // namespace hedgerow::security
 
 using hedgerow::as_bytes;

@@ -60,4 +60,8 @@ class PahoTls {
   std::string token_;
 };
 
+// Wakes Paho's send thread. Paho signals it after each publish, but checks its queue and waits in two steps: a signal
+// that falls between them is lost, and the message would wait for up to a second, or for the next one.
+void wake_paho_sender();
+
 }  // namespace hedgerow::security

@@ -70,17 +70,13 @@ int TlsChannel::Impl::judge(const mbedtls_x509_crt& certificate, int depth, std:
   // Boards have no battery clock and start in the past: a certificate that seems to begin in the future is theirs to
   // show. It begins when its authority says, and only the authority could have made it. An end in the past is refused.
   flags &= ~static_cast<std::uint32_t>(MBEDTLS_X509_BADCERT_FUTURE);
-  if (depth != 0) {
-    if ((flags & MBEDTLS_X509_BADCERT_EXPIRED) != 0) {
-      refusal = "the authority's certificate has expired since " + utc_text(certificate.valid_to);
-    }
-    return 0;
-  }
+  // A chain whose top is no authority of ours is marked at that top, which may be the peer's own certificate or not.
   if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0) {
     refusal = "certificate of another authority: the peer is no member of mesh \"" + context->self().mesh + "\"";
   } else if ((flags & MBEDTLS_X509_BADCERT_EXPIRED) != 0) {
-    refusal = "certificate expired since " + utc_text(certificate.valid_to) + ": issue the peer a new one";
-  } else if (flags == 0) {
+    refusal = std::string{depth == 0 ? "certificate" : "the authority's certificate"} + " expired since " +
+              utc_text(certificate.valid_to) + ": issue a new one";
+  } else if (depth == 0 && flags == 0 && refusal.empty()) {
     if (std::string reason = refuse_subject(certificate); !reason.empty()) {
       refusal = std::move(reason);
       flags |= static_cast<std::uint32_t>(MBEDTLS_X509_BADCERT_OTHER);

@@ -200,7 +200,7 @@ TEST_CASE("a certificate of another mesh is refused although its authority is tr
 TEST_CASE("an expired certificate is refused with its date", "[tls]") {
   Pair pair(meshes().barn, meshes().expired);
   settle(pair.server, pair.client);
-  CHECK(pair.server.error == "certificate expired since 2020-09-14 12:26:40 UTC: issue the peer a new one");
+  CHECK(pair.server.error == "certificate expired since 2020-09-14 12:26:40 UTC: issue a new one");
   CHECK(pair.client.error == kLateRefusal);
 }
 
