@@ -38,8 +38,14 @@ Instant Connection::next_deadline() const {
   return Instant::max();
 }
 
+void Connection::excuse_waiting(Instant now) {
+  if (!std::exchange(waited_for_owner_, false) && !waits_for_owner()) return;
+  heard_at_ = now;
+  opened_at_ = now;
+}
+
 void Connection::on_timer(Instant now) {
-  if (std::exchange(waited_for_owner_, false) || waits_for_owner()) heard_at_ = now;
+  excuse_waiting(now);
   if (now < next_deadline()) return;
   // What we do not read because our output waits is no silence of the client's, as long as it takes some of that
   // output.
@@ -58,8 +64,13 @@ void Connection::on_timer(Instant now) {
 // ---- bytes
 
 bool Connection::waits_for_owner() const {
-  if (phase_ == Phase::kAwaitVerdict) return true;
+  if (held_by_owner_ || phase_ == Phase::kAwaitVerdict) return true;
   return protocol_ == Protocol::kV311 && unacknowledged_ >= limits_.receive_maximum;
+}
+
+void Connection::hold_input(bool held) {
+  if (held_by_owner_ && !held) waited_for_owner_ = true;
+  held_by_owner_ = held;
 }
 
 bool Connection::wants_input() const {
@@ -74,7 +85,7 @@ void Connection::on_bytes(Instant now, ByteView bytes) {
   if (closing() || bytes.empty()) return;
   // Any byte counts, not only a whole packet: on a thin link no PINGREQ fits into the middle of a long packet.
   heard_at_ = now;
-  waited_for_owner_ = false;
+  excuse_waiting(now);
   backlog_seen_bytes_ = std::numeric_limits<std::size_t>::max();
   bytes = complete_held_packet(bytes);
   if (held_bytes() > 0) {
@@ -105,7 +116,7 @@ ByteView Connection::complete_held_packet(ByteView bytes) {
 }
 
 void Connection::resume(Instant now) {
-  if (std::exchange(waited_for_owner_, false)) heard_at_ = now;
+  excuse_waiting(now);
   if (held_bytes() > 0) held_used_ += consume(held());
   const bool mostly_used = held_used_ > held_.size() / 2;
   if (closing() || held_bytes() == 0) {

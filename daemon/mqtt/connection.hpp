@@ -113,8 +113,11 @@ class Connection {
   // Instant::max() when there is none. Moves on with every byte received: ask again after on_timer.
   [[nodiscard]] Instant next_deadline() const;
 
-  // False while the client must be made to wait: no verdict on its CONNECT yet, too much output unsent, or (3.1.1,
-  // which has no Receive Maximum) too many publishes unacknowledged; and once closing.
+  // The owner's own reason to make the client wait, such as a store that is behind. The client's silence meanwhile is
+  // excused, so do not hold it for what it causes itself. After false: resume(), as after an answer.
+  void hold_input(bool held);
+  // False while the client must be made to wait: held by the owner, no verdict on its CONNECT yet, too much output
+  // unsent, or (3.1.1, which has no Receive Maximum) too many publishes unacknowledged; and once closing.
   [[nodiscard]] bool wants_input() const;
   // Publishes with QoS 1 that were handed to on_publish and not answered yet.
   [[nodiscard]] std::uint16_t unacknowledged() const { return unacknowledged_; }
@@ -155,6 +158,7 @@ class Connection {
   std::size_t consume(ByteView bytes);
   // The client must wait and it is not its own doing, so its silence is not held against it.
   [[nodiscard]] bool waits_for_owner() const;
+  void excuse_waiting(Instant now);
   void on_packet(std::uint8_t first_byte, ByteView body);
   void on_connect_packet(ByteView body);
   void on_publish_packet(std::uint8_t flags, ByteView body);
@@ -176,13 +180,14 @@ class Connection {
   Protocol protocol_ = Protocol::kV5;
   bool understood_ = false;  // the first packet told a version that an answer can be given in
   bool request_problem_information_ = true;
+  bool held_by_owner_ = false;
   bool waited_for_owner_ = false;  // until the next given time
   std::uint16_t unacknowledged_ = 0;
   std::uint16_t keep_alive_s_ = 0;
   std::uint16_t client_receive_maximum_ = 65'535;
   std::uint32_t client_packet_bytes_max_ = kRemainingLengthMax + static_cast<std::uint32_t>(kFixedHeaderBytesMax);
   std::uint32_t session_expiry_s_ = 0;
-  Instant opened_at_;
+  Instant opened_at_;  // moves on while the owner makes a stranger wait
   Instant heard_at_;
   Bytes output_;
   Bytes held_;

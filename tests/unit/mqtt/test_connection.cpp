@@ -212,6 +212,34 @@ TEST_CASE("waiting for our verdict is not the client's silence", "[mqtt]") {
   CHECK(client.connection.next_deadline() == client.now + 1500ms);
 }
 
+TEST_CASE("a client that the owner holds waits, and is not taken for silent", "[mqtt][G6]") {
+  Client client;
+  client.send(test::encode(test::ConnectOut{.keep_alive_s = 1}));
+  client.received();
+  client.connection.hold_input(true);
+  client.send(test::encode_pingreq());
+  CHECK(client.received().empty());
+  client.now += 60s;
+  client.connection.hold_input(false);
+  client.wait(0s);
+  CHECK_FALSE(client.connection.closing());
+  client.connection.resume(client.now);
+  CHECK(hex(client.received()) == Lines{"PINGRESP "});
+  client.wait(1500ms);
+  CHECK(client.connection.closing());
+}
+
+TEST_CASE("the time for CONNECT begins anew when the owner held it", "[mqtt][G6]") {
+  Client client;
+  client.connection.hold_input(true);
+  client.wait(kConnectTimeoutDefault);
+  CHECK_FALSE(client.connection.closing());
+  client.connection.hold_input(false);
+  client.connection.resume(client.now);
+  client.wait(kConnectTimeoutDefault);
+  CHECK(client.connection.closing());
+}
+
 TEST_CASE("3.1.1 is made to wait at the receive maximum, and goes on with each PUBACK", "[mqtt][G6]") {
   Client client{Protocol::kV311, ConnectionLimits{.receive_maximum = 2}};
   client.handler.acknowledges = false;
