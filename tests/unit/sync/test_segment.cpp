@@ -1,0 +1,361 @@
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+
+#include "security/crypto_mbedtls/crypto.hpp"
+#include "sync/log/codec.hpp"
+#include "sync/log/segment.hpp"
+#include "tests/support/seeded_random.hpp"
+
+namespace hedgerow::sync {
+namespace {
+
+Bytes from_hex(std::string_view hex) {
+  const auto digit = [](char c) { return static_cast<std::uint8_t>(c <= '9' ? c - '0' : c - 'a' + 10); };
+  Bytes out;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+    out.push_back(static_cast<std::uint8_t>(digit(hex[i]) * 16 + digit(hex[i + 1])));
+  }
+  return out;
+}
+
+Op op(std::uint64_t wall_ms, std::string_view topic, std::string_view payload, std::uint16_t counter = 0,
+      std::uint64_t publisher = 0) {
+  auto message = std::make_shared<Message>();
+  message->topic = topic;
+  message->payload = to_bytes(payload);
+  return {.stamp = {.wall_ms = wall_ms, .counter = counter, .quality = ClockQuality::kSynchronised},
+          .kind = {.record = true, .cell = false, .qos = 1},
+          .publisher = publisher,
+          .message = std::move(message)};
+}
+
+Op full_op(std::uint64_t wall_ms) {
+  auto message = std::make_shared<Message>();
+  message->topic = "orchard/pump";
+  message->properties = from_hex("0101");
+  message->payload = to_bytes("42");
+  message->expiry_s = 3600;
+  return {.stamp = {.wall_ms = wall_ms, .counter = 3, .quality = ClockQuality::kUnsynchronised},
+          .kind = {.record = true, .cell = true, .qos = 2},
+          .publisher = 0xABCD,
+          .message = std::move(message)};
+}
+
+constexpr ReplicaId kReplica{0x0102030405060708};
+
+Bytes encode(const std::vector<Op>& ops, Seq first = 1, const Hash256& predecessor = {}) {
+  SegmentBuilder builder;
+  builder.start(kReplica, first, predecessor);
+  for (const Op& one : ops) {
+    REQUIRE(builder.fits(one));
+    builder.add(one);
+  }
+  CHECK(builder.size_bytes() == Bytes(builder.finish()).size());
+  return builder.finish();
+}
+
+bool same(const Op& a, const Op& b) {
+  return a.stamp == b.stamp && a.stamp.quality == b.stamp.quality && a.kind == b.kind && a.publisher == b.publisher &&
+         a.message->topic == b.message->topic && a.message->properties == b.message->properties &&
+         a.message->payload == b.message->payload && a.message->expiry_s == b.message->expiry_s;
+}
+
+std::vector<Op> three_ops() {
+  return {op(1000, "orchard/pump", "1"), op(1000, "orchard/pond", "", 1, 7), full_op(1002)};
+}
+
+// Committed bytes: they are on disks and on wires, so they must never change without a new version.
+constexpr std::string_view kThreeOpsHex =
+    "01010203040506070809030000000000000000000000000000000000000000000000000000000000000000030000000000000000000000"
+    "0000000007000000000000abcd15e80700000c6f7263686172642f70756d7001319500000109036f6e6400eb0203020903756d70020101"
+    "901c023432";
+
+TEST_CASE("the varint's bytes are LEB128", "[sync]") {
+  Bytes bytes;
+  Writer out(bytes);
+  for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{127}, std::uint64_t{128}, ~std::uint64_t{0}}) {
+    out.varint(value);
+  }
+  CHECK(to_hex(bytes) == "007f8001ffffffffffffffffff01");
+  Reader in(bytes);
+  CHECK(in.varint() == 0);
+  CHECK(in.varint() == 127);
+  CHECK(in.varint() == 128);
+  CHECK(in.varint() == ~std::uint64_t{0});
+  CHECK(in.at_end());
+}
+
+TEST_CASE("a varint that is too long, too large or cut off is refused", "[sync][G6]") {
+  for (const std::string_view hex : {"8000", "80", "ffffffffffffffffff02", "ffffffffffffffffffff01", ""}) {
+    const Bytes bytes = from_hex(hex);
+    Reader in(bytes);
+    static_cast<void>(in.varint());
+    CHECK_FALSE(in.ok());
+  }
+}
+
+TEST_CASE("a reader that failed stays failed and reads zeros", "[sync][G6]") {
+  const Bytes bytes = from_hex("0102");
+  Reader in(bytes);
+  CHECK(in.u32() == 0);
+  CHECK(in.u8() == 0);
+  CHECK(in.raw(1).empty());
+  CHECK_FALSE(in.ok());
+}
+
+TEST_CASE("a segment decodes to what was encoded", "[sync]") {
+  const std::vector<Op> ops = three_ops();
+  Hash256 predecessor{};
+  predecessor.fill(0x5A);
+  const Bytes bytes = encode(ops, 300, predecessor);
+  const Segment segment = decode_segment(bytes).value();
+  CHECK(segment.header.replica == kReplica);
+  CHECK(segment.header.first_seq == 300);
+  CHECK(segment.header.last_seq() == 302);
+  CHECK(segment.header.predecessor == predecessor);
+  REQUIRE(segment.ops.size() == 3);
+  for (std::size_t i = 0; i < ops.size(); ++i) CHECK(same(segment.ops[i], ops[i]));
+}
+
+TEST_CASE("the header can be read alone", "[sync]") {
+  Bytes bytes = encode(three_ops(), 300);
+  bytes.resize(bytes.size() - 5);
+  const auto header = peek_segment(bytes);
+  REQUIRE(header);
+  CHECK(header->first_seq == 300);
+  CHECK(header->count == 3);
+}
+
+TEST_CASE("test vector: three ops", "[sync]") {
+  const Bytes bytes = encode(three_ops(), 9);
+  CHECK(to_hex(bytes) == kThreeOpsHex);
+  CHECK(decode_segment(from_hex(kThreeOpsHex)));
+}
+
+TEST_CASE("test vector: the chain of these three ops", "[sync][G5]") {
+  security::Sha256 hasher;
+  Chain chain(hasher);
+  Hash256 head{};
+  std::vector<std::string> heads;
+  Seq seq = 0;
+  for (const Op& one : three_ops()) {
+    head = chain.next(head, {.channel = "default", .replica = kReplica}, ++seq, one);
+    heads.push_back(to_hex(head));
+  }
+  CHECK(heads[0] == "d9ecf59dc02f5b98658205aed2bab0ed685afabd633158ba2591aa339501935e");
+  CHECK(heads[1] == "d03617986455bad9b3c8a8d0b35d33f2205003cf246f735bbecdabe11e94085f");
+  CHECK(heads[2] == "c7fc8135144e7734b0ebb20fb0fa8099c0ace77ddc4d81d90ea697275568d8e6");
+}
+
+TEST_CASE("everything about an op is in its hash", "[sync][G5]") {
+  security::Sha256 hasher;
+  Chain chain(hasher);
+  const ChainName name{.channel = "default", .replica = kReplica};
+  const Op base = full_op(5);
+  std::vector<Hash256> hashes{
+      chain.next({}, name, 1, base),
+      chain.next(Hash256{1}, name, 1, base),
+      chain.next({}, {.channel = "defaul", .replica = kReplica}, 1, base),
+      chain.next({}, {.channel = "default", .replica = ReplicaId{1}}, 1, base),
+      chain.next({}, name, 2, base),
+  };
+  const auto with = [&](auto change) {
+    Op changed = base;
+    auto message = std::make_shared<Message>(*base.message);
+    change(changed, *message);
+    changed.message = message;
+    hashes.push_back(chain.next({}, name, 1, changed));
+  };
+  with([](Op& at, Message&) { at.stamp.wall_ms = 6; });
+  with([](Op& at, Message&) { at.stamp.counter = 4; });
+  with([](Op& at, Message&) { at.stamp.quality = ClockQuality::kSynchronised; });
+  with([](Op& at, Message&) { at.kind.record = false; });
+  with([](Op& at, Message&) { at.kind.cell = false; });
+  with([](Op& at, Message&) { at.kind.qos = 1; });
+  with([](Op& at, Message&) { at.publisher = 1; });
+  with([](Op&, Message& at) { at.topic = "orchard/pum"; });
+  with([](Op&, Message& at) { at.properties.clear(); });
+  with([](Op&, Message& at) { at.payload = to_bytes("p42"); });
+  with([](Op&, Message& at) { at.expiry_s.reset(); });
+  with([](Op&, Message& at) { at.expiry_s = 0; });
+  std::sort(hashes.begin(), hashes.end());
+  CHECK(std::adjacent_find(hashes.begin(), hashes.end()) == hashes.end());
+}
+
+TEST_CASE("no expiry is not expiry 0", "[sync]") {
+  Op never = op(1, "t", "x");
+  Op now = op(2, "t", "x");
+  auto message = std::make_shared<Message>(*now.message);
+  message->expiry_s = 0;
+  now.message = message;
+  const Segment segment = decode_segment(encode({never, now})).value();
+  CHECK(segment.ops[0].message->expiry_s == std::nullopt);
+  CHECK(segment.ops[1].message->expiry_s == 0U);
+}
+
+TEST_CASE("a hundred small telemetry records take a few bytes each beyond their payload", "[sync]") {
+  std::vector<Op> ops;
+  for (std::uint64_t i = 0; i < 100; ++i) ops.push_back(op(1'700'000'000'000 + 10 * i, "site/barn/t", "21.5", 0, 77));
+  CHECK(encode(ops).size() < 100 * (4 + 7) + 80);
+}
+
+TEST_CASE("a builder closes at the soft bound, but takes one op of any size", "[sync][G6]") {
+  SegmentBuilder builder;
+  builder.start(kReplica, 1, {});
+  const Op large = op(1, "t", std::string(kPayloadBytesMax, 'x'));
+  REQUIRE(builder.fits(large));
+  builder.add(large);
+  CHECK_FALSE(builder.fits(op(2, "t", "x")));
+  CHECK(decode_segment(builder.finish()));
+}
+
+TEST_CASE("a builder closes at its bound of ops", "[sync][G6]") {
+  SegmentBuilder builder;
+  builder.start(kReplica, 1, {});
+  for (std::uint64_t i = 0; i < kSegmentOpsMax; ++i) builder.add(op(i, "t", ""));
+  CHECK_FALSE(builder.fits(op(kSegmentOpsMax, "t", "")));
+  CHECK(decode_segment(builder.finish())->ops.size() == kSegmentOpsMax);
+}
+
+TEST_CASE("a builder closes at its bound of publishers and of topic bytes", "[sync][G6]") {
+  SegmentBuilder builder;
+  builder.start(kReplica, 1, {});
+  for (std::uint64_t i = 0; i < kSegmentPublishersMax; ++i) builder.add(op(i, "t", "", 0, i));
+  CHECK_FALSE(builder.fits(op(1000, "t", "", 0, kSegmentPublishersMax)));
+  CHECK(builder.fits(op(1000, "t", "", 0, 3)));
+  const std::string topic(kTopicBytesMax, 'x');
+  builder.start(kReplica, 1, {});
+  std::uint64_t count = 0;
+  while (builder.fits(op(count, topic, ""))) builder.add(op(count++, topic, ""));
+  CHECK(count == kSegmentTopicBytesMax / kTopicBytesMax);
+  CHECK(decode_segment(builder.finish()));
+}
+
+TEST_CASE("a builder refuses a stamp that does not rise", "[sync]") {
+  SegmentBuilder builder;
+  builder.start(kReplica, 1, {});
+  builder.add(op(5, "t", "", 2));
+  CHECK_FALSE(builder.fits(op(5, "t", "", 2)));
+  CHECK_FALSE(builder.fits(op(4, "t", "", 9)));
+  CHECK(builder.fits(op(5, "t", "", 3)));
+}
+
+TEST_CASE("the chain does not depend on how a segment is cut", "[sync][G5]") {
+  security::Sha256 hasher;
+  Chain chain(hasher);
+  const ChainName name{.channel = "default", .replica = kReplica};
+  std::vector<Op> ops;
+  for (std::uint64_t i = 0; i < 10; ++i) ops.push_back(op(100 + i, "a/" + std::to_string(i), "v", 0, i % 3));
+  Hash256 head{};
+  std::vector<Hash256> heads{head};
+  for (std::size_t i = 0; i < ops.size(); ++i) heads.push_back(head = chain.next(head, name, 1 + i, ops[i]));
+  const Segment whole = decode_segment(encode(ops)).value();
+  for (Seq first = 1; first <= 10; ++first) {
+    const CutSegment cut = recut(chain, "default", whole, {.first = first});
+    const Segment part = decode_segment(cut.bytes).value();
+    CHECK(cut.last_seq == 10);
+    CHECK(part.header.first_seq == first);
+    CHECK(part.header.predecessor == heads[first - 1]);
+    REQUIRE(part.ops.size() == 11 - first);
+    CHECK(same(part.ops.front(), ops[first - 1]));
+  }
+}
+
+TEST_CASE("a cut keeps within its bytes and holds at least one op", "[sync][G6]") {
+  security::Sha256 hasher;
+  Chain chain(hasher);
+  std::vector<Op> ops;
+  for (std::uint64_t i = 0; i < 100; ++i) ops.push_back(op(100 + i, "topic", std::string(100, 'x')));
+  const Segment whole = decode_segment(encode(ops)).value();
+  const CutSegment some = recut(chain, "default", whole, {.first = 20, .bytes_max = 1000});
+  CHECK(some.bytes.size() <= 1000);
+  CHECK(some.last_seq > 25);
+  CHECK(recut(chain, "default", whole, {.first = 20, .bytes_max = 0}).last_seq == 20);
+}
+
+TEST_CASE("every prefix of a segment is refused, and so is a byte too many", "[sync][G6]") {
+  Bytes bytes = encode(three_ops());
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    const auto segment = decode_segment(ByteView(bytes).first(size));
+    REQUIRE_FALSE(segment);
+    CHECK(segment.error().category == Category::kCorrupt);
+  }
+  bytes.push_back(0);
+  CHECK_FALSE(decode_segment(bytes));
+}
+
+TEST_CASE("an error of a segment names the op and the field", "[sync]") {
+  const Bytes bytes = encode({op(1, "good", "x"), op(2, "bad+", "x")}, 41);
+  const auto segment = decode_segment(bytes);
+  REQUIRE_FALSE(segment);
+  CHECK(segment.error().what.find("op 42: the topic") != std::string::npos);
+}
+
+TEST_CASE("a future version is refused with what to do", "[sync]") {
+  Bytes bytes = encode(three_ops());
+  bytes[0] = 2;
+  CHECK(decode_segment(bytes).error().what.find("update") != std::string::npos);
+}
+
+TEST_CASE("a few bytes cannot claim many topics of great length", "[sync][G6]") {
+  Bytes bytes = encode({op(1, std::string(kTopicBytesMax, 'x'), "")});
+  const std::size_t count_at = 1 + 8 + 1;
+  REQUIRE(bytes[count_at] == 1);
+  bytes[count_at] = 100;
+  for (int i = 0; i < 99; ++i) append(bytes, from_hex("050100ffff030000"));
+  CHECK(decode_segment(bytes).error().what.find("topics' size") != std::string::npos);
+}
+
+TEST_CASE("a stamp beyond the year 9999 is refused", "[sync][G10]") {
+  CHECK(decode_segment(encode({op(kStampWallMsMax, "t", "")})));
+  CHECK_FALSE(decode_segment(encode({op(kStampWallMsMax + 1, "t", "")})));
+  CHECK_FALSE(decode_segment(encode({op(kStampWallMsMax, "t", ""), op(kStampWallMsMax + 1, "t", "")})));
+}
+
+TEST_CASE("mutated segments are refused or decode to what encodes again", "[sync][G6]") {
+  test::SeededRandom random(test::pick_seed("mutated segments"));
+  std::vector<Op> ops = three_ops();
+  ops.push_back(op(2000, "orchard/pump/speed", std::string(300, 'y'), 0, 9));
+  const Bytes good = encode(ops, 77);
+  for (int round = 0; round < 20'000; ++round) {
+    Bytes bytes = good;
+    for (std::size_t edits = 1 + random.below(4); edits > 0; --edits) {
+      const std::size_t at = random.below(bytes.size());
+      switch (random.below(4)) {
+        case 0: bytes[at] = static_cast<std::uint8_t>(random.next()); break;
+        case 1: bytes[at] = static_cast<std::uint8_t>(bytes[at] ^ (1U << random.below(8))); break;
+        case 2: bytes.erase(bytes.begin() + static_cast<std::ptrdiff_t>(at)); break;
+        case 3: bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(at), 0xFF); break;
+      }
+      if (bytes.empty()) bytes.push_back(1);
+    }
+    const auto segment = decode_segment(bytes);
+    if (!segment) continue;
+    SegmentBuilder builder;
+    builder.start(segment->header.replica, segment->header.first_seq, segment->header.predecessor);
+    for (const Op& one : segment->ops) {
+      REQUIRE(check_op(one));
+      REQUIRE(builder.fits(one));
+      builder.add(one);
+    }
+    const Segment again = decode_segment(builder.finish()).value();
+    REQUIRE(again.ops.size() == segment->ops.size());
+    for (std::size_t i = 0; i < again.ops.size(); ++i) REQUIRE(same(again.ops[i], segment->ops[i]));
+  }
+}
+
+TEST_CASE("random bytes after a good header are refused or bounded", "[sync][G6]") {
+  test::SeededRandom random(test::pick_seed("random segments"));
+  for (int round = 0; round < 5'000; ++round) {
+    Bytes bytes = from_hex("0101020304050607080101");
+    bytes.resize(bytes.size() + 32);
+    for (std::size_t more = random.below(200); more > 0; --more) {
+      bytes.push_back(static_cast<std::uint8_t>(random.one_in(3) ? random.next() : random.below(4)));
+    }
+    const auto segment = decode_segment(bytes);
+    if (segment) CHECK(segment->ops.size() == 1);
+  }
+}
+
+}  // namespace
+}  // namespace hedgerow::sync
