@@ -42,7 +42,7 @@ TEST_CASE("a loopback address and a directory do without a file", "[cli]") {
   CHECK(accepted({"--data=d", "--listen=[::1]:1883"}).listen == config::HostPort{"::1", 1883});
 }
 
-TEST_CASE("--check goes with either way", "[cli]") {
+TEST_CASE("the option --check goes with either way", "[cli]") {
   CHECK(accepted({"--check", "--config", "a.json"}).action == DaemonAction::kCheck);
   CHECK(accepted({"--listen", "127.0.0.1:0", "--data", "d", "--check"}).action == DaemonAction::kCheck);
 }
