@@ -48,7 +48,7 @@ class Connection::Impl final : private mqtt::callback {
   Impl(const DialSettings& settings, const std::string& address, ConnectionEvents& events)
       : filter_("hedgerow/" + settings.mesh + "/link/" + settings.node + "/#"),
         events_(events),
-        tls_(settings.tls),
+        tls_(settings.tls, [this](std::size_t bytes) { events_.on_unsent(bytes); }),
         connect_listener_(*this),
         subscribe_listener_(*this),
         publish_listener_(*this) {

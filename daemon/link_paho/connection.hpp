@@ -27,6 +27,8 @@ class ConnectionEvents {
   virtual void on_arrived(std::string topic, Bytes payload) = 0;
   // A message of that size left Paho, or never will.
   virtual void on_left(std::size_t bytes) = 0;
+  // So many bytes of ciphertext wait for the socket now.
+  virtual void on_unsent(std::size_t bytes) = 0;
   // The end, or the failure of the attempt. May come more than once; the first reason is the best.
   virtual void on_ended(std::string reason) = 0;
 };

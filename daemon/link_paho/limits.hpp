@@ -13,6 +13,8 @@ namespace hedgerow::link_paho {
 // What was handed to send() and has not left the board: beyond it send() refuses.
 inline constexpr std::size_t kQueuedBytesMax = std::size_t{8} << 20U;
 inline constexpr std::size_t kQueuedMessagesMax = 16'384;
+// Of these, what Paho and TLS hold at once; the rest waits in our own queue. One message may exceed it.
+inline constexpr std::size_t kInFlightBytesMax = std::size_t{512} << 10U;
 // What arrived and waits for the loop thread: beyond it reading pauses for kInboundPauseMax, then lets messages go.
 inline constexpr std::size_t kInboundBytesMax = std::size_t{8} << 20U;
 inline constexpr Duration kInboundPauseMax = std::chrono::milliseconds{250};

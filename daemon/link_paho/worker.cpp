@@ -69,10 +69,10 @@ void Worker::stop() {
 bool Worker::send(std::string topic, Bytes message) {
   {
     const std::lock_guard lock(mutex_);
-    if (!up_ || topic.size() > kTopicBytesMax || queued_messages_ >= kQueuedMessagesMax) return false;
-    if (message.size() > kQueuedBytesMax - std::min(queued_bytes_, kQueuedBytesMax)) return false;
-    queued_bytes_ += message.size();
-    ++queued_messages_;
+    if (!up_ || topic.size() > kTopicBytesMax || outgoing_.size() >= kQueuedMessagesMax) return false;
+    const std::size_t waiting = outgoing_bytes_ + in_paho_bytes_ + unsent_bytes_;
+    if (message.size() > kQueuedBytesMax - std::min(waiting, kQueuedBytesMax)) return false;
+    outgoing_bytes_ += message.size();
     outgoing_.push_back({.topic = std::move(topic), .message = std::move(message)});
   }
   wake_.notify_all();
@@ -81,7 +81,7 @@ bool Worker::send(std::string topic, Bytes message) {
 
 std::size_t Worker::queued_bytes() const {
   const std::lock_guard lock(mutex_);
-  return queued_bytes_;
+  return outgoing_bytes_ + in_paho_bytes_ + unsent_bytes_;
 }
 
 void Worker::post_event(std::function<void(DialEvents&)> task) {
@@ -127,9 +127,24 @@ void Worker::on_arrived(std::string topic, Bytes payload) {
 }
 
 void Worker::on_left(std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
-  queued_bytes_ -= std::min(bytes, queued_bytes_);
-  queued_messages_ -= std::min<std::size_t>(1, queued_messages_);
+  bool waited_for = false;
+  {
+    const std::lock_guard lock(mutex_);
+    in_paho_bytes_ -= std::min(bytes, in_paho_bytes_);
+    in_paho_messages_ -= std::min<std::size_t>(1, in_paho_messages_);
+    waited_for = may_publish();
+  }
+  if (waited_for) wake_.notify_all();
+}
+
+void Worker::on_unsent(std::size_t bytes) {
+  bool waited_for = false;
+  {
+    const std::lock_guard lock(mutex_);
+    unsent_bytes_ = bytes;
+    waited_for = may_publish();
+  }
+  if (waited_for) wake_.notify_all();
 }
 
 void Worker::on_ended(std::string reason) {
@@ -190,8 +205,10 @@ std::string Worker::dial_once(const HostPort& where) {
   const std::lock_guard lock(mutex_);
   up_ = false;
   outgoing_.clear();
-  queued_bytes_ = 0;
-  queued_messages_ = 0;
+  outgoing_bytes_ = 0;
+  in_paho_bytes_ = 0;
+  in_paho_messages_ = 0;
+  unsent_bytes_ = 0;
   if (std::exchange(up_since_, {}) != steady_clock::time_point{}) --attempt_;  // that address works: dial it again
   return reason;
 }
@@ -200,22 +217,20 @@ std::string Worker::dial_once(const HostPort& where) {
 std::string Worker::hold(Connection& connection) {
   const auto give_up = steady_clock::now() + kUpTimeout;
   auto nudge = kNudgeFirst;
-  std::size_t seen_queued = 0;
+  std::size_t seen_in_paho = 0;
   std::unique_lock lock(mutex_);
+  const auto something = [this] {
+    return stopping_ || ended_ || may_publish() || (up_ && up_since_ == steady_clock::time_point{});
+  };
   while (!stopping_ && !ended_) {
     const auto now = steady_clock::now();
     if (up_ && up_since_ == steady_clock::time_point{}) up_since_ = now;
     if (!up_ && now >= give_up) return "the peer accepted the connection and then said nothing";
     publish_waiting(connection, lock);
-    if (stopping_ || ended_) break;
-    const bool progress = std::exchange(seen_queued, queued_messages_) != queued_messages_;
-    nudge = progress ? kNudgeFirst : std::min(nudge * 2, kNudgeLast);
-    const auto something = [this] {
-      return stopping_ || ended_ || !outgoing_.empty() || (up_ && up_since_ == steady_clock::time_point{});
-    };
-    if (queued_messages_ != 0) {
-      if (wake_.wait_for(lock, nudge, something)) continue;
-      if (queued_messages_ != 0) security::wake_paho_sender();
+    if (in_paho_messages_ != 0) {
+      const bool progress = std::exchange(seen_in_paho, in_paho_messages_) != in_paho_messages_;
+      nudge = progress ? kNudgeFirst : std::min(nudge * 2, kNudgeLast);
+      if (!wake_.wait_for(lock, nudge, something) && in_paho_messages_ != 0) security::wake_paho_sender();
     } else if (up_) {
       wake_.wait(lock, something);
     } else {
@@ -228,10 +243,15 @@ std::string Worker::hold(Connection& connection) {
   return ended_.value_or("stopped");
 }
 
+bool Worker::may_publish() const { return !outgoing_.empty() && in_paho_bytes_ + unsent_bytes_ < kInFlightBytesMax; }
+
 void Worker::publish_waiting(Connection& connection, std::unique_lock<std::mutex>& lock) {
-  while (!outgoing_.empty() && !stopping_ && !ended_) {
+  while (may_publish() && !stopping_ && !ended_) {
     const Outgoing next = std::move(outgoing_.front());
     outgoing_.pop_front();
+    outgoing_bytes_ -= next.message.size();
+    in_paho_bytes_ += next.message.size();
+    ++in_paho_messages_;
     lock.unlock();
     if (!connection.publish(next.topic, next.message)) on_left(next.message.size());
     lock.lock();

@@ -35,6 +35,7 @@ class Worker final : public ConnectionEvents, public std::enable_shared_from_thi
   void on_subscribed(const security::PeerIdentity& peer) override;
   void on_arrived(std::string topic, Bytes payload) override;
   void on_left(std::size_t bytes) override;
+  void on_unsent(std::size_t bytes) override;
   void on_ended(std::string reason) override;
 
  private:
@@ -46,6 +47,7 @@ class Worker final : public ConnectionEvents, public std::enable_shared_from_thi
   void run();
   [[nodiscard]] std::string dial_once(const HostPort& where);
   [[nodiscard]] std::string hold(Connection& connection);
+  [[nodiscard]] bool may_publish() const;
   void publish_waiting(Connection& connection, std::unique_lock<std::mutex>& lock);
   [[nodiscard]] bool pause(Duration duration);
   void report_down(std::string reason);
@@ -62,8 +64,10 @@ class Worker final : public ConnectionEvents, public std::enable_shared_from_thi
   std::condition_variable wake_;          // the worker
   std::condition_variable inbound_room_;  // Paho's receive thread
   std::deque<Outgoing> outgoing_;
-  std::size_t queued_bytes_ = 0;     // in outgoing_ and inside Paho
-  std::size_t queued_messages_ = 0;  // likewise
+  std::size_t outgoing_bytes_ = 0;    // in outgoing_
+  std::size_t in_paho_bytes_ = 0;     // handed to Paho, not yet to TLS
+  std::size_t in_paho_messages_ = 0;  // likewise
+  std::size_t unsent_bytes_ = 0;      // ciphertext that waits for the socket
   std::size_t inbound_bytes_ = 0;
   std::size_t lost_inbound_ = 0;  // messages let go because the loop did not keep up
   std::optional<std::string> ended_;

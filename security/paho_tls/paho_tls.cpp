@@ -1,13 +1,11 @@
 #include "security/paho_tls/paho_tls.hpp"
 
-#include <poll.h>
-
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <utility>
 #include <vector>
 
+#include "security/paho_tls/flusher.hpp"
 #include "security/paho_tls/paho_private.hpp"
 #include "security/paho_tls/session.hpp"
 
@@ -16,11 +14,6 @@ namespace hedgerow::security {
 namespace {
 
 using Result = PahoSession::Result;
-
-// Paho resumes a pending write once per turn of its receive loop, which waits up to a second: a resumed write stays
-// this long at it instead, as long as the socket goes on taking bytes.
-constexpr int kWriteWaitMs = 20;
-constexpr int kWriteWaitsMax = 5;
 
 struct Module {
   std::mutex mutex;
@@ -36,7 +29,9 @@ Module& module() {
   return *instance;
 }
 
-PahoSession& session(SSL* ssl) { return *reinterpret_cast<PahoSession*>(ssl); }
+using SessionHandle = std::shared_ptr<PahoSession>;
+
+PahoSession& session(SSL* ssl) { return **reinterpret_cast<SessionHandle*>(ssl); }
 
 void add_pending_read(int socket) {
   Module& shared = module();
@@ -52,18 +47,6 @@ void drop_pending_read(int socket) {
   std::erase(shared.pending_reads, socket);
 }
 
-// Paho's heap counts what it gives by file and line, and wants a char* that it does not change.
-template <class T>
-T* paho_allocate(std::size_t bytes) {
-  static char name[] = "security/paho_tls";
-  return static_cast<T*>(mymalloc(name, 0, bytes));
-}
-
-void paho_free(void* memory) {
-  static char name[] = "security/paho_tls";
-  myfree(name, 0, memory);
-}
-
 Bytes joined(const char* first, std::size_t first_length, const PacketBuffers& more) {
   std::size_t total = first_length;
   for (int i = 0; i < more.count; ++i) total += more.lengths[i];
@@ -74,28 +57,6 @@ Bytes joined(const char* first, std::size_t first_length, const PacketBuffers& m
     if (more.buffers[i] != nullptr) append(all, as_bytes({more.buffers[i], more.lengths[i]}));
   }
   return all;
-}
-
-// Leaves the rest of a write to Paho, which calls SSLSocket_continueWrite() until it is done. False: no memory.
-bool leave_pending(SSL* ssl, int socket, ByteView rest) {
-  auto* const copy = paho_allocate<char>(std::max<std::size_t>(rest.size(), 1));
-  auto* const descriptor = paho_allocate<int>(sizeof(int));
-  if (copy == nullptr || descriptor == nullptr) {
-    if (copy != nullptr) paho_free(copy);
-    if (descriptor != nullptr) paho_free(descriptor);
-    return false;
-  }
-  std::copy(rest.begin(), rest.end(), copy);
-  session(ssl).pending_taken = 0;
-  *descriptor = socket;
-  iovec whole{.iov_base = copy, .iov_len = rest.size()};
-  int free_it = 1;
-  // Paho's receive thread walks both lists under this lock.
-  pthread_mutex_lock(socket_mutex);
-  SocketBuffer_pendingWrite(socket, ssl, 1, &whole, &free_it, rest.size(), 0);
-  ListAppend(mod_s.write_pending, descriptor, sizeof(int));
-  pthread_mutex_unlock(socket_mutex);
-  return true;
 }
 
 }  // namespace
@@ -113,7 +74,7 @@ void PahoReport::set_peer(const PeerIdentity& peer) {
 
 void PahoReport::set_error(std::string error) {
   const std::lock_guard lock(mutex_);
-  error_ = std::move(error);
+  if (error_.empty()) error_ = std::move(error);
 }
 
 std::optional<PeerIdentity> PahoReport::peer() const {
@@ -126,8 +87,8 @@ std::string PahoReport::error() const {
   return error_;
 }
 
-PahoTls::PahoTls(std::shared_ptr<const TlsContext> context)
-    : report_(std::make_shared<PahoReport>(std::move(context))) {
+PahoTls::PahoTls(std::shared_ptr<const TlsContext> context, PahoReport::OnUnsent on_unsent)
+    : report_(std::make_shared<PahoReport>(std::move(context), std::move(on_unsent))) {
   Module& shared = module();
   const std::lock_guard lock(shared.mutex);
   token_ = "hedgerow-tls-" + std::to_string(shared.next_token++);
@@ -144,8 +105,6 @@ void wake_paho_sender() { Thread_signal_cond(send_cond); }
 
 }  // namespace hedgerow::security
 
-using hedgerow::as_bytes;
-using hedgerow::ByteView;
 using namespace hedgerow::security;
 
 extern "C" {
@@ -169,7 +128,7 @@ int SSLSocket_setSocketForSSL(networkHandles* net, MQTTClient_SSLOptions* option
   report->begin();
   auto made = PahoSession::create(net->socket, std::move(report));
   if (made == nullptr) return 0;
-  net->ssl = reinterpret_cast<SSL*>(made.release());
+  net->ssl = reinterpret_cast<SSL*>(new SessionHandle(std::move(made)));
   return 1;
 }
 
@@ -231,57 +190,21 @@ SOCKET SSLSocket_getPendingRead(void) {
   return socket;
 }
 
-// 0: sent, the caller frees its buffers. kPahoInterrupted: we keep the rest, and free them.
-int SSLSocket_putdatas(SSL* ssl, SOCKET socket, char* first, std::size_t first_length, PacketBuffers more) {
-  PahoSession& tls = session(ssl);
-  if (tls.is_writing()) return kPahoError;  // Paho asks for no second write while one is pending
-  const hedgerow::Bytes all = joined(first, first_length, more);
-  std::size_t taken = 0;
-  switch (tls.write(all, taken)) {
-    case Result::kDone: return kPahoComplete;
-    case Result::kFailed: return kPahoError;
-    case Result::kWouldBlock: break;
-  }
-  if (!leave_pending(ssl, socket, ByteView{all}.subspan(taken))) return kPahoError;
-  paho_free(first);
-  for (int i = 0; i < more.count; ++i) {
-    if (more.frees[i] == 0) continue;
-    paho_free(more.buffers[i]);
-    more.buffers[i] = nullptr;
-  }
-  return kPahoInterrupted;
+// 0: taken, the caller frees its buffers. Never "interrupted": the flusher sends what the socket did not take.
+int SSLSocket_putdatas(SSL* ssl, SOCKET /*socket*/, char* first, std::size_t first_length, PacketBuffers more) {
+  return session(ssl).write(joined(first, first_length, more)) ? kPahoComplete : kPahoError;
 }
 
-// 1 done, 0 not yet, -1 error. The copy is freed when nobody will ask again.
-int SSLSocket_continueWrite(pending_writes* write) {
-  PahoSession& tls = session(write->ssl);
-  const iovec& whole = write->iovecs[0];
-  for (int waits = 0;; ++waits) {
-    const ByteView rest =
-        as_bytes({static_cast<const char*>(whole.iov_base), whole.iov_len}).subspan(tls.pending_taken);
-    std::size_t taken = 0;
-    const Result result = tls.write(rest, taken);
-    tls.pending_taken += taken;
-    if (result != Result::kWouldBlock) {
-      paho_free(whole.iov_base);
-      return result == Result::kDone ? 1 : kPahoError;
-    }
-    pollfd writable{.fd = write->socket, .events = POLLOUT, .revents = 0};
-    if (waits == kWriteWaitsMax || ::poll(&writable, 1, kWriteWaitMs) <= 0) return 0;
-  }
-}
-
-// Runs after SSLSocket_close(): write->ssl is gone.
-int SSLSocket_abortWrite(pending_writes* write) {
-  paho_free(write->iovecs[0].iov_base);
-  return 0;
-}
+// Paho calls these two only for writes that putdatas() left interrupted.
+int SSLSocket_continueWrite(pending_writes* /*write*/) { return kPahoError; }
+int SSLSocket_abortWrite(pending_writes* /*write*/) { return kPahoComplete; }
 
 int SSLSocket_close(networkHandles* net) {
   drop_pending_read(net->socket);
   if (net->ssl != nullptr) {
-    const std::unique_ptr<PahoSession> closing(&session(net->ssl));
-    closing->close();
+    const std::unique_ptr<SessionHandle> handle(reinterpret_cast<SessionHandle*>(net->ssl));
+    (*handle)->close();
+    Flusher::get().forget(net->socket);
   }
   net->ssl = nullptr;
   net->ctx = nullptr;

@@ -4,7 +4,7 @@
 // of them first, so that the linker never takes Paho's own; no libssl, no libcrypto, no change to Paho. Paho names its
 // keys by file paths; we give it a token in that place, which leads back to a TlsContext:
 //
-//   PahoTls tls{context};                              // lives as long as the client that dials with it
+//   PahoTls tls{context, on_unsent};                   // lives as long as the client that dials with it
 //   ssl_options.set_key_store(tls.token());
 //   … connect to mqtts://HOST:PORT …
 //   tls.peer(), tls.error()
@@ -12,6 +12,8 @@
 // Thread rule: a PahoTls may be used from any thread; Paho's threads fill it.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,17 +27,22 @@ namespace hedgerow::security {
 // What the sessions of one dialled client report.
 class PahoReport {
  public:
-  explicit PahoReport(std::shared_ptr<const TlsContext> context) : context_(std::move(context)) {}
+  using OnUnsent = std::function<void(std::size_t bytes)>;
+  PahoReport(std::shared_ptr<const TlsContext> context, OnUnsent on_unsent)
+      : context_(std::move(context)), on_unsent_(std::move(on_unsent)) {}
 
   [[nodiscard]] const std::shared_ptr<const TlsContext>& context() const { return context_; }
   void begin();
   void set_peer(const PeerIdentity& peer);
+  // The first error of a session explains those that follow from it: later ones are not kept.
   void set_error(std::string error);
+  void set_unsent(std::size_t bytes) { on_unsent_(bytes); }
   [[nodiscard]] std::optional<PeerIdentity> peer() const;
   [[nodiscard]] std::string error() const;
 
  private:
   const std::shared_ptr<const TlsContext> context_;
+  const OnUnsent on_unsent_;
   mutable std::mutex mutex_;
   std::optional<PeerIdentity> peer_;
   std::string error_;
@@ -43,7 +50,9 @@ class PahoReport {
 
 class PahoTls {
  public:
-  explicit PahoTls(std::shared_ptr<const TlsContext> context);
+  // `on_unsent` is told how many bytes of ciphertext wait for the socket, whenever that changes, on any thread: what
+  // Paho writes is taken without bound, so who publishes must hold back meanwhile.
+  PahoTls(std::shared_ptr<const TlsContext> context, PahoReport::OnUnsent on_unsent);
   ~PahoTls();
   PahoTls(const PahoTls&) = delete;
   PahoTls& operator=(const PahoTls&) = delete;

@@ -8,11 +8,16 @@
 #include <system_error>
 #include <utility>
 
+#include "security/paho_tls/flusher.hpp"
+
 namespace hedgerow::security {
 
 namespace {
 
 constexpr std::size_t kReceiveBytes = 16 * 1024;
+
+// Who writes through Paho must hold back long before: PahoTls tells what waits. Beyond this the session fails.
+constexpr std::size_t kUnsentBytesMax = std::size_t{16} << 20U;
 
 std::string os_text(const char* doing, int code) {
   return std::string{doing} + ": " + std::generic_category().message(code);
@@ -20,45 +25,80 @@ std::string os_text(const char* doing, int code) {
 
 }  // namespace
 
-std::unique_ptr<PahoSession> PahoSession::create(int socket, std::shared_ptr<PahoReport> report) {
+std::shared_ptr<PahoSession> PahoSession::create(int socket, std::shared_ptr<PahoReport> report) {
   auto channel = TlsChannel::create(report->context(), TlsSide::kClient);
   if (!channel) {
     report->set_error(channel.error().what);
     return nullptr;
   }
-  return std::unique_ptr<PahoSession>(new PahoSession(socket, std::move(report), *std::move(channel)));
+  return std::shared_ptr<PahoSession>(new PahoSession(socket, std::move(report), *std::move(channel)));
 }
 
 PahoSession::PahoSession(int socket, std::shared_ptr<PahoReport> report, std::unique_ptr<TlsChannel> channel)
     : socket_(socket), report_(std::move(report)), channel_(std::move(channel)) {}
 
 PahoSession::Result PahoSession::fail_with(std::string reason) {
+  over_ = true;
   report_->set_error(std::move(reason));
   return Result::kFailed;
 }
 
+// Moves what the channel has encrypted behind what waits for the socket.
+void PahoSession::take_ciphertext() {
+  if (unsent() == 0) {
+    wire_.clear();
+    wire_sent_ = 0;
+    channel_->take_outgoing(wire_);
+    return;
+  }
+  Bytes more;
+  if (channel_->take_outgoing(more)) append(wire_, more);
+}
+
 // Sends what waits. kDone: nothing waits any more.
 PahoSession::Result PahoSession::flush() {
-  for (;;) {
-    if (wire_sent_ == wire_.size()) {
-      wire_.clear();
-      wire_sent_ = 0;
-      if (!channel_->take_outgoing(wire_)) return Result::kDone;
-    }
-    const ssize_t sent =
-        ::send(socket_, wire_.data() + wire_sent_, wire_.size() - wire_sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (over_) return Result::kFailed;
+  take_ciphertext();
+  Result result = Result::kDone;
+  while (unsent() != 0) {
+    const ssize_t sent = ::send(socket_, wire_.data() + wire_sent_, unsent(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
       wire_sent_ += static_cast<std::size_t>(sent);
     } else if (errno == EAGAIN) {
-      return Result::kWouldBlock;
+      result = Result::kWouldBlock;
+      break;
     } else if (errno != EINTR) {
-      return fail_with(os_text("cannot send", errno));
+      const std::string reason = os_text("cannot send", errno);
+      explain();
+      return fail_with(reason);
     }
+  }
+  if (unsent() != reported_unsent_) {
+    reported_unsent_ = unsent();
+    report_->set_unsent(reported_unsent_);
+  }
+  return result;
+}
+
+PahoSession::Result PahoSession::flush_or_watch() {
+  const Result result = flush();
+  if (result == Result::kWouldBlock) Flusher::get().watch(socket_, shared_from_this());
+  return result;
+}
+
+// The peer has closed, and perhaps said why before: reads that.
+void PahoSession::explain() {
+  std::array<std::uint8_t, kReceiveBytes> block;
+  const ssize_t count = ::recv(socket_, block.data(), block.size(), MSG_DONTWAIT);
+  if (count <= 0) return;
+  if (auto fed = channel_->feed(ByteView{block}.first(static_cast<std::size_t>(count)), decrypted_); !fed) {
+    report_->set_error(std::move(fed.error().what));
   }
 }
 
 // Receives once and decrypts. kDone: something arrived, though perhaps not yet a whole record.
 PahoSession::Result PahoSession::receive() {
+  if (over_) return Result::kFailed;
   std::array<std::uint8_t, kReceiveBytes> block;
   ssize_t count = 0;
   do {
@@ -72,7 +112,7 @@ PahoSession::Result PahoSession::receive() {
     decrypted_read_ = 0;
   }
   auto fed = channel_->feed(ByteView{block}.first(static_cast<std::size_t>(count)), decrypted_);
-  const Result flushed = flush();  // a handshake's next flight, or the alert that says why not
+  const Result flushed = flush_or_watch();  // a handshake's next flight, or the alert that says why not
   if (!fed) return fail_with(std::move(fed.error().what));
   return flushed == Result::kFailed ? Result::kFailed : Result::kDone;
 }
@@ -98,9 +138,7 @@ PahoSession::Result PahoSession::read(char* out, std::size_t wanted, std::size_t
     decrypted_read_ += step;
     count += step;
     if (count == wanted) return Result::kDone;
-    if (channel_->state() != TlsChannel::State::kOpen) {
-      return fail_with(report_->error().empty() ? "the peer closed the session" : report_->error());
-    }
+    if (channel_->state() != TlsChannel::State::kOpen) return fail_with("the peer closed the session");
     if (const Result received = receive(); received != Result::kDone) return received;
   }
 }
@@ -110,27 +148,40 @@ bool PahoSession::has_decrypted() const {
   return decrypted_read_ < decrypted_.size();
 }
 
-PahoSession::Result PahoSession::write(ByteView plaintext, std::size_t& taken) {
+bool PahoSession::write(ByteView plaintext) {
   const std::lock_guard lock(mutex_);
-  taken = 0;
-  for (;;) {
-    if (const Result flushed = flush(); flushed != Result::kDone) return flushed;
-    if (taken == plaintext.size()) return Result::kDone;
-    const auto written = channel_->write(plaintext.subspan(taken));
-    if (!written) return fail_with(written.error().what);
-    taken += *written;
+  if (over_) return false;
+  while (!plaintext.empty()) {
+    const auto written = channel_->write(plaintext);
+    if (!written) {
+      fail_with(written.error().what);
+      return false;
+    }
+    plaintext = plaintext.subspan(*written);
+    take_ciphertext();
+    if (unsent() > kUnsentBytesMax) {
+      fail_with("the peer takes nothing, and too much waits for it");
+      return false;
+    }
   }
+  return flush_or_watch() != Result::kFailed;
+}
+
+bool PahoSession::flush_waiting() {
+  const std::lock_guard lock(mutex_);
+  return flush() == Result::kWouldBlock;
 }
 
 bool PahoSession::is_writing() const {
   const std::lock_guard lock(mutex_);
-  return wire_sent_ < wire_.size() || channel_->outgoing_bytes() > 0;
+  return !over_ && unsent() != 0;
 }
 
 void PahoSession::close() {
   const std::lock_guard lock(mutex_);
   channel_->close();
-  (void)flush();
+  if (!over_) static_cast<void>(flush());
+  over_ = true;
 }
 
 }  // namespace hedgerow::security

@@ -1,5 +1,5 @@
-// One TLS session over one of Paho's sockets: what Paho's `SSL*` points to.
-// Thread rule: every function locks; destruction is Paho's to order (it closes a socket under its own lock).
+// One TLS session over one of Paho's sockets: what Paho's `SSL*` leads to.
+// Thread rule: safe from any thread; every function locks. Paho's send and receive threads and the flusher meet here.
 #pragma once
 
 #include <memory>
@@ -12,12 +12,12 @@
 
 namespace hedgerow::security {
 
-class PahoSession {
+class PahoSession : public std::enable_shared_from_this<PahoSession> {
  public:
   enum class Result : std::uint8_t { kDone, kWouldBlock, kFailed };
 
   // Null when no session can be made; the report then says why.
-  [[nodiscard]] static std::unique_ptr<PahoSession> create(int socket, std::shared_ptr<PahoReport> report);
+  [[nodiscard]] static std::shared_ptr<PahoSession> create(int socket, std::shared_ptr<PahoReport> report);
 
   // Drives the handshake. kDone: open, and our last flight is sent.
   [[nodiscard]] Result connect();
@@ -27,24 +27,26 @@ class PahoSession {
   [[nodiscard]] Result read(char* out, std::size_t wanted, std::size_t& count);
   [[nodiscard]] bool has_decrypted() const;
 
-  // Encrypts and sends. kWouldBlock: the socket takes no more now; `taken` bytes are encrypted, and continue_write()
-  // goes on with the rest.
-  [[nodiscard]] Result write(ByteView plaintext, std::size_t& taken);
-  // True while ciphertext of an earlier write waits for the socket.
+  // Encrypts all of it and sends what the socket takes; the flusher sends the rest. False: the session has failed.
+  [[nodiscard]] bool write(ByteView plaintext);
+
+  // Sends what waits. Returns true iff something waits still; false after a failure or close(), too.
+  [[nodiscard]] bool flush_waiting();
   [[nodiscard]] bool is_writing() const;
 
-  // The part of Paho's pending write that is encrypted already.
-  std::size_t pending_taken = 0;
-
-  // Says close_notify as far as the socket takes it without waiting.
+  // Says close_notify as far as the socket takes it without waiting, and touches the socket no more.
   void close();
 
  private:
   PahoSession(int socket, std::shared_ptr<PahoReport> report, std::unique_ptr<TlsChannel> channel);
 
   Result flush();
+  Result flush_or_watch();
   Result receive();
+  void explain();
+  void take_ciphertext();
   Result fail_with(std::string reason);
+  [[nodiscard]] std::size_t unsent() const { return wire_.size() - wire_sent_; }
 
   const int socket_;
   const std::shared_ptr<PahoReport> report_;
@@ -54,6 +56,8 @@ class PahoSession {
   std::size_t decrypted_read_ = 0;
   Bytes wire_;
   std::size_t wire_sent_ = 0;
+  std::size_t reported_unsent_ = 0;
+  bool over_ = false;  // failed or closed
 };
 
 }  // namespace hedgerow::security

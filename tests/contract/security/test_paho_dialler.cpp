@@ -189,6 +189,7 @@ TEST_CASE_METHOD(Mesh, "a broker that refuses our certificate is reported as suc
   const auto mosquitto = broker();
   const auto dialler = dial(liar);
   REQUIRE(loop.run_until([&] { return !recorder.reasons.empty(); }));
+  CAPTURE(recorder.reasons.front());
   CHECK(recorder.reasons.front().find("the peer refuses our certificate") == 0);
   CHECK(recorder.peers.empty());
 }
