@@ -97,7 +97,7 @@ class RandomMesh {
   }
 
  private:
-  std::uint32_t window() { return static_cast<std::uint32_t>(random_.below(4000)); }
+  std::uint32_t window() { return static_cast<std::uint32_t>(random_.below(random_.one_in(4) ? 4000 : 300)); }
 
   void write(SyncNode& node) {
     node.now_ms += random_.below(20);
@@ -111,7 +111,7 @@ class RandomMesh {
                                  {.channel = node.c,
                                   .kind = kind,
                                   .publisher = random_.below(3),
-                                  .message = message("t/" + std::to_string(random_.below(12)), payload)}));
+                                  .message = message("t/" + std::to_string(random_.below(40)), payload)}));
     }
     if (random_.one_in(8)) {
       node.storage.fail_next_commit({Category::kLimit, "disk full"});
