@@ -208,6 +208,17 @@ bool Collector::wait_for(std::uint64_t payloads, std::chrono::milliseconds patie
   return state_->payloads.size() >= payloads;
 }
 
+bool Collector::wait_for_payload(const std::string& payload, std::chrono::milliseconds patience) {
+  std::unique_lock lock(state_->mutex);
+  std::size_t looked_at = 0;
+  return state_->changed.wait_for(lock, patience, [&] {
+    while (looked_at < state_->payloads.size()) {
+      if (state_->payloads[looked_at++] == payload) return true;
+    }
+    return false;
+  });
+}
+
 std::vector<std::string> Collector::payloads() const {
   const std::lock_guard lock(state_->mutex);
   return state_->payloads;

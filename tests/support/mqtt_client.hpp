@@ -73,6 +73,7 @@ class Collector {
   void disconnect();
 
   bool wait_for(std::uint64_t payloads, std::chrono::milliseconds patience = kPatience);
+  bool wait_for_payload(const std::string& payload, std::chrono::milliseconds patience = kPatience);
   [[nodiscard]] std::vector<std::string> payloads() const;
   [[nodiscard]] std::uint64_t count() const;
 

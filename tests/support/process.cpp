@@ -170,6 +170,11 @@ std::optional<std::string> Process::wait_for_line(Output output, std::string_vie
       output, [part](std::string_view line) { return line.find(part) != std::string_view::npos; }, patience);
 }
 
+void Process::rewind(Output output) {
+  const std::lock_guard lock(state_->mutex);
+  state_->of(output).passed = 0;
+}
+
 bool Process::wait_for_lines(Output output, std::size_t count, std::chrono::milliseconds patience) {
   std::unique_lock lock(state_->mutex);
   Lines& lines = state_->of(output);

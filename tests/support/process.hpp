@@ -49,6 +49,8 @@ class Process {
                                            std::chrono::milliseconds patience = kPatience);
   std::optional<std::string> wait_for_line(Output output, std::string_view part,
                                            std::chrono::milliseconds patience = kPatience);
+  // Later waits look at all lines again.
+  void rewind(Output output);
   // At least so many lines in all.
   bool wait_for_lines(Output output, std::size_t count, std::chrono::milliseconds patience = kPatience);
 

@@ -1,0 +1,69 @@
+// What was acknowledged is on the disk, however the daemon dies.
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/support/daemon.hpp"
+#include "tests/support/mqtt_client.hpp"
+#include "tests/support/seeded_random.hpp"
+
+namespace hedgerow::test {
+
+TEST_CASE("fifty times kill -9 under load: every acknowledged publish is there, in order", "[e2e][slow][G1]") {
+  constexpr int kRounds = 50;
+  constexpr std::uint64_t kRoundNumbers = 1'000'000;  // far more than a round publishes
+  SeededRandom random(pick_seed("kill loop"));
+  Daemon daemon({});
+  daemon.start();
+  Collector collector({.port = daemon.port(), .receive_maximum = 1000});
+  collector.disconnect();
+  std::vector<std::uint64_t> acknowledged;
+  for (int round = 0; round < kRounds; ++round) {
+    LoadPublisher publisher({.port = daemon.port(),
+                             .first = static_cast<std::uint64_t>(round) * kRoundNumbers,
+                             .count = kRoundNumbers,
+                             .window = 1 + random.below(200)});
+    REQUIRE(publisher.wait_for_acknowledged(1 + random.below(2'000)));
+    daemon.kill();
+    const std::vector<std::uint64_t> numbers = publisher.finish();
+    acknowledged.insert(acknowledged.end(), numbers.begin(), numbers.end());
+    daemon.start();
+  }
+  REQUIRE(collector.resume());
+  CHECK(collector.wait_for_payload(numbered_payload("reading", acknowledged.back())));
+  const Sequence sequence = inspect(collector.payloads(), acknowledged);
+  INFO("acknowledged: " << acknowledged.size() << ", received: " << collector.count());
+  CHECK(sequence.missing == 0);
+  CHECK(sequence.disorder == 0);
+  CHECK(sequence.duplicates == 0);
+}
+
+TEST_CASE("kill -9 while a session is being served: nothing is missing, no more than Receive Maximum twice a crash",
+          "[e2e][slow][G1]") {
+  constexpr std::uint64_t kCount = 50'000;
+  constexpr std::uint16_t kReceiveMaximum = 20;
+  constexpr int kCrashes = 10;
+  SeededRandom random(pick_seed("served while killed"));
+  Daemon daemon({});
+  daemon.start();
+  Collector collector({.port = daemon.port(), .receive_maximum = kReceiveMaximum});
+  collector.disconnect();
+  CHECK(LoadPublisher({.port = daemon.port(), .count = kCount}).finish().size() == kCount);
+  REQUIRE(collector.resume());
+  for (int crash = 0; crash < kCrashes; ++crash) {
+    const std::uint64_t more = 1 + random.below(kCount / (kCrashes * 2));
+    REQUIRE(collector.wait_for(std::min(collector.count() + more, kCount)));
+    daemon.kill();
+    REQUIRE(collector.wait_until_lost());
+    daemon.start();
+    REQUIRE(collector.resume());
+  }
+  CHECK(collector.wait_for_payload(numbered_payload("reading", kCount - 1)));
+  const Sequence sequence = inspect(collector.payloads(), numbers_up_to(kCount));
+  CHECK(sequence.missing == 0);
+  CHECK(sequence.disorder == 0);
+  CHECK(sequence.duplicates <= std::uint64_t{kReceiveMaximum} * kCrashes);
+}
+
+}  // namespace hedgerow::test
