@@ -1,0 +1,198 @@
+#include "tests/sim/network.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "sync/link/wire.hpp"
+
+namespace hedgerow::sim {
+
+using namespace std::chrono_literals;
+
+Network::Network(const Options& options, Scheduler& scheduler)
+    : options_(options), scheduler_(scheduler), random_(options.seed ^ 0x6E65'7477'6F72'6B21U) {}
+
+void Network::attach(const std::vector<std::unique_ptr<SimNode>>& nodes) {
+  nodes_ = &nodes;
+  for (std::size_t a = 0; a < nodes.size(); ++a) {
+    for (std::size_t b = a + 1; b < nodes.size(); ++b) {
+      const bool wanted = options_.topology == Topology::kMesh ||
+                          (options_.topology == Topology::kLine && b == a + 1) ||
+                          (options_.topology == Topology::kStar && a == 0);
+      if (!wanted) continue;
+      const bool forward = random_.one_in(2);
+      want(forward ? a : b, forward ? b : a);
+      if (options_.network.both_dial) want(forward ? b : a, forward ? a : b);
+    }
+  }
+}
+
+// --- dialling --------------------------------------------------------------------------------------------------------
+
+void Network::want(std::size_t dialler, std::size_t listener) {
+  slots_.push_back({.dialler = dialler, .listener = listener, .connected = false, .dialling = false});
+}
+
+void Network::dial_later(std::size_t slot) {
+  if (slots_[slot].dialling) return;
+  slots_[slot].dialling = true;
+  scheduler_.after(draw_between(random_, 1ms, options_.network.redial_max), [this, slot] { dial(slot); });
+}
+
+void Network::dial(std::size_t index) {
+  Slot& slot = slots_[index];
+  slot.dialling = false;
+  SimNode& dialler = *(*nodes_)[slot.dialler];
+  SimNode& listener = *(*nodes_)[slot.listener];
+  if (!dialler.is_up() || slot.connected) return;
+  if (!listener.is_up() || is_cut(slot.dialler, slot.listener)) return dial_later(index);
+  slot.connected = true;
+  auto connection = std::make_shared<Connection>();
+  connection->dialler = slot.dialler;
+  connection->listener = slot.listener;
+  connection->slot = index;
+  const sync::LinkId ours{++last_link_};
+  const sync::LinkId theirs{++last_link_};
+  connection->streams[0].to = slot.listener;
+  connection->streams[0].sender = ours;
+  connection->streams[0].receiver = theirs;
+  connection->streams[1].to = slot.dialler;
+  connection->streams[1].sender = theirs;
+  connection->streams[1].receiver = ours;
+  links_[ours] = connection;
+  links_[theirs] = connection;
+  listener.link_up(theirs, /*dialled=*/false);
+  dialler.link_up(ours, /*dialled=*/true);
+}
+
+// --- messages --------------------------------------------------------------------------------------------------------
+
+void Network::send(sync::LinkId link, Bytes message) {
+  ++sent_;
+  const auto found = links_.find(link);
+  if (found == links_.end()) return;
+  const std::shared_ptr<Connection> connection = found->second;
+  const std::size_t direction = connection->streams[0].sender == link ? 0 : 1;
+  Stream& stream = connection->streams[direction];
+  stream.queued_bytes += message.size();
+  const bool is_hello = message.size() > 1 && message[1] == static_cast<std::uint8_t>(sync::wire::Type::kHello);
+  const bool lost = random_.below(1000) < options_.network.drop_per_mille;
+  const bool doubled = !is_hello && random_.below(1000) < options_.network.duplicate_per_mille;
+  Instant when = scheduler_.now() + draw_between(random_, options_.network.delay_min, options_.network.delay_max);
+  when = std::max({when, stream.last_arrival, stream.clogged_until});
+  stream.last_arrival = when;
+  ++under_way_;
+  const auto kept = std::make_shared<const Bytes>(std::move(message));
+  scheduler_.at(when, [this, connection, direction, kept, lost] { arrive(connection, direction, *kept, lost); });
+  if (!doubled || lost) return;
+  ++under_way_;
+  stream.queued_bytes += kept->size();
+  scheduler_.at(when, [this, connection, direction, kept] { arrive(connection, direction, *kept, false); });
+}
+
+void Network::arrive(const std::shared_ptr<Connection>& connection, std::size_t direction, const Bytes& message,
+                     bool lost) {
+  --under_way_;
+  Stream& stream = connection->streams[direction];
+  stream.queued_bytes -= message.size();
+  const Stream& back = connection->streams[1 - direction];
+  if (links_.contains(stream.sender)) (*nodes_)[back.to]->drained(stream.sender);
+  if (lost || connection->broken || !links_.contains(stream.receiver)) return;
+  (*nodes_)[stream.to]->message(stream.receiver, message);
+}
+
+std::size_t Network::queued_bytes(sync::LinkId link) const {
+  const auto found = links_.find(link);
+  if (found == links_.end()) return 0;
+  const Connection& connection = *found->second;
+  return connection.streams[connection.streams[0].sender == link ? 0 : 1].queued_bytes;
+}
+
+// --- breaking --------------------------------------------------------------------------------------------------------
+
+// An end learns that its link is gone.
+void Network::notice(const std::shared_ptr<Connection>& connection, bool dialler) {
+  const sync::LinkId link = connection->streams[dialler ? 0 : 1].sender;
+  if (links_.erase(link) == 0) return;
+  (*nodes_)[dialler ? connection->dialler : connection->listener]->link_down(link);
+  if (!dialler) return;
+  slots_[connection->slot].connected = false;
+  dial_later(connection->slot);
+}
+
+void Network::break_connection(Connection& broken) {
+  if (broken.broken) return;
+  broken.broken = true;
+  for (const bool dialler : {true, false}) {
+    const auto found = links_.find(broken.streams[dialler ? 0 : 1].sender);
+    if (found == links_.end()) continue;
+    scheduler_.after(draw_between(random_, 0ms, options_.network.unnoticed_max),
+                     [this, connection = found->second, dialler] { notice(connection, dialler); });
+  }
+}
+
+// One end closes: it has forgotten the link; the other end learns it from the stream.
+void Network::close(sync::LinkId link) {
+  const auto found = links_.find(link);
+  if (found == links_.end()) return;
+  const std::shared_ptr<Connection> connection = found->second;
+  const bool dialler = connection->streams[0].sender == link;
+  break_connection(*connection);
+  scheduler_.after(0ms, [this, connection, dialler] { notice(connection, dialler); });
+}
+
+void Network::node_started(std::size_t node) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].dialler == node) dial_later(i);
+  }
+}
+
+void Network::node_crashed(std::size_t node) {
+  std::vector<std::shared_ptr<Connection>> touched;
+  for (const auto& [link, connection] : links_) {
+    if (connection->dialler == node || connection->listener == node) touched.push_back(connection);
+  }
+  for (const auto& connection : touched) {
+    const bool dialled = connection->dialler == node;
+    links_.erase(connection->streams[dialled ? 0 : 1].sender);
+    if (dialled) slots_[connection->slot].connected = false;
+    break_connection(*connection);
+  }
+}
+
+std::vector<Network::Connection*> Network::live_connections() {
+  std::vector<Connection*> out;
+  for (const auto& [link, connection] : links_) {
+    if (!connection->broken && connection->streams[0].sender == link) out.push_back(connection.get());
+  }
+  return out;
+}
+
+void Network::break_some_link() {
+  const auto all = live_connections();
+  if (!all.empty()) break_connection(*all[random_.below(all.size())]);
+}
+
+void Network::clog_some_link(Duration duration) {
+  const auto all = live_connections();
+  if (all.empty()) return;
+  Stream& stream = all[random_.below(all.size())]->streams[random_.below(2)];
+  stream.clogged_until = std::max(stream.clogged_until, scheduler_.now() + duration);
+}
+
+void Network::partition(std::uint64_t side) {
+  side_ = side;
+  for (Connection* connection : live_connections()) {
+    if (is_cut(connection->dialler, connection->listener)) break_connection(*connection);
+  }
+}
+
+void Network::heal() { side_ = 0; }
+
+void Network::become_reliable() {
+  heal();
+  options_.network.drop_per_mille = 0;
+  options_.network.duplicate_per_mille = 0;
+}
+
+}  // namespace hedgerow::sim

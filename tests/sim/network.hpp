@@ -1,0 +1,90 @@
+// The simulated network: which nodes dial which, and what becomes of their links and messages.
+// Thread rule: one simulation, one thread. Ownership: scheduler and nodes must outlive it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "tests/sim/options.hpp"
+#include "tests/sim/scheduler.hpp"
+#include "tests/sim/sim_node.hpp"
+
+namespace hedgerow::sim {
+
+class Network final : public Wires {
+ public:
+  Network(const Options& options, Scheduler& scheduler);
+  // Once, before anything else. The nodes' positions are their numbers.
+  void attach(const std::vector<std::unique_ptr<SimNode>>& nodes);
+
+  // Wires:
+  void send(sync::LinkId link, Bytes message) override;
+  void close(sync::LinkId link) override;
+  [[nodiscard]] std::size_t queued_bytes(sync::LinkId link) const override;
+
+  // Trouble.
+  void node_started(std::size_t node);
+  void node_crashed(std::size_t node);
+  void break_some_link();
+  void clog_some_link(Duration duration);
+  // Cuts the nodes with a set bit off from the others.
+  void partition(std::uint64_t side);
+  void heal();
+  // From now on nothing is dropped, doubled or delayed beyond its time.
+  void become_reliable();
+
+  // Messages handed in, and those under way.
+  [[nodiscard]] std::uint64_t sent() const { return sent_; }
+  [[nodiscard]] std::size_t under_way() const { return under_way_; }
+
+ private:
+  // One direction of a connection.
+  struct Stream {
+    std::size_t to = 0;
+    sync::LinkId sender{};
+    sync::LinkId receiver{};
+    std::size_t queued_bytes = 0;
+    Instant last_arrival = Instant::min();
+    Instant clogged_until = Instant::min();
+  };
+  struct Connection {
+    std::size_t dialler = 0;
+    std::size_t listener = 0;
+    std::size_t slot = 0;
+    bool broken = false;
+    Stream streams[2];  // from the dialler, from the listener
+  };
+  // A standing wish to be connected.
+  struct Slot {
+    std::size_t dialler = 0;
+    std::size_t listener = 0;
+    bool connected = false;  // as the dialler sees it
+    bool dialling = false;
+  };
+
+  void want(std::size_t dialler, std::size_t listener);
+  void dial_later(std::size_t slot);
+  void dial(std::size_t slot);
+  void break_connection(Connection& connection);
+  void notice(const std::shared_ptr<Connection>& connection, bool dialler);
+  void arrive(const std::shared_ptr<Connection>& connection, std::size_t direction, const Bytes& message, bool lost);
+  [[nodiscard]] bool is_cut(std::size_t a, std::size_t b) const { return ((side_ >> a) & 1U) != ((side_ >> b) & 1U); }
+  [[nodiscard]] std::vector<Connection*> live_connections();
+
+  Options options_;
+  Scheduler& scheduler_;
+  Random random_;
+  const std::vector<std::unique_ptr<SimNode>>* nodes_ = nullptr;
+  std::vector<Slot> slots_;
+  std::map<sync::LinkId, std::shared_ptr<Connection>> links_;  // both ends, until each end knows that it is gone
+  std::uint64_t last_link_ = 0;
+  std::uint64_t side_ = 0;
+  std::uint64_t sent_ = 0;
+  std::size_t under_way_ = 0;
+};
+
+}  // namespace hedgerow::sim

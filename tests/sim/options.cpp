@@ -1,0 +1,76 @@
+#include "tests/sim/options.hpp"
+
+#include <chrono>
+
+namespace hedgerow::sim {
+namespace {
+
+using std::chrono::milliseconds;
+
+unsigned chance(Random& random, unsigned per_mille_max) {
+  return random.one_in(2) ? 0 : 1 + static_cast<unsigned>(random.below(per_mille_max));
+}
+
+milliseconds between(Random& random, std::size_t low_ms, std::size_t high_ms) {
+  return milliseconds(static_cast<std::int64_t>(low_ms + random.below(high_ms - low_ms + 1)));
+}
+
+}  // namespace
+
+Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps) {
+  Random random(seed ^ 0x6F70'7469'6F6E'7321U);
+  Options out;
+  out.seed = seed;
+  out.nodes = nodes;
+  out.steps = steps;
+  out.topology = static_cast<Topology>(random.below(3));
+  out.network.delay_min = between(random, 0, 5);
+  out.network.delay_max = out.network.delay_min + between(random, 1, 200);
+  out.network.drop_per_mille = chance(random, 100);
+  out.network.duplicate_per_mille = chance(random, 100);
+  out.network.unnoticed_max = between(random, 1, 5000);
+  out.network.redial_max = between(random, 10, 2000);
+  out.network.both_dial = random.one_in(3);
+  out.faults.break_per_mille = chance(random, 60);
+  out.faults.partition_per_mille = chance(random, 30);
+  out.faults.clog_per_mille = chance(random, 30);
+  out.faults.crash_per_mille = chance(random, 40);
+  out.faults.clock_jump_per_mille = chance(random, 20);
+  out.faults.disk_full_per_mille = chance(random, 20);
+  out.skew_max = between(random, 0, 120'000);
+  const bool keeps_all = random.one_in(3);
+  out.keep_bytes = keeps_all ? std::uint64_t{1} << 30U : 1000 + random.below(20'000);
+  out.trim_per_mille = keeps_all ? 0 : 1 + static_cast<unsigned>(random.below(200));
+  out.payload_bytes_max = random.one_in(4) ? 60'000 : 1 + random.below(300);
+  return out;
+}
+
+std::string describe(const Options& options) {
+  const auto ms = [](Duration duration) {
+    return std::to_string(std::chrono::duration_cast<milliseconds>(duration).count()) + " ms";
+  };
+  std::string out = std::to_string(options.nodes) + " nodes in a ";
+  switch (options.topology) {
+    case Topology::kMesh: out += "mesh"; break;
+    case Topology::kLine: out += "line"; break;
+    case Topology::kStar: out += "star"; break;
+  }
+  out += ", delay " + ms(options.network.delay_min) + " to " + ms(options.network.delay_max);
+  const auto add = [&out](const char* what, unsigned per_mille) {
+    if (per_mille > 0) out += ", " + std::string(what) + " " + std::to_string(per_mille);
+  };
+  add("drop", options.network.drop_per_mille);
+  add("duplicate", options.network.duplicate_per_mille);
+  add("break", options.faults.break_per_mille);
+  add("partition", options.faults.partition_per_mille);
+  add("clog", options.faults.clog_per_mille);
+  add("crash", options.faults.crash_per_mille);
+  add("clock jump", options.faults.clock_jump_per_mille);
+  add("disk full", options.faults.disk_full_per_mille);
+  add("trim", options.trim_per_mille);
+  out += " (per mille), skew " + ms(options.skew_max);
+  if (options.network.both_dial) out += ", both sides dial";
+  return out;
+}
+
+}  // namespace hedgerow::sim

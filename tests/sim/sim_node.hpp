@@ -1,0 +1,133 @@
+// One board: the real engine and the real replicator over a disk in memory, with a store thread whose turns, a reader
+// thread whose views, and hand-offs between them that the seed schedules.
+// Thread rule: one simulation, one thread. Ownership: scheduler, oracle and wires must outlive it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "sync/engine/engine.hpp"
+#include "sync/link/replicator.hpp"
+#include "tests/sim/mixing_hasher.hpp"
+#include "tests/sim/options.hpp"
+#include "tests/sim/oracle.hpp"
+#include "tests/sim/scheduler.hpp"
+#include "tests/support/memory_storage.hpp"
+
+namespace hedgerow::sim {
+
+// What a node needs of the network.
+class Wires {
+ public:
+  virtual ~Wires() = default;
+  virtual void send(sync::LinkId link, Bytes message) = 0;
+  virtual void close(sync::LinkId link) = 0;
+  [[nodiscard]] virtual std::size_t queued_bytes(sync::LinkId link) const = 0;
+};
+
+struct NodeIdentity {
+  std::size_t index = 0;
+  std::string name;
+  sync::ReplicaId replica{};
+};
+
+class SimNode {
+ public:
+  SimNode(NodeIdentity identity, const Options& options, Scheduler& scheduler, Oracle& oracle, Wires& wires);
+
+  void start();
+  // Power loss: what was not committed is gone.
+  void crash();
+  [[nodiscard]] bool is_up() const { return replicator_ != nullptr; }
+  [[nodiscard]] const std::string& name() const { return identity_.name; }
+
+  // The events of a link; ignored while the node is down.
+  void link_up(sync::LinkId link, bool dialled);
+  void link_down(sync::LinkId link);
+  void message(sync::LinkId link, ByteView bytes);
+  void drained(sync::LinkId link);
+
+  // A client's publish; `channel` is a position in kChannelNames.
+  void write(std::size_t channel, sync::OpKind kind, sync::MessagePtr message);
+  void publish_live(sync::MessagePtr message);
+  void trim();
+  void fail_next_commit();
+  void set_clock(Duration offset, ClockQuality quality);
+
+  [[nodiscard]] Subject subject();
+  // Nothing waits for the store, and nothing is asked of anybody.
+  [[nodiscard]] bool is_idle() const;
+  [[nodiscard]] const sync::Replicator& replicator() const { return *replicator_; }
+
+  static constexpr std::size_t kChannels = 2;
+  static constexpr std::string_view kChannelNames[kChannels] = {"alpha", "beta"};
+
+ private:
+  struct Write {
+    std::size_t channel = 0;
+    sync::OpKind kind;
+    sync::MessagePtr message;
+  };
+  struct Trim {};
+  using Intent = std::variant<Write, sync::ApplySegment, sync::StagePage, sync::MergeStaged, sync::DropStaged, Trim>;
+  struct Received {
+    sync::LinkId link{};
+    sync::ChannelNo channel{};
+    Expected<sync::ReceiveResult> result;
+  };
+  struct Turn {
+    std::vector<Received> received;
+    Expected<sync::Committed> committed;
+  };
+
+  // Runs the event unless the node crashes before.
+  template <class Event>
+  void unless_crashed(Instant when, Event event);
+  void submit(Intent intent);
+  void start_turn();
+  void begin_turn();
+  void commit_turn();
+  void apply(const WallTime& now, Intent& intent);
+  void hand_back(Turn turn);
+  void answer_pull(const sync::AnswerPull& pull);
+  void perform(std::span<const sync::Action> actions);
+  void arm_timer();
+  void check_bounds() const;
+  [[nodiscard]] WallTime wall_time() const;
+  [[nodiscard]] sync::ChannelNo number_of(std::size_t channel) const;
+
+  NodeIdentity identity_;
+  Options options_;
+  Scheduler& scheduler_;
+  Oracle& oracle_;
+  Wires& wires_;
+  Random random_;
+  MixingHasher hasher_;
+  test::MemoryStorage storage_;
+  Duration clock_offset_{};
+  ClockQuality clock_quality_ = ClockQuality::kSynchronised;
+
+  // One life, from start() to crash().
+  std::uint64_t life_ = 0;
+  std::uint64_t incarnation_ = 0;
+  std::unique_ptr<sync::Engine> engine_;
+  std::unique_ptr<sync::Replicator> replicator_;
+  std::deque<Intent> intents_;
+  std::size_t in_turn_ = 0;  // intents taken by the turn under way
+  std::vector<Received> received_;
+  bool turn_under_way_ = false;
+  bool disk_is_full_ = false;  // the next commit fails
+  std::size_t handing_back_ = 0;
+  Instant last_hand_back_ = Instant::min();
+  std::size_t answering_ = 0;
+  Instant armed_ = Instant::max();
+};
+
+}  // namespace hedgerow::sim

@@ -1,0 +1,213 @@
+#include "tests/sim/simulation.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "tests/sim/network.hpp"
+#include "tests/sim/oracle.hpp"
+#include "tests/sim/scheduler.hpp"
+#include "tests/sim/sim_node.hpp"
+
+namespace hedgerow::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::array<std::string_view, 7> kTopics = {"a", "a/b", "a/b/c", "pump", "pump/speed", "tank/1", "tank/2"};
+// After the last trouble the slowest repair is a question asked again after a minute.
+constexpr Duration kHealingMax = 10min;
+constexpr Duration kQuiet = 30min;
+
+class Simulation {
+ public:
+  explicit Simulation(const Options& options)
+      : options_(options), random_(options.seed), network_(options, scheduler_) {
+    for (std::size_t i = 0; i < options.nodes; ++i) {
+      NodeIdentity identity{
+          .index = i, .name = "n" + std::to_string(i), .replica = sync::ReplicaId{random_.next() | 1U}};
+      nodes_.push_back(std::make_unique<SimNode>(std::move(identity), options, scheduler_, oracle_, network_));
+    }
+    network_.attach(nodes_);
+  }
+
+  Outcome run() {
+    Outcome out;
+    try {
+      for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        shift_clock(i);
+        start(i);
+      }
+      for (std::size_t step = 0; step < options_.steps; ++step) {
+        scheduler_.run_until(scheduler_.now() + draw_between(random_, 1ms, 60ms));
+        work();
+        make_trouble();
+      }
+      out.healing = heal();
+      check_silence();
+    } catch (const Violation& violation) {
+      out.violation = violation.what();
+    }
+    out.ops = oracle_.ops();
+    out.acknowledged = oracle_.acknowledged();
+    out.crashes = crashes_;
+    out.merges = oracle_.merges();
+    out.messages = network_.sent();
+    out.events = scheduler_.done();
+    return out;
+  }
+
+ private:
+  bool happens(unsigned per_mille) { return random_.below(1000) < per_mille; }
+
+  void start(std::size_t node) {
+    nodes_[node]->start();
+    network_.node_started(node);
+  }
+
+  void shift_clock(std::size_t node) {
+    const Duration skew = draw_between(random_, -options_.skew_max, options_.skew_max);
+    nodes_[node]->set_clock(skew, random_.one_in(3) ? ClockQuality::kUnsynchronised : ClockQuality::kSynchronised);
+  }
+
+  // A client publishes something.
+  void work() {
+    SimNode& node = *nodes_[random_.below(nodes_.size())];
+    if (!node.is_up()) return;
+    const std::size_t writes = random_.one_in(8) ? 1 + random_.below(40) : 1;
+    for (std::size_t i = 0; i < writes; ++i) {
+      sync::Message message;
+      message.topic = kTopics[random_.below(kTopics.size())];
+      for (std::uint64_t id = ++last_message_, shift = 64; shift > 0;) {
+        shift -= 8;
+        message.properties.push_back(static_cast<std::uint8_t>(id >> shift));
+      }
+      const std::size_t what = random_.below(10);
+      const sync::OpKind kind{
+          .record = what != 0, .cell = what < 6, .qos = static_cast<std::uint8_t>(what == 0 ? 0 : 1)};
+      const bool deletes = what == 1;
+      if (!deletes) {
+        message.payload.resize(1 + random_.below(options_.payload_bytes_max));
+        for (std::uint8_t& byte : message.payload) byte = static_cast<std::uint8_t>(random_.next());
+      }
+      auto shared = std::make_shared<const sync::Message>(std::move(message));
+      if (random_.one_in(10)) {
+        node.publish_live(std::move(shared));
+      } else {
+        node.write(random_.below(SimNode::kChannels), kind, std::move(shared));
+      }
+    }
+  }
+
+  void make_trouble() {
+    const FaultOptions& faults = options_.faults;
+    const std::size_t victim = random_.below(nodes_.size());
+    SimNode& node = *nodes_[victim];
+    if (node.is_up() && happens(options_.trim_per_mille)) node.trim();
+    if (node.is_up() && happens(faults.disk_full_per_mille)) node.fail_next_commit();
+    if (happens(faults.break_per_mille)) network_.break_some_link();
+    if (happens(faults.clog_per_mille)) network_.clog_some_link(draw_between(random_, 10ms, 20s));
+    if (happens(faults.clock_jump_per_mille)) shift_clock(victim);
+    if (happens(faults.partition_per_mille)) {
+      network_.partition(random_.next());
+      scheduler_.after(draw_between(random_, 100ms, 20s), [this] { network_.heal(); });
+    }
+    if (node.is_up() && happens(faults.crash_per_mille)) {
+      ++crashes_;
+      node.crash();
+      network_.node_crashed(victim);
+      scheduler_.after(draw_between(random_, 1ms, 10s), [this, victim] {
+        if (!nodes_[victim]->is_up()) start(victim);
+      });
+    }
+  }
+
+  [[nodiscard]] std::vector<Subject> subjects() {
+    std::vector<Subject> out;
+    for (const auto& node : nodes_) out.push_back(node->subject());
+    return out;
+  }
+
+  // No node works, asks or lacks what it heard of, and all frontiers are equal.
+  [[nodiscard]] bool has_settled() {
+    for (const auto& node : nodes_) {
+      if (!node->is_idle()) return false;
+    }
+    return network_.under_way() == 0 && have_equal_frontiers(subjects());
+  }
+
+  static bool have_equal_frontiers(const std::vector<Subject>& all) {
+    for (const Subject& node : all) {
+      for (const sync::ChannelState& channel : node.channels) {
+        const auto first = std::find_if(all.front().channels.begin(), all.front().channels.end(),
+                                        [&](const sync::ChannelState& each) { return each.name == channel.name; });
+        if (sync::frontier_of(first->replicas) != sync::frontier_of(channel.replicas)) return false;
+      }
+    }
+    return true;
+  }
+
+  Duration heal() {
+    network_.become_reliable();
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (!nodes_[i]->is_up()) start(i);
+    }
+    const Instant begin = scheduler_.now();
+    while (!has_settled()) {
+      if (scheduler_.now() - begin > kHealingMax) report_disagreement();
+      scheduler_.run_until(scheduler_.now() + 250ms);
+    }
+    const Duration took = scheduler_.now() - begin;
+    oracle_.check_agreement(subjects());
+    return took;
+  }
+
+  // Says who lacks what; the oracle's own words are better where it finds the reason.
+  [[noreturn]] void report_disagreement() {
+    oracle_.check_agreement(subjects());
+    std::string what = "G3: no agreement " +
+                       std::to_string(std::chrono::duration_cast<std::chrono::seconds>(kHealingMax).count()) +
+                       " s after the last trouble:";
+    for (const auto& node : nodes_) {
+      what += " " + node->name() + (node->is_idle() ? " idle" : " busy");
+      for (const sync::LinkStatus& link : node->replicator().links()) {
+        what +=
+            " (" + link.peer + " lag " + std::to_string(link.lag_ops) + "/" + std::to_string(link.peer_lag_ops) + ")";
+      }
+    }
+    throw Violation(what);
+  }
+
+  // Equal nodes say nothing.
+  void check_silence() {
+    scheduler_.run_until(scheduler_.now() + kHealingMax);
+    const std::uint64_t before = network_.sent();
+    scheduler_.run_until(scheduler_.now() + kQuiet);
+    if (network_.sent() != before) {
+      throw Violation("idle links said " + std::to_string(network_.sent() - before) + " messages in half an hour");
+    }
+  }
+
+  Options options_;
+  Random random_;
+  Scheduler scheduler_;
+  Oracle oracle_;
+  Network network_;
+  std::vector<std::unique_ptr<SimNode>> nodes_;
+  std::uint64_t last_message_ = 0;
+  std::uint64_t crashes_ = 0;
+};
+
+}  // namespace
+
+Outcome simulate(const Options& options) { return Simulation(options).run(); }
+
+std::string replay_command(const Options& options) {
+  return "hedgerow-sim --seed " + std::to_string(options.seed) + " --nodes " + std::to_string(options.nodes) +
+         " --steps " + std::to_string(options.steps);
+}
+
+}  // namespace hedgerow::sim

@@ -1,0 +1,40 @@
+// A fixed number of seeds in the normal tests. More: hedgerow-sim --seeds COUNT.
+#include <catch2/catch_test_macros.hpp>
+
+#include "tests/sim/simulation.hpp"
+
+namespace hedgerow::sim {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t kSeeds = 8;
+#else
+constexpr std::uint64_t kSeeds = 40;
+#endif
+
+void check_seeds(std::uint64_t first, std::size_t nodes, std::size_t steps) {
+  for (std::uint64_t seed = first; seed < first + kSeeds; ++seed) {
+    const Options options = draw_options(seed, nodes, steps);
+    const Outcome outcome = simulate(options);
+    if (outcome.violation) FAIL(*outcome.violation << "\n  " << describe(options) << "\n  " << replay_command(options));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("one node alone keeps its word through crashes", "[sim][G1][G9]") { check_seeds(1, 1, 200); }
+TEST_CASE("two nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") { check_seeds(1000, 2, 200); }
+TEST_CASE("three nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") { check_seeds(2000, 3, 300); }
+TEST_CASE("five nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") { check_seeds(3000, 5, 200); }
+
+TEST_CASE("the same seed does the same", "[sim]") {
+  const Options options = draw_options(7, 3, 200);
+  const Outcome first = simulate(options);
+  const Outcome second = simulate(options);
+  CHECK(first.events == second.events);
+  CHECK(first.messages == second.messages);
+  CHECK(first.ops == second.ops);
+  CHECK(first.healing == second.healing);
+}
+
+}  // namespace hedgerow::sim
