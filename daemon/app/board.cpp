@@ -1,0 +1,69 @@
+#include "daemon/app/board.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cctype>
+#include <chrono>
+#include <fstream>
+#include <gsl/gsl_assert>
+#include <iterator>
+#include <span>
+
+#include "daemon/monitor/system_probe.hpp"
+#include "security/crypto_mbedtls/crypto.hpp"
+#include "security/identity/identity.hpp"
+
+namespace hedgerow::app {
+
+namespace {
+
+std::string first_line(const char* path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line, '\n');
+  std::erase(line, '\0');
+  return line;
+}
+
+}  // namespace
+
+WallTime wall_clock() {
+  const auto unix_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  static std::atomic<std::int64_t> asked_s{-1};
+  static std::atomic<ClockQuality> quality{ClockQuality::kUnsynchronised};
+  const std::int64_t now_s =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  if (asked_s.exchange(now_s) != now_s) quality = monitor::probe_clock_quality();
+  return {.unix_ms = unix_ms > 0 ? static_cast<std::uint64_t>(unix_ms) : 0, .quality = quality};
+}
+
+std::uint64_t random_u64() {
+  std::array<std::uint8_t, 8> bytes{};
+  const auto drawn = security::random_bytes(bytes);
+  Ensures(drawn.has_value());
+  std::uint64_t value = 0;
+  for (const std::uint8_t byte : bytes) value = (value << 8U) | byte;
+  return value;
+}
+
+std::string host_name() {
+  std::array<char, 256> buffer{};
+  if (gethostname(buffer.data(), buffer.size() - 1) != 0) return "node";
+  std::string name(buffer.data());
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' ? static_cast<char>(std::tolower(c)) : '-';
+  });
+  name.resize(std::min(name.size(), security::kNameLengthMax));
+  return security::check_name("node name", name) ? name : "node";
+}
+
+std::string board_identity() {
+  return first_line("/proc/device-tree/serial-number") + "/" + first_line("/etc/machine-id");
+}
+
+}  // namespace hedgerow::app

@@ -1,0 +1,348 @@
+#include "daemon/app/daemon.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/app/board.hpp"
+#include "daemon/app/dialled_link.hpp"
+#include "daemon/app/log.hpp"
+#include "daemon/app/report.hpp"
+#include "daemon/app/status_answer.hpp"
+#include "daemon/app/store_thread.hpp"
+#include "daemon/link_paho/paho_dialler.hpp"
+#include "daemon/net_asio/control_server.hpp"
+#include "daemon/net_asio/event_loop.hpp"
+#include "daemon/net_asio/listener.hpp"
+#include "daemon/store_sqlite/database.hpp"
+#include "licenses.hpp"
+#include "security/crypto_mbedtls/crypto.hpp"
+#include "security/pki_mbedtls/identity_files.hpp"
+#include "security/tls_mbedtls/tls_context.hpp"
+
+namespace hedgerow::app {
+
+namespace {
+
+constexpr Duration kHealthEvery = std::chrono::seconds{60};
+constexpr Duration kLinksSettle = std::chrono::seconds{5};  // between two reports of changed links
+constexpr Duration kTick = std::chrono::seconds{1};
+constexpr Duration kFarewell = std::chrono::milliseconds{300};
+// SIGTERM to exit: what is not through by then is cut. Everything acknowledged is on disk at any moment.
+constexpr Duration kShutdownMax = std::chrono::milliseconds{900};
+
+// Who this node is. Without an identity it serves this board's own programs only, until `hedgerow node add` gave it
+// one.
+struct Self {
+  std::optional<security::Identity> identity;
+  std::string mesh;
+  std::string node;
+};
+
+Expected<Self> who_we_are(const config::Config& config) {
+  auto identity = security::load_identity(config.data);
+  if (!identity) {
+    if (identity.error().category != Category::kNotFound) return tl::unexpected<Error>(std::move(identity.error()));
+    return Self{.identity = {}, .mesh = config.mesh, .node = config.node.empty() ? host_name() : config.node};
+  }
+  const security::PeerIdentity& self = identity->self;
+  if (self.role != security::Role::kNode) {
+    return fail(Category::kRefused, "the certificate in " + (config.data / "identity").string() +
+                                        " is not a node's: make one with hedgerow node add");
+  }
+  if (config.mesh != config::kLocalMeshName && self.mesh != config.mesh) {
+    return fail(Category::kInvalidInput, "the configuration says mesh \"" + config.mesh + "\", the certificate in " +
+                                             (config.data / "identity").string() + " belongs to mesh \"" + self.mesh +
+                                             "\": change one of them");
+  }
+  if (!config.node.empty() && config.node != self.node) {
+    return fail(Category::kInvalidInput, "the configuration says node \"" + config.node + "\", the certificate in " +
+                                             (config.data / "identity").string() + " says \"" + self.node +
+                                             "\": leave \"node\" out, or make a certificate for that name");
+  }
+  return Self{.identity = *identity, .mesh = self.mesh, .node = self.node};
+}
+
+std::vector<sync::ChannelSettings> channel_settings(const config::Config& config) {
+  std::vector<sync::ChannelSettings> out;
+  for (const config::Channel& channel : config.channels) {
+    const auto age_ms = std::chrono::duration_cast<std::chrono::milliseconds>(channel.keep.age).count();
+    out.push_back({.name = channel.name,
+                   .keep = {.age_ms = static_cast<std::uint64_t>(age_ms), .size_bytes = channel.keep.size_bytes}});
+  }
+  return out;
+}
+
+}  // namespace
+
+// Declared in the order of construction; destroyed in reverse, so that nobody outlives what it uses.
+struct Daemon::Parts {
+  explicit Parts(config::Config daemon_config) : config(std::move(daemon_config)) {}
+  ~Parts() {
+    for (auto& link : dialled) link->stop();
+    control.reset();
+    listeners.clear();
+    if (store) store->finish();
+  }
+
+  Expected<void> open_store();
+  void wire();
+  Expected<void> open_network();
+  void start_dialling();
+  void arm_timer();
+  void on_timer();
+  void report(Instant now);
+  void on_control(const std::string& request, const net_asio::ControlReply& reply);
+  void begin_shutdown();
+  [[nodiscard]] ReportSources sources() const;
+  void post(std::function<void()> task) { loop.post(std::move(task)); }
+
+  config::Config config;
+  Self self;
+  std::shared_ptr<const security::TlsContext> listener_tls;
+  std::shared_ptr<const security::TlsContext> dialler_tls;
+  std::unique_ptr<store_sqlite::Database> database;
+  security::Sha256 engine_hasher;
+  security::Sha256 read_hasher;
+  std::optional<sync::Engine> engine;
+  net_asio::EventLoop loop;
+  std::optional<StoreThread> store;
+  std::unique_ptr<node::Node> node;
+  std::vector<std::unique_ptr<net_asio::Listener>> listeners;
+  std::unique_ptr<net_asio::ControlServer> control;
+  std::vector<std::unique_ptr<DialledLink>> dialled;
+
+  Instant started{};
+  Instant next_tick{};
+  Instant next_health{};
+  Instant next_links{};
+  std::string links_seen;
+  bool ending = false;
+  std::optional<Error> fatal;
+};
+
+Expected<void> Daemon::Parts::open_store() {
+  auto opened = store_sqlite::open({.dir = config.data.string(),
+                                    .board_identity = board_identity(),
+                                    .fresh_replica = sync::ReplicaId{random_u64() | 1U},
+                                    .vfs_name = {}});
+  if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
+  database = std::move(*opened);
+  if (!database->report().note.empty()) log_line(database->report().note);
+  engine.emplace(database->storage(), engine_hasher);
+  return engine->open(channel_settings(config));
+}
+
+void Daemon::Parts::wire() {
+  store.emplace(StoreThread::Ports{
+      .engine = *engine,
+      .sessions = database->sessions(),
+      .views = database->views(),
+      .wall_clock = wall_clock,
+      .checkpoint_due = [this] { return database->checkpoint_due(); },
+      .checkpoint =
+          [this] {
+            if (auto done = database->checkpoint(); !done) log_line(done.error().what);
+          },
+      .post = [this](std::function<void()> task) { loop.post(std::move(task)); },
+      .on_turn =
+          [this](node::TurnResult turn) {
+            node->on_turn(net_asio::EventLoop::now(), std::move(turn));
+            arm_timer();
+          },
+  });
+}
+
+Expected<void> Daemon::Parts::open_network() {
+  for (const config::Listener& listener : config.listeners) {
+    if (listener.tls && !listener_tls) {
+      log_line("listener " + listener.name + " (" + config::to_string(listener.address) +
+               ") waits: it needs an identity in " + (config.data / "identity").string() +
+               "; make one with hedgerow node add " + self.node + ", copy it there, and restart");
+      continue;
+    }
+    auto bound = net_asio::listen(loop,
+                                  {.name = listener.name,
+                                   .host = listener.address.host,
+                                   .port = listener.address.port,
+                                   .tls = listener.tls ? listener_tls : nullptr},
+                                  *node);
+    if (!bound) return tl::unexpected<Error>(std::move(bound.error()));
+    listeners.push_back(std::move(*bound));
+  }
+  if (listeners.empty()) {
+    return fail(Category::kNotFound, "nothing to listen on: every listener wants TLS, and there is no identity in " +
+                                         (config.data / "identity").string() + "; make one with hedgerow node add");
+  }
+  auto served = net_asio::serve_control(
+      loop, config.data,
+      [this](const std::string& request, net_asio::ControlReply reply) { on_control(request, reply); });
+  if (!served) return tl::unexpected<Error>(std::move(served.error()));
+  control = std::move(*served);
+  return {};
+}
+
+void Daemon::Parts::start_dialling() {
+  if (config.peers.empty()) return;
+  if (!dialler_tls) {
+    log_line("peers are not dialled: that needs an identity in " + (config.data / "identity").string());
+    return;
+  }
+  const auto defer = [this](std::function<void()> task) { loop.post(std::move(task)); };
+  for (const config::HostPort& peer : config.peers) {
+    const std::string address = config::to_string(peer);
+    const auto make = [this, address, defer](link_paho::DialEvents& events) {
+      return link_paho::make_dialler({.host_port = address,
+                                      .client_id = "hedgerow-link-" + self.node,
+                                      .node = self.node,
+                                      .mesh = self.mesh,
+                                      .tls = dialler_tls},
+                                     defer, events);
+    };
+    dialled.push_back(std::make_unique<DialledLink>(
+        DialledLink::Settings{.address = address, .mesh = self.mesh, .node = self.node}, node->links(),
+        net_asio::EventLoop::now, defer, [](const std::string& line) { log_line(line); }, make));
+    dialled.back()->start();
+  }
+}
+
+ReportSources Daemon::Parts::sources() const {
+  const Instant now = net_asio::EventLoop::now();
+  const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(now - started).count();
+  return {.config = config,
+          .node = *node,
+          .dialled = dialled,
+          .now = now,
+          .wall = wall_clock(),
+          .uptime_s = static_cast<std::uint64_t>(uptime)};
+}
+
+void Daemon::Parts::report(Instant now) {
+  if (now >= next_health) {
+    next_health = now + kHealthEvery;
+    node->publish_own("health", health_report(sources()));
+  }
+  if (now < next_links) return;
+  std::string seen;
+  for (const monitor::LinkReport& link : link_reports(sources())) {
+    seen += link.peer + '\n' + std::string(monitor::to_string(link.state)) + '\n';
+  }
+  if (seen == links_seen) return;
+  links_seen = std::move(seen);
+  next_links = now + kLinksSettle;
+  node->publish_own("links", links_report(sources()));
+}
+
+void Daemon::Parts::on_timer() {
+  const Instant now = net_asio::EventLoop::now();
+  node->on_timer(now);
+  if (now >= next_tick && !ending) {
+    next_tick = now + kTick;
+    for (auto& link : dialled) link->on_tick(now);
+    report(now);
+  }
+  arm_timer();
+}
+
+void Daemon::Parts::arm_timer() {
+  if (ending) return;
+  loop.set_timer(std::min(next_tick, node->next_deadline()), [this] { on_timer(); });
+}
+
+void Daemon::Parts::on_control(const std::string& request, const net_asio::ControlReply& reply) {
+  std::vector<monitor::ListenerStatus> bound;
+  for (const auto& listener : listeners) {
+    const config::Listener* configured = nullptr;
+    for (const config::Listener& candidate : config.listeners) {
+      if (candidate.name == listener->name()) configured = &candidate;
+    }
+    bound.push_back({.name = listener->name(),
+                     .address = listener->address(),
+                     .tls = configured != nullptr && configured->tls,
+                     .plaintext = configured != nullptr && configured->plaintext_accepted});
+  }
+  answer_control(request, sources(), std::move(bound), engine->self(), *store, read_hasher, reply);
+}
+
+void Daemon::Parts::begin_shutdown() {
+  if (ending) return;
+  ending = true;
+  loop.set_timer(net_asio::EventLoop::now() + kShutdownMax, [this] { loop.stop(); });
+  listeners.clear();
+  control.reset();
+  for (auto& link : dialled) link->stop();
+  node->stop_taking();
+  // What was handed to the store is committed and acknowledged; then positions are saved; then everybody is told.
+  store->when_committed([this] {
+    node->say_goodbye(net_asio::EventLoop::now());
+    store->when_committed([this] { loop.close_connections(kFarewell, [this] { loop.stop(); }); });
+  });
+}
+
+Expected<std::unique_ptr<Daemon>> Daemon::create(config::Config config) {
+  if (auto ready = security::init_crypto(); !ready) return tl::unexpected<Error>(std::move(ready.error()));
+  auto parts = std::make_unique<Parts>(std::move(config));
+  auto self = who_we_are(parts->config);
+  if (!self) return tl::unexpected<Error>(std::move(self.error()));
+  parts->self = std::move(*self);
+  if (parts->self.identity) {
+    auto listener_tls =
+        security::TlsContext::create(*parts->self.identity, {.accepted_roles = security::RoleSet::all()});
+    if (!listener_tls) return tl::unexpected<Error>(std::move(listener_tls.error()));
+    parts->listener_tls = std::move(*listener_tls);
+    auto dialler_tls = security::TlsContext::create(*parts->self.identity, {.accepted_roles = {security::Role::kNode}});
+    if (!dialler_tls) return tl::unexpected<Error>(std::move(dialler_tls.error()));
+    parts->dialler_tls = std::move(*dialler_tls);
+  }
+  if (auto opened = parts->open_store(); !opened) return tl::unexpected<Error>(std::move(opened.error()));
+  auto sessions = parts->database->sessions().load_sessions();
+  if (!sessions) return tl::unexpected<Error>(std::move(sessions.error()));
+  parts->wire();
+  parts->started = net_asio::EventLoop::now();
+  Parts* raw = parts.get();
+  parts->node = std::make_unique<node::Node>(parts->started,
+                                             node::NodeSettings{.mesh = parts->self.mesh,
+                                                                .name = parts->self.node,
+                                                                .version = std::string(version()),
+                                                                .connection_limits = {}},
+                                             node::NodePorts{.store = *parts->store,
+                                                             .read_hasher = parts->read_hasher,
+                                                             .wall_clock = wall_clock,
+                                                             .random = random_u64,
+                                                             .log = [](const std::string& line) { log_line(line); },
+                                                             .on_fatal =
+                                                                 [raw](const Error& error) {
+                                                                   raw->fatal = error;
+                                                                   raw->loop.stop();
+                                                                 }},
+                                             node::ChannelTable(parts->config.channels, parts->engine->channels()),
+                                             node::NodeState{.self = parts->engine->self(),
+                                                             .last_arrival = parts->engine->last_arrival(),
+                                                             .channels = parts->engine->channels(),
+                                                             .sessions = std::move(*sessions)});
+  if (auto open = parts->open_network(); !open) return tl::unexpected<Error>(std::move(open.error()));
+  return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));
+}
+
+Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Daemon::~Daemon() = default;
+
+Expected<void> Daemon::run() {
+  Parts& parts = *parts_;
+  auto signals = parts.loop.on_signals([&parts](net_asio::Signal signal) {
+    if (signal == net_asio::Signal::kTerminate) parts.begin_shutdown();
+  });
+  if (!signals) return signals;
+  parts.store->start();
+  for (const auto& listener : parts.listeners) log_line("listening " + listener->name() + " " + listener->address());
+  parts.start_dialling();
+  parts.next_tick = parts.started;
+  parts.arm_timer();
+  parts.loop.run();
+  if (parts.fatal) return tl::unexpected<Error>(*parts.fatal);
+  return {};
+}
+
+}  // namespace hedgerow::app

@@ -1,0 +1,33 @@
+// The documents in which a node speaks of itself: status for the control socket, health and links for the mesh
+// (DESIGN 7).
+// Thread rule: the loop thread. Ownership: borrows during the call only.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/app/dialled_link.hpp"
+#include "daemon/config/config.hpp"
+#include "daemon/monitor/health.hpp"
+#include "daemon/node/node.hpp"
+
+namespace hedgerow::app {
+
+// What reports are made from.
+struct ReportSources {
+  const config::Config& config;
+  const node::Node& node;
+  const std::vector<std::unique_ptr<DialledLink>>& dialled;
+  Instant now{};
+  WallTime wall;
+  std::uint64_t uptime_s = 0;
+};
+
+[[nodiscard]] std::vector<monitor::LinkReport> link_reports(const ReportSources& sources);
+[[nodiscard]] std::string links_report(const ReportSources& sources);
+[[nodiscard]] std::string health_report(const ReportSources& sources);
+
+}  // namespace hedgerow::app

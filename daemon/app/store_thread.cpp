@@ -1,0 +1,138 @@
+#include "daemon/app/store_thread.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace hedgerow::app {
+
+namespace {
+
+constexpr std::size_t kIntentBytes = 128;  // about what an intent costs beside its payload
+
+std::size_t weight(const node::Intent& intent) {
+  if (const auto* publish = std::get_if<node::PublishIntent>(&intent)) {
+    const sync::Message& message = *publish->write.message;
+    return kIntentBytes + message.topic.size() + message.properties.size() + message.payload.size();
+  }
+  if (const auto* segment = std::get_if<sync::ApplySegment>(&intent)) return kIntentBytes + segment->segment.size();
+  if (const auto* page = std::get_if<sync::StagePage>(&intent)) return kIntentBytes + page->page.size();
+  return kIntentBytes;
+}
+
+}  // namespace
+
+StoreThread::StoreThread(Ports ports) : ports_(std::move(ports)), turn_(ports_.engine, ports_.sessions) {}
+
+StoreThread::~StoreThread() { finish(); }
+
+void StoreThread::start() {
+  store_ = std::thread([this] { run_store(); });
+  reader_ = std::thread([this] { run_reader(); });
+}
+
+void StoreThread::finish() {
+  {
+    const std::lock_guard lock(store_mutex_);
+    store_ends_ = true;
+  }
+  store_wakes_.notify_one();
+  if (store_.joinable()) store_.join();
+  {
+    const std::lock_guard lock(read_mutex_);
+    reader_ends_ = true;
+  }
+  reader_wakes_.notify_one();
+  if (reader_.joinable()) reader_.join();
+}
+
+void StoreThread::submit(node::Intent intent) {
+  pending_bytes_.fetch_add(weight(intent), std::memory_order_relaxed);
+  bool was_empty = false;
+  {
+    const std::lock_guard lock(store_mutex_);
+    was_empty = intents_.empty();
+    intents_.push_back(std::move(intent));
+  }
+  if (was_empty) store_wakes_.notify_one();
+}
+
+std::size_t StoreThread::pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
+
+void StoreThread::when_committed(std::function<void()> then) {
+  {
+    const std::lock_guard lock(store_mutex_);
+    barriers_.push_back(std::move(then));
+  }
+  store_wakes_.notify_one();
+}
+
+void StoreThread::run_store() {
+  std::vector<node::Intent> intents;
+  std::vector<std::function<void()>> barriers;
+  while (true) {
+    {
+      std::unique_lock lock(store_mutex_);
+      store_wakes_.wait(lock, [&] { return store_ends_ || !intents_.empty() || !barriers_.empty(); });
+      if (intents_.empty() && barriers_.empty()) return;
+      intents.swap(intents_);
+      barriers.swap(barriers_);
+    }
+    if (!intents.empty()) {
+      std::size_t bytes = 0;
+      for (const node::Intent& intent : intents) bytes += weight(intent);
+      auto result = std::make_shared<node::TurnResult>(turn_.run(ports_.wall_clock(), intents));
+      intents.clear();
+      pending_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+      ports_.post([this, result] { ports_.on_turn(std::move(*result)); });
+    }
+    for (std::function<void()>& barrier : barriers) ports_.post(std::move(barrier));
+    barriers.clear();
+    if (ports_.checkpoint_due()) {
+      {
+        const std::lock_guard lock(read_mutex_);
+        checkpoint_wanted_ = true;
+      }
+      reader_wakes_.notify_one();
+    }
+  }
+}
+
+void StoreThread::read(node::ReadJob job, std::function<void(const Error&)> failed) {
+  {
+    const std::lock_guard lock(read_mutex_);
+    reads_.push_back({std::move(job), std::move(failed)});
+  }
+  reader_wakes_.notify_one();
+}
+
+void StoreThread::run_reader() {
+  while (true) {
+    Read next;
+    bool checkpoint = false;
+    {
+      std::unique_lock lock(read_mutex_);
+      reader_wakes_.wait(lock, [&] { return reader_ends_ || checkpoint_wanted_ || !reads_.empty(); });
+      if (reader_ends_) return;
+      checkpoint = std::exchange(checkpoint_wanted_, false);
+      if (!reads_.empty()) {
+        next = std::move(reads_.front());
+        reads_.pop_front();
+      }
+    }
+    if (checkpoint) ports_.checkpoint();
+    if (next.job) carry_out(next);
+  }
+}
+
+void StoreThread::carry_out(Read& read) {
+  auto view = ports_.views.open_view();
+  if (!view) {
+    ports_.post([failed = std::move(read.failed), error = std::move(view.error())] { failed(error); });
+    return;
+  }
+  node::Continuation then = read.job(**view);
+  view->reset();
+  if (then) ports_.post(std::move(then));
+}
+
+}  // namespace hedgerow::app
