@@ -1,0 +1,41 @@
+// Checkpointer: folds the write-ahead log into the database file on a connection of its own, so that commits go on
+// meanwhile. DESIGN 4: checkpoints never stall an ack; the WAL is bounded.
+//
+// The log starts over, at its beginning, with the first commit that finds all of it folded in and no view open. Under
+// steady load a checkpoint beside the writer never sees the very end of the log; so once the log has reached its bound,
+// the writer itself waits for a checkpoint between two turns. What is left to fold in by then is little where
+// checkpoints were run when due.
+// Thread rule: on_commit() and bound() on the store thread; run() on any thread, due() likewise.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "daemon/store_sqlite/connection.hpp"
+
+namespace hedgerow::store_sqlite {
+
+class Checkpointer {
+ public:
+  Checkpointer(std::unique_ptr<Connection> connection, std::uint64_t page_bytes);
+
+  // The log holds so many frames.
+  void on_commit(std::uint32_t frames);
+  [[nodiscard]] bool due() const;
+  Expected<void> run();
+  // Runs if the log has reached its bound.
+  Expected<void> bound();
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<Connection> connection_;
+  const std::uint32_t frames_soft_;
+  const std::uint32_t frames_max_;
+  std::atomic<std::uint32_t> frames_{0};
+  std::atomic<std::uint32_t> folded_{0};
+  std::uint32_t bound_again_ = 0;  // a view kept the log from starting over: not at every turn again
+};
+
+}  // namespace hedgerow::store_sqlite

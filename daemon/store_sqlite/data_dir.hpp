@@ -1,0 +1,62 @@
+// DataDir: the directory that holds the database, and what is done to the file from outside SQLite.
+//
+//   hedgerow.db                    the database (and hedgerow.db-wal, hedgerow.db-shm while it is open)
+//   hedgerow.lock                  locked by the process that uses the directory; holds its process id
+//   hedgerow.db.ended              how the file's last use ended, when it ended badly: see EndMarker
+//   hedgerow.db.corrupt-N[-wal]    files that were set aside, oldest N first
+//
+// The lock is flock(2)'s: the kernel lets go of it however the process ends, also after kill -9.
+// Thread rule: one thread. Ownership: holds the lock's descriptor until destroyed.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "sync/base/expected.hpp"
+
+namespace hedgerow::store_sqlite {
+
+// Left by the process in which the file failed. The next open makes a new replica (G1), after copying the file to fresh
+// blocks or, where it is corrupt, setting it aside.
+struct EndMarker {
+  bool corrupt = false;
+  std::string sentence;
+};
+
+// Best effort: the disk has just failed.
+void write_end_marker(const std::string& path, const EndMarker& marker);
+
+class DataDir {
+ public:
+  // Makes the directory, with mode 0700, where it is missing, and takes the lock.
+  static Expected<DataDir> open(const std::string& dir);
+  DataDir(DataDir&& other) noexcept;
+  DataDir& operator=(DataDir&&) = delete;
+  ~DataDir();
+
+  [[nodiscard]] std::string database() const { return dir_ + "/hedgerow.db"; }
+  [[nodiscard]] std::string marker() const { return database() + ".ended"; }
+
+  // Makes the database file, empty and with mode 0600, when there is none; durable with its directory entry.
+  Expected<void> create_database() const;
+  // Renames the database and its log to hedgerow.db.corrupt-N. Returns the new name of the database.
+  Expected<std::string> set_aside() const;
+  // Removes a file, if it is there.
+  Expected<void> remove(const std::string& path) const;
+  // Puts `copy`, synced first, in the place of the database, whose log is empty. Atomic.
+  Expected<void> replace_database(const std::string& copy) const;
+
+  // Names this board, this file system and this file. REQUIRES: the database exists.
+  [[nodiscard]] Expected<std::string> identity(const std::string& board_identity) const;
+
+  [[nodiscard]] std::optional<EndMarker> read_end_marker() const;
+  Expected<void> clear_end_marker() const;
+
+ private:
+  DataDir(std::string dir, int lock) : dir_(std::move(dir)), lock_(lock) {}
+
+  std::string dir_;
+  int lock_;
+};
+
+}  // namespace hedgerow::store_sqlite

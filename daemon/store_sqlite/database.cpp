@@ -1,0 +1,209 @@
+#include "daemon/store_sqlite/database.hpp"
+
+#include <gsl/gsl>
+#include <utility>
+
+#include "daemon/store_sqlite/checkpointer.hpp"
+#include "daemon/store_sqlite/connection.hpp"
+#include "daemon/store_sqlite/data_dir.hpp"
+#include "daemon/store_sqlite/file_health.hpp"
+#include "daemon/store_sqlite/limits.hpp"
+#include "daemon/store_sqlite/schema.hpp"
+#include "daemon/store_sqlite/session_table.hpp"
+#include "daemon/store_sqlite/views.hpp"
+#include "daemon/store_sqlite/writer.hpp"
+
+namespace hedgerow::store_sqlite {
+
+// In the order of construction; destroyed the other way round: the writer's connection is the last to close.
+struct Database::Parts {
+  std::unique_ptr<DataDir> dir;
+  std::unique_ptr<FileHealth> health;
+  std::unique_ptr<Connection> connection;
+  std::unique_ptr<Checkpointer> checkpointer;
+  std::unique_ptr<Writer> writer;
+  std::unique_ptr<SessionTable> sessions;
+  std::unique_ptr<Views> views;
+  OpenReport report;
+};
+
+Database::Database(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Database::~Database() = default;
+
+const OpenReport& Database::report() const { return parts_->report; }
+sync::Storage& Database::storage() { return *parts_->writer; }
+sync::ReadViews& Database::views() { return *parts_->views; }
+node::SessionStore& Database::sessions() { return *parts_->sessions; }
+bool Database::checkpoint_due() const { return parts_->checkpointer->due(); }
+Expected<void> Database::checkpoint() { return parts_->checkpointer->run(); }
+
+namespace {
+
+tl::unexpected<Error> pass_on(Error error) { return tl::unexpected<Error>(std::move(error)); }
+
+// Sets a mode and makes sure that it holds.
+Expected<void> insist(Connection& connection, const char* pragma, std::string_view wanted, std::string_view path) {
+  const auto answer = connection.value(pragma);
+  if (!answer) return pass_on(answer.error());
+  if (*answer == wanted) return {};
+  return fail(Category::kIo, std::string(path) + ": this file system does not allow \"" + pragma +
+                                 "\" (SQLite says \"" + *answer + "\"); put the data directory on a local disk");
+}
+
+// The writer's connection, as DESIGN 4 wants it: write-ahead log, each commit synced, checkpoints only where we run
+// them.
+Expected<std::unique_ptr<Connection>> open_writer(FileHealth& health, const std::string& path,
+                                                  const std::string& vfs_name) {
+  auto opened = Connection::open(
+      health, {.path = path, .vfs_name = vfs_name, .role = FileHealth::Role::kWriter, .cache_kib = kWriterCacheKib});
+  if (!opened) return opened;
+  Connection& connection = **opened;
+  // Only a file without any page yet takes this.
+  const std::string page_size = "PRAGMA page_size=" + std::to_string(kPageBytes);
+  if (auto set = connection.execute(page_size.c_str()); !set) return pass_on(set.error());
+  // A new file is switched over under a rollback journal. EXTRA makes the journal's removal durable: if it came back
+  // after a loss of power, it would undo the switch, and all that the log then held.
+  if (auto set = connection.execute("PRAGMA synchronous=EXTRA"); !set) return pass_on(set.error());
+  if (auto set = insist(connection, "PRAGMA journal_mode=WAL", "wal", path); !set) return pass_on(set.error());
+  if (auto set = connection.execute("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0"); !set) {
+    return pass_on(set.error());
+  }
+  if (auto set = insist(connection, "PRAGMA synchronous", "2", path); !set) return pass_on(set.error());
+  const std::string bound = "PRAGMA journal_size_limit=" + std::to_string(kWalBytesMax);
+  if (auto set = connection.execute(bound.c_str()); !set) return pass_on(set.error());
+  return opened;
+}
+
+Expected<std::unique_ptr<Checkpointer>> open_checkpointer(FileHealth& health, Connection& writer,
+                                                          const std::string& path, const std::string& vfs_name) {
+  // It writes to the file, so an error of its ends the file as one of the writer's does.
+  auto connection = Connection::open(
+      health,
+      {.path = path, .vfs_name = vfs_name, .role = FileHealth::Role::kWriter, .cache_kib = kCheckpointCacheKib});
+  if (!connection) return pass_on(connection.error());
+  const auto page_bytes = writer.value("PRAGMA page_size");
+  if (!page_bytes) return pass_on(page_bytes.error());
+  auto made = std::make_unique<Checkpointer>(std::move(*connection), std::stoull(*page_bytes));
+  sqlite3_wal_hook(
+      writer.raw(),
+      [](void* checkpointer, sqlite3*, const char*, int frames) {
+        static_cast<Checkpointer*>(checkpointer)->on_commit(static_cast<std::uint32_t>(frames));
+        return SQLITE_OK;
+      },
+      made.get());
+  return made;
+}
+
+// Whose life this is: goes on with the replica that the file knows, or starts the fresh one. `ended` says why the old
+// one's life is over; empty: only the identity decides.
+Expected<void> settle_replica(Connection& connection, const OpenOptions& options, const std::string& identity,
+                              const std::string& ended, OpenReport& report) {
+  Statement load(connection, "SELECT identity FROM node");
+  std::optional<std::string> known;
+  {
+    Query query(load);
+    const auto row = query.next();
+    if (!row) return pass_on(row.error());
+    if (*row) known = std::string(query.text(0));
+  }
+  if (known && *known == identity && ended.empty()) return {};
+  report.new_replica = true;
+  if (!known) {
+    report.fresh = true;
+    Statement insert(connection, "INSERT INTO node(one, replica, identity) VALUES(1,?,?)");
+    return Query(insert, options.fresh_replica, identity).run();
+  }
+  report.note =
+      ended.empty() ? "the database was restored, copied or moved to this board: it goes on as a new replica" : ended;
+  Statement update(connection, "UPDATE node SET replica=?, identity=?");
+  return Query(update, options.fresh_replica, identity).run();
+}
+
+Expected<std::unique_ptr<Database::Parts>> open_parts(std::unique_ptr<DataDir>& dir, const OpenOptions& options,
+                                                      const std::string& ended) {
+  if (auto made = dir->create_database(); !made) return pass_on(made.error());
+  const std::string path = dir->database();
+  const auto identity = dir->identity(options.board_identity);
+  if (!identity) return pass_on(identity.error());
+  auto parts = std::make_unique<Database::Parts>();
+  parts->health = std::make_unique<FileHealth>(path, dir->marker());
+  auto connection = open_writer(*parts->health, path, options.vfs_name);
+  if (!connection) return pass_on(connection.error());
+  parts->connection = std::move(*connection);
+  if (auto version = migrate(*parts->connection, path); !version) return pass_on(version.error());
+  if (auto settled = settle_replica(*parts->connection, options, *identity, ended, parts->report); !settled) {
+    return pass_on(settled.error());
+  }
+  auto checkpointer = open_checkpointer(*parts->health, *parts->connection, path, options.vfs_name);
+  if (!checkpointer) return pass_on(checkpointer.error());
+  parts->checkpointer = std::move(*checkpointer);
+  parts->writer =
+      std::make_unique<Writer>(*parts->connection, [bounded = parts->checkpointer.get()] { return bounded->bound(); });
+  parts->sessions = std::make_unique<SessionTable>(*parts->connection);
+  parts->views = std::make_unique<Views>(*parts->health, path, options.vfs_name);
+  if (parts->connection->first_error()) return pass_on(*parts->connection->first_error());
+  // Reads every small table once, so that a damaged one shows here.
+  if (auto counted = parts->writer->count_logs(); !counted) return pass_on(counted.error());
+  if (auto loaded = parts->writer->load(); !loaded) return pass_on(loaded.error());
+  if (auto sessions = parts->sessions->load_sessions(); !sessions) return pass_on(sessions.error());
+  parts->dir = std::move(dir);
+  return parts;
+}
+
+// After a failed sync the kernel may hold pages that the disk lacks, and call them clean: the log could have a hole
+// that ends it at the next loss of power. So everything that can be read moves to a new file. G1.
+Expected<void> copy_to_new_file(const DataDir& dir, const std::string& vfs_name) {
+  const std::string copy = dir.database() + ".copy";
+  FileHealth health(dir.database(), dir.marker());
+  {
+    auto connection = Connection::open(health, {.path = dir.database(),
+                                                .vfs_name = vfs_name,
+                                                .role = FileHealth::Role::kWriter,
+                                                .cache_kib = kWriterCacheKib});
+    if (!connection) return pass_on(connection.error());
+    if (auto removed = dir.remove(copy); !removed) return removed;
+    // Without a log the file stands alone, and can be replaced in one step.
+    if (auto set = insist(**connection, "PRAGMA journal_mode=DELETE", "delete", dir.database()); !set) return set;
+    Statement into(**connection, "VACUUM INTO ?");
+    if (auto copied = Query(into, copy).run(); !copied) return copied;
+  }
+  return dir.replace_database(copy);
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Database>> open(const OpenOptions& options) {
+  Expects(options.fresh_replica != sync::ReplicaId{});
+  auto locked = DataDir::open(options.dir);
+  if (!locked) return pass_on(locked.error());
+  auto dir = std::make_unique<DataDir>(std::move(*locked));
+
+  std::string ended;  // why the replica's life is over
+  bool corrupt = false;
+  if (const auto marker = dir->read_end_marker()) {
+    corrupt = marker->corrupt;
+    ended = "the last run ended with: " + marker->sentence + ": the database goes on as a new replica, in a new file";
+    if (!corrupt) {
+      auto copied = copy_to_new_file(*dir, options.vfs_name);
+      if (!copied && copied.error().category == Category::kLimit) return pass_on(copied.error());
+      corrupt = !copied;
+    }
+  }
+
+  auto parts = corrupt ? Expected<std::unique_ptr<Database::Parts>>(fail(Category::kCorrupt, ended))
+                       : open_parts(dir, options, ended);
+  if (!parts && parts.error().category == Category::kCorrupt) {
+    const std::string why = parts.error().what;
+    const auto aside = dir->set_aside();
+    if (!aside) return pass_on(aside.error());
+    parts = open_parts(dir, options, ended);
+    if (parts) {
+      (*parts)->report.note = why + ": set aside as " + *aside + "; a new database starts, and peers will fill it";
+    }
+  }
+  if (!parts) return pass_on(parts.error());
+  if (auto cleared = (*parts)->dir->clear_end_marker(); !cleared) return pass_on(cleared.error());
+  return std::make_unique<Database>(std::move(*parts));
+}
+
+}  // namespace hedgerow::store_sqlite

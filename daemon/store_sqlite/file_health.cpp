@@ -1,0 +1,55 @@
+#include "daemon/store_sqlite/file_health.hpp"
+
+#include <sqlite3.h>
+
+#include "daemon/store_sqlite/data_dir.hpp"
+
+namespace hedgerow::store_sqlite {
+
+Error FileHealth::judge(int code, const char* detail, Role role) {
+  const std::string said = std::string(" (SQLite: ") + detail + ", code " + std::to_string(code) + ")";
+  switch (code & 0xFF) {
+    case SQLITE_FULL:
+      return {Category::kLimit, path_ + ": the disk is full; free some room. What was acknowledged is safe" + said};
+    case SQLITE_NOMEM: return {Category::kLimit, path_ + ": out of memory" + said};
+    case SQLITE_TOOBIG: return {Category::kLimit, path_ + ": a value is too large to be stored" + said};
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return {Category::kUnavailable, path_ + ": another program has it locked; end that program" + said};
+    case SQLITE_CONSTRAINT: return {Category::kInvalidInput, path_ + ": written twice or incomplete" + said};
+    case SQLITE_ERROR:  // our statements are fixed: the schema is not what it was
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return end({Category::kCorrupt,
+                  path_ + ": the database is corrupt; restart hedgerowd, which sets it aside and starts anew" + said},
+                 /*leave_marker=*/true);
+    default: break;
+  }
+  if (code == SQLITE_IOERR_NOMEM) return {Category::kLimit, path_ + ": out of memory" + said};
+  const bool is_disk = (code & 0xFF) == SQLITE_IOERR;
+  Error error{Category::kIo,
+              path_ +
+                  (is_disk ? ": reading or writing failed; check the disk (dmesg), then restart hedgerowd"
+                           : ": cannot be used; check its owner and mode, then restart hedgerowd") +
+                  said};
+  if (role == Role::kReader) return error;
+  return end(std::move(error), is_disk);
+}
+
+Expected<void> FileHealth::check() const {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return tl::unexpected<Error>(*ended_);
+  return {};
+}
+
+Error FileHealth::end(Error error, bool leave_marker) {
+  const std::lock_guard lock(mutex_);
+  if (ended_) return *ended_;
+  ended_ = error;
+  if (leave_marker) {
+    write_end_marker(marker_path_, {.corrupt = error.category == Category::kCorrupt, .sentence = error.what});
+  }
+  return error;
+}
+
+}  // namespace hedgerow::store_sqlite

@@ -1,0 +1,45 @@
+// FileHealth turns SQLite's result codes into errors, and remembers the one after which the file must not be used
+// again.
+//
+//   SQLITE_FULL            kLimit       the turn is rolled back; there may be room for the next
+//   SQLITE_IOERR_*         kIo          ends the file for the writer: a failed sync is never retried on it (G1)
+//   SQLITE_CORRUPT, NOTADB kCorrupt     ends the file: the next open sets it aside (G11); so does SQLITE_ERROR
+//   SQLITE_BUSY, LOCKED    kUnavailable another program has it locked
+//   anything else          kIo          ends the file until it is opened again
+//
+// What ends the file for good leaves an end marker for the next open.
+// Thread rule: any thread. Ownership: shared by all connections to the file; outlives them.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "sync/base/expected.hpp"
+
+namespace hedgerow::store_sqlite {
+
+class FileHealth {
+ public:
+  // `marker_path`: the file that tells the next open how this one ended (data_dir.hpp).
+  FileHealth(std::string path, std::string marker_path)
+      : path_(std::move(path)), marker_path_(std::move(marker_path)) {}
+
+  enum class Role { kWriter, kReader };
+
+  // What the extended result code means to the caller. `detail` is SQLite's own message.
+  [[nodiscard]] Error judge(int code, const char* detail, Role role);
+
+  // Fails with the sentence of the end, once there was one.
+  [[nodiscard]] Expected<void> check() const;
+
+ private:
+  Error end(Error error, bool leave_marker);
+
+  const std::string path_;
+  const std::string marker_path_;
+  mutable std::mutex mutex_;
+  std::optional<Error> ended_;
+};
+
+}  // namespace hedgerow::store_sqlite

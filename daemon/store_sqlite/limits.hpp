@@ -1,0 +1,56 @@
+// Every bound of the store in one place (G6), and how they relate.
+// Thread rule: constants.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hedgerow::store_sqlite {
+
+// The page size of a new database: the smallest, because a card wears out by bytes written, and a small commit writes
+// whole pages: three or four of them, and again at the checkpoint. tests/bench/store_bench.cpp on ext4 (SQLite 3.46.1,
+// virtual machine, 2026-11), bytes of 4 KiB blocks written for each record of 128 B (of which 100 B payload), and
+// processor time; the file system's own journal is not in it:
+//
+//   page size   1 record a commit   100 a commit   1000 a commit
+//      512        6,725 B  90 us     338 B 1.6 us   274 B 1.0 us
+//    1,024        8,287 B  57 us     365 B 1.3 us   273 B 0.7 us
+//    2,048       11,453 B  56 us     398 B 1.8 us   276 B 0.6 us
+//    4,096       17,781 B  61 us     479 B 1.0 us   283 B 0.4 us
+//
+// What larger pages save in processor time is a third of a second for a million records.
+inline constexpr int kPageBytes = 512;
+
+// The write-ahead log: from the first bound on a checkpoint is due; at the second one begin() waits for it. A view that
+// stays open keeps the log from starting over, so views must be short.
+inline constexpr std::uint64_t kWalBytesSoft = std::uint64_t{1} << 20U;
+inline constexpr std::uint64_t kWalBytesMax = std::uint64_t{4} << 20U;
+static_assert(kWalBytesSoft < kWalBytesMax);
+
+// Page caches. Together at most 1 MiB while no more views are open than stay pooled.
+inline constexpr int kWriterCacheKib = 512;
+inline constexpr int kViewCacheKib = 128;
+inline constexpr int kCheckpointCacheKib = 32;
+
+// Views open at one time; one more is answered kUnavailable. So many connections stay open between uses.
+inline constexpr std::size_t kViewsMax = 8;
+inline constexpr std::size_t kViewsPooled = 2;
+static_assert(kWriterCacheKib + kCheckpointCacheKib + static_cast<int>(kViewsPooled) * kViewCacheKib <= 1024);
+
+// How long a connection waits for a lock that a person's sqlite3 shell may hold.
+inline constexpr int kBusyTimeoutMs = 5000;
+
+// A segment's place is channel << kArrivalBits | first arrival. 2^44 arrivals are five years of 100,000 a second.
+inline constexpr unsigned kArrivalBits = 44;
+inline constexpr std::uint64_t kArrivalMax = (std::uint64_t{1} << kArrivalBits) - 1;
+inline constexpr std::uint32_t kChannelsMax = 1024;
+static_assert((std::uint64_t{kChannelsMax} + 1) << kArrivalBits < std::uint64_t{1} << 63U,
+              "a place is a signed integer");
+
+// The bytes of a channel's log are written down each time it has grown by so much: what open() counts again is bounded.
+inline constexpr std::uint64_t kLogBytesUncounted = std::uint64_t{256} << 10U;
+
+// Files that were set aside; the oldest beyond it is removed.
+inline constexpr std::size_t kSetAsideMax = 3;
+
+}  // namespace hedgerow::store_sqlite

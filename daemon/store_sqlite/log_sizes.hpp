@@ -1,0 +1,69 @@
+// LogSizes: how many bytes each channel's log holds, so that trimming by size scans nothing.
+//
+// The sums live in memory and follow the turn: a rollback undoes what the turn changed. Now and then one is written
+// down together with the arrival number up to which it holds; open() counts only what came later.
+// Pure. Thread rule: owned by the store thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "daemon/store_sqlite/limits.hpp"
+#include "sync/log/op.hpp"
+
+namespace hedgerow::store_sqlite {
+
+class LogSizes {
+ public:
+  struct Size {
+    std::uint64_t bytes = 0;            // of all segments
+    std::uint64_t bytes_unwritten = 0;  // of those that came after what is written down
+    sync::Arrival newest = 0;           // no segment begins later
+    bool due = false;                   // the written sum is wrong, or long ago: write it down with this turn
+  };
+
+  void load(sync::ChannelNo channel, const Size& size) { sizes_[channel] = size; }
+
+  void begin() { undo_.clear(); }
+  void rollback() {
+    for (auto entry = undo_.rbegin(); entry != undo_.rend(); ++entry) sizes_[entry->first] = entry->second;
+    undo_.clear();
+  }
+
+  void append(sync::ChannelNo channel, sync::Arrival first_arrival, std::uint64_t bytes) {
+    Size& size = change(channel);
+    size.bytes += bytes;
+    size.bytes_unwritten += bytes;
+    if (size.bytes_unwritten >= kLogBytesUncounted || first_arrival <= size.newest) size.due = true;
+    if (first_arrival > size.newest) size.newest = first_arrival;
+  }
+  void drop(sync::ChannelNo channel, std::uint64_t bytes) {
+    Size& size = change(channel);
+    size.bytes -= bytes;
+    size.due = true;
+  }
+  void written(sync::ChannelNo channel) {
+    Size& size = change(channel);
+    size.bytes_unwritten = 0;
+    size.due = false;
+  }
+
+  [[nodiscard]] std::uint64_t bytes(sync::ChannelNo channel) const {
+    const auto found = sizes_.find(channel);
+    return found == sizes_.end() ? 0 : found->second.bytes;
+  }
+  [[nodiscard]] const std::map<sync::ChannelNo, Size>& all() const { return sizes_; }
+
+ private:
+  Size& change(sync::ChannelNo channel) {
+    Size& size = sizes_[channel];
+    undo_.emplace_back(channel, size);
+    return size;
+  }
+
+  std::map<sync::ChannelNo, Size> sizes_;
+  std::vector<std::pair<sync::ChannelNo, Size>> undo_;
+};
+
+}  // namespace hedgerow::store_sqlite

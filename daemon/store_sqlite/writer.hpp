@@ -1,0 +1,64 @@
+// Writer: the engine's Storage over the one connection that writes.
+// Thread rule: owned by the store thread. Ownership: the connection and the checkpointer outlive it.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "daemon/store_sqlite/connection.hpp"
+#include "daemon/store_sqlite/log_sizes.hpp"
+#include "sync/engine/storage.hpp"
+
+namespace hedgerow::store_sqlite {
+
+class Writer final : public sync::Storage {
+ public:
+  // `before_turn` runs outside of any transaction, where the write-ahead log can be folded in.
+  Writer(Connection& connection, std::function<Expected<void>()> before_turn);
+
+  // Counts what the channels hold. Call once, before anything else.
+  Expected<void> count_logs();
+
+  Expected<sync::StoredState> load() override;
+  Expected<void> begin() override;
+  Expected<void> commit() override;
+  void rollback() override;
+  Expected<sync::ChannelNo> define_channel(std::string_view name) override;
+  Expected<void> append(sync::ChannelNo channel, const sync::SegmentRow& row) override;
+  Expected<void> put_replica(sync::ChannelNo channel, const sync::ReplicaState& state) override;
+  Expected<void> put_clock(sync::Arrival last_arrival, const sync::Stamp& last_stamp) override;
+  Expected<std::optional<sync::WriteOrder>> cell_order(sync::ChannelNo channel, std::string_view topic) override;
+  Expected<void> put_cell(sync::ChannelNo channel, const sync::Cell& cell) override;
+  Expected<void> add_gap(sync::ChannelNo channel, const sync::Gap& gap) override;
+  Expected<std::vector<Trimmed>> trim(sync::ChannelNo channel, std::uint64_t size_bytes, std::uint64_t oldest_wall_ms,
+                                      std::size_t segments_max) override;
+  Expected<void> stage_page(sync::ChannelNo channel, std::string_view peer, std::uint64_t page_no,
+                            ByteView page) override;
+  Expected<std::optional<Bytes>> staged_page(sync::ChannelNo channel, std::string_view peer,
+                                             std::uint64_t page_no) override;
+  Expected<void> drop_staged(sync::ChannelNo channel, std::string_view peer) override;
+
+ private:
+  // REQUIRES a turn. kNotFound: no such channel.
+  Expected<void> check_turn(sync::ChannelNo channel) const;
+  Expected<void> write_sizes();
+
+  struct Statements {
+    explicit Statements(Connection& connection);
+    Statement begin, commit;
+    Statement load_node, load_clock, load_channels, load_replicas, count_log;
+    Statement find_channel, add_channel, put_size;
+    Statement append, put_replica, cell_order, put_cell;
+    Statement gap_before, extend_gap, add_gap;
+    Statement oldest, drop;
+    Statement stage, staged, drop_staged;
+  };
+
+  Connection& connection_;
+  std::function<Expected<void>()> before_turn_;
+  Statements sql_;
+  LogSizes sizes_;
+  bool in_turn_ = false;
+};
+
+}  // namespace hedgerow::store_sqlite
