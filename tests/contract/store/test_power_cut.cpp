@@ -1,0 +1,227 @@
+// Power cuts: what commit() returned for survives, whatever the disk makes of what it had not synced. G1.
+//
+// A seeded workload of turns runs on the store and on the storage in memory; the power goes at a random write, at a
+// random moment of a turn or a checkpoint. After each cut the store must hold exactly the turns that were committed, or
+// these and the one that was under way. That the test can fail is shown by the same test with the sync left out.
+#include <sqlite3.h>
+
+#include <catch2/catch_test_macros.hpp>
+#include <sstream>
+
+#include "tests/contract/store/store_fixture.hpp"
+#include "tests/support/memory_storage.hpp"
+
+namespace hedgerow::test {
+
+namespace {
+
+constexpr std::uint64_t kSession = 77;
+constexpr std::size_t kCutsASeed = 4;
+
+// What makes a disk lose what was committed.
+enum class Sync { kOn, kSynchronousOff, kLyingDisk };
+
+// Every connection that is opened while this lives, so that a test can do to one what the store never does.
+class ConnectionTap {
+ public:
+  ConnectionTap() { sqlite3_auto_extension(reinterpret_cast<void (*)()>(&ConnectionTap::opened)); }
+  ~ConnectionTap() { sqlite3_cancel_auto_extension(reinterpret_cast<void (*)()>(&ConnectionTap::opened)); }
+  ConnectionTap(const ConnectionTap&) = delete;
+  ConnectionTap& operator=(const ConnectionTap&) = delete;
+
+  static void forget() { connections().clear(); }
+  // As if the store had never asked for a sync. The writer is the first to be opened, the checkpointer the second.
+  static void leave_out_syncs() {
+    for (sqlite3* connection : connections()) {
+      REQUIRE(sqlite3_exec(connection, "PRAGMA synchronous=OFF", nullptr, nullptr, nullptr) == SQLITE_OK);
+    }
+  }
+
+ private:
+  static std::vector<sqlite3*>& connections() {
+    static std::vector<sqlite3*> all;
+    return all;
+  }
+  static int opened(sqlite3* connection, const char**, const void*) {
+    connections().push_back(connection);
+    return SQLITE_OK;
+  }
+};
+
+// The turn with this number, the same for every storage. False: the storage failed.
+bool play(sync::Storage& storage, std::uint64_t seed, std::uint64_t number) {
+  using namespace sync;
+  SeededRandom random(seed * 1'000'003 + number);
+  if (!storage.begin()) return false;
+  const auto channel = storage.define_channel(random.one_in(3) ? "b" : "a");
+  if (!channel) return false;
+  const ReplicaId replica{random.one_in(2) ? 3U : ~std::uint64_t{0}};
+  const auto count = static_cast<std::uint32_t>(1 + random.below(5));
+  const SegmentRow row{.replica = replica,
+                       .first_seq = number * 10,
+                       .count = count,
+                       .first_arrival = number * 10,
+                       .newest_wall_ms = number,
+                       .bytes = Bytes(random.below(3000), static_cast<std::uint8_t>(number))};
+  ReplicaState state{.replica = replica, .seq = number * 10 + count - 1, .head = {}, .trimmed = 0};
+  state.head.fill(static_cast<std::uint8_t>(number));
+  auto message = std::make_shared<Message>();
+  message->topic = "topic/" + std::to_string(random.below(20));
+  message->payload = Bytes(random.below(600), static_cast<std::uint8_t>(number));
+  const Cell cell{.order = {.stamp = {.wall_ms = number}, .replica = replica, .seq = number},
+                  .arrival = number * 10,
+                  .message = std::move(message)};
+  if (!storage.append(*channel, row) || !storage.put_replica(*channel, state) || !storage.put_cell(*channel, cell) ||
+      !storage.put_clock(number * 10, {.wall_ms = number})) {
+    return false;
+  }
+  if (random.one_in(4)) {
+    const auto gone = storage.trim(*channel, 20'000, 0, 8);
+    if (!gone) return false;
+    for (const auto& range : *gone) {
+      const Gap gap{.replica = range.replica, .first = range.first, .last = range.last, .reason = range.reason};
+      if (!storage.add_gap(*channel, gap)) return false;
+    }
+  }
+  return true;
+}
+
+std::string describe(sync::ReadView& view) {
+  constexpr std::size_t kAll = std::size_t{1} << 30U;
+  std::ostringstream out;
+  out << view.last_arrival().value() << '\n';
+  const auto segments = view.segments_after(0, kAll).value();
+  for (const auto& [channel, row] : segments) {
+    out << 's' << static_cast<std::uint32_t>(channel) << ' ' << static_cast<std::uint64_t>(row.replica) << ' '
+        << row.first_seq << ' ' << row.count << ' ' << row.first_arrival << ' ' << to_hex(row.bytes) << '\n';
+  }
+  for (std::uint32_t number = 1; number <= 2; ++number) {
+    const auto replicas = view.replicas(sync::ChannelNo{number}).value();
+    for (const auto& replica : replicas) {
+      out << 'r' << static_cast<std::uint64_t>(replica.replica) << ' ' << replica.seq << ' ' << to_hex(replica.head)
+          << '\n';
+    }
+    const auto cells = view.cells(sync::ChannelNo{number}, "", "", kAll).value();
+    for (const auto& cell : cells) {
+      out << 'c' << cell.message->topic << ' ' << cell.order.seq << ' ' << to_hex(cell.message->payload) << '\n';
+    }
+    const auto gaps = view.gaps(sync::ChannelNo{number}).value();
+    std::uint64_t ops = 0;
+    for (const auto& gap : gaps) ops += gap.last - gap.first + 1;
+    out << 'g' << ops << '\n';
+  }
+  return out.str();
+}
+
+std::string expected_after(std::uint64_t seed, std::uint64_t turns) {
+  MemoryStorage model(sync::ReplicaId{1});
+  for (std::uint64_t number = 1; number <= turns; ++number) {
+    REQUIRE(play(model, seed, number));
+    REQUIRE(model.commit());
+  }
+  return describe(*model.open_view().value());
+}
+
+// One database, cut off a few times.
+class Life {
+ public:
+  Life(std::uint64_t seed, Sync sync) : seed_(seed), sync_(sync), random_(seed) {
+    store_.random = SeededRandom(seed + 1);
+    set_up();
+  }
+
+  // False: something that was committed is gone.
+  bool survives() {
+    for (std::size_t cut = 0; cut < kCutsASeed; ++cut) {
+      run_until_the_cut();
+      store_.lose_power();
+      ConnectionTap::forget();
+      if (!store_.try_open() || store_.database->report().fresh) return false;
+      if (!holds_what_was_committed()) return false;
+      set_up();
+    }
+    return true;
+  }
+
+ private:
+  void set_up() const {
+    switch (sync_) {
+      case Sync::kOn: return;
+      case Sync::kSynchronousOff: ConnectionTap::leave_out_syncs(); return;
+      case Sync::kLyingDisk: const_cast<CrashVfs&>(store_.disk).set_lying(true); return;
+    }
+  }
+
+  void run_until_the_cut() {
+    store_.disk.power_cut_in(random_.below(400));
+    while (!store_.disk.is_dead()) {
+      if (random_.one_in(12)) static_cast<void>(store_.database->checkpoint());
+      if (!turn()) return;
+      ++committed_;
+    }
+  }
+
+  bool turn() {
+    if (!play(store_.storage(), seed_, committed_ + 1)) return false;
+    const node::StoredSession session{
+        .id = kSession, .owner = "", .client_id = "c", .position = committed_ + 1, .subscriptions = {}};
+    if (!store_.sessions().put_session(session)) return false;
+    return store_.storage().commit().has_value();
+  }
+
+  bool holds_what_was_committed() {
+    const auto view = store_.views().open_view();
+    const auto sessions = store_.sessions().load_sessions();
+    if (!view || !sessions) return false;
+    const std::uint64_t turns = (*view)->last_arrival().value() / 10;
+    if (turns != committed_ && turns != committed_ + 1) return false;
+    committed_ = turns;
+    if (description(**view) != expected_after(seed_, turns)) return false;
+    return turns == 0 ? sessions->empty() : sessions->size() == 1 && sessions->front().position == turns;
+  }
+
+  // A file that lost a sync may also be corrupt.
+  static std::string description(sync::ReadView& view) {
+    try {
+      return describe(view);
+    } catch (const tl::bad_expected_access<Error>& unreadable) {
+      return unreadable.error().what;
+    }
+  }
+
+  const std::uint64_t seed_;
+  const Sync sync_;
+  SeededRandom random_;
+  StoreFixture store_;
+  std::uint64_t committed_ = 0;
+};
+
+// How many of the seeds lost something.
+std::size_t losses(std::size_t seeds, Sync sync) {
+  const ConnectionTap tap;
+  const std::uint64_t first = pick_seed("power cuts");
+  std::size_t lost = 0;
+  for (std::size_t i = 0; i < seeds; ++i) {
+    ConnectionTap::forget();
+    const std::uint64_t seed = first + i;
+    if (Life(seed, sync).survives()) continue;
+    ++lost;
+    if (sync == Sync::kOn) UNSCOPED_INFO("lost with HEDGEROW_TEST_SEED=" << seed);
+  }
+  ConnectionTap::forget();
+  return lost;
+}
+
+}  // namespace
+
+TEST_CASE("what was committed survives 400 power cuts", "[store][G1]") { CHECK(losses(100, Sync::kOn) == 0); }
+
+TEST_CASE("the test of power cuts fails when synchronous is OFF", "[store][G1]") {
+  CHECK(losses(20, Sync::kSynchronousOff) > 0);
+}
+
+TEST_CASE("the test of power cuts fails on a disk that lies about its syncs", "[store][G1]") {
+  CHECK(losses(20, Sync::kLyingDisk) > 0);
+}
+
+}  // namespace hedgerow::test
