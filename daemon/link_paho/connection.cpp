@@ -25,11 +25,11 @@ mqtt::create_options create_options(const std::string& uri, const std::string& c
       .finalize();
 }
 
-// Paho ends its threads with its last client, which takes up to a second, and starts them with the next. One client
-// that never connects keeps them; it is never freed.
-void keep_paho_running() {
-  static const auto* const anchor = new mqtt::async_client(create_options("mqtts://127.0.0.1:1", "hedgerow-anchor"));
-  static_cast<void>(anchor);
+// Paho ends its threads with its last client, which takes up to a second, and starts them with the next. One client that
+// never connects keeps them; it is never freed.
+mqtt::async_client& anchor() {
+  static auto* const instance = new mqtt::async_client(create_options("mqtts://127.0.0.1:1", "hedgerow-anchor"));
+  return *instance;
 }
 
 std::string token_text(const mqtt::token& token) {
@@ -53,7 +53,7 @@ class Connection::Impl final : private mqtt::callback {
         subscribe_listener_(*this),
         publish_listener_(*this) {
     try {
-      keep_paho_running();
+      anchor_ = &anchor();
       client_ = std::make_unique<mqtt::async_client>(create_options("mqtts://" + address, settings.client_id));
       client_->set_callback(*this);
       client_->set_disconnected_handler([this](const mqtt::properties&, mqtt::ReasonCode reason) {
@@ -137,6 +137,7 @@ class Connection::Impl final : private mqtt::callback {
   const std::string filter_;
   ConnectionEvents& events_;
   security::PahoTls tls_;
+  mqtt::async_client* anchor_ = nullptr;
   Listener<&Impl::connected, &Impl::connect_failed> connect_listener_;
   Listener<&Impl::subscribed, &Impl::subscribe_failed> subscribe_listener_;
   Listener<&Impl::left, &Impl::left> publish_listener_;
