@@ -41,7 +41,7 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps) {
   const bool keeps_all = random.one_in(3);
   out.keep_bytes = keeps_all ? std::uint64_t{1} << 30U : 1000 + random.below(20'000);
   out.trim_per_mille = keeps_all ? 0 : 1 + static_cast<unsigned>(random.below(200));
-  out.payload_bytes_max = random.one_in(4) ? 60'000 : 1 + random.below(300);
+  out.payload_bytes_max = random.one_in(4) ? 20'000 : 1 + random.below(300);
   return out;
 }
 

@@ -96,13 +96,17 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
     const ChannelState* channel = find_channel(node, segment.channel);
     if (channel == nullptr) violated("G2", node, "a segment of an unknown channel");
     const ReplicaKey key{channel->name, segment.segment->replica};
+    sync::Stamp& newest = newest_[node.index];
     for (std::size_t i = 0; i < segment.ops.size(); ++i) {
       const Seq seq = segment.segment->first_seq + i;
+      const Op& op = segment.ops[i];
       if (key.second == node.replica) {
-        author(node, key, seq, segment.ops[i]);
+        author(node, key, seq, op);
+        if (op.stamp <= newest) violated("G10", node, name_of(key, seq) + " is not stamped after what was seen");
       } else {
-        compare(node, key, seq, segment.ops[i]);
+        compare(node, key, seq, op);
       }
+      newest = std::max(newest, op.stamp);
     }
   }
   const auto view = view_of(node);
@@ -111,6 +115,7 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
     for (const ReplicaState& state : channel.replicas) {
       Seq& before = frontiers_[{node.index, channel.name, state.replica}];
       if (state.seq < before) violated("G2", node, "a frontier went back in " + channel.name);
+      see(node, {channel.name, state.replica}, before, state.seq);
       before = state.seq;
       Seq& trimmed = trims_[{node.index, channel.name, state.replica}];
       trims_moved = trims_moved || state.trimmed > trimmed;
@@ -129,6 +134,15 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
   }
   merges_ += committed.merged.size();
   for (const sync::ChannelNo number : committed.merged) check_cells(node, *find_channel(node, number), *view);
+}
+
+// What came by a merge is seen too.
+void Oracle::see(const Subject& node, const ReplicaKey& key, Seq after, Seq last) {
+  const Chain& chain = chains_[key];
+  if (last > chain.size()) violated("G5", node, name_of(key, last) + " is counted, but nobody wrote it");
+  sync::Stamp& newest = newest_[node.index];
+  for (Seq seq = after + 1; seq <= last; ++seq)
+    newest = std::max(newest, chain[static_cast<std::size_t>(seq - 1)].stamp);
 }
 
 void Oracle::on_acknowledged(const Subject& node, const std::string& channel, Seq seq) {

@@ -9,6 +9,7 @@
 //   G4  a cell never goes back to an older write
 //   G5  one name, one op; nothing is anywhere before it is durable with its author
 //   G6  every missing record is in a listed gap
+//   G10 a write is stamped after everything that its node had seen
 //
 // Thread rule: one simulation, one thread.
 #pragma once
@@ -73,6 +74,7 @@ class Oracle {
 
   void author(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op);
   void compare(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op) const;
+  void see(const Subject& node, const ReplicaKey& key, sync::Seq after, sync::Seq last);
   void check_cell(const Subject& node, const std::string& channel, const sync::Cell& cell);
   void check_log(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
   void check_cells(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
@@ -83,7 +85,8 @@ class Oracle {
   std::map<std::tuple<std::size_t, std::string, std::string>, sync::WriteOrder> cell_orders_;
   std::map<std::tuple<std::size_t, std::string, sync::ReplicaId>, sync::Seq> frontiers_;
   std::map<std::tuple<std::size_t, std::string, sync::ReplicaId>, sync::Seq> trims_;
-  std::set<OpKey> trimmed_;  // by keep, on some node
+  std::set<OpKey> trimmed_;                    // by keep, on some node
+  std::map<std::size_t, sync::Stamp> newest_;  // stamp that the node has committed
   std::set<std::tuple<std::size_t, std::uint64_t, std::uint64_t>> live_;
   std::uint64_t ops_ = 0;
   std::uint64_t acknowledged_ = 0;

@@ -91,7 +91,10 @@ class Simulation {
       const bool deletes = what == 1;
       if (!deletes) {
         message.payload.resize(1 + random_.below(options_.payload_bytes_max));
-        for (std::uint8_t& byte : message.payload) byte = static_cast<std::uint8_t>(random_.next());
+        for (std::uint64_t bits = random_.next(); std::uint8_t & byte : message.payload) {
+          byte = static_cast<std::uint8_t>(bits);
+          bits = (bits >> 8U) | (bits << 56U);
+        }
       }
       auto shared = std::make_shared<const sync::Message>(std::move(message));
       if (random_.one_in(10)) {
