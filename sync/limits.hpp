@@ -17,6 +17,10 @@ inline constexpr std::size_t kPayloadBytesMax = std::size_t{1} << 20U;
 // bits.
 inline constexpr std::uint64_t kStampWallMsMax = 253'402'300'799'999;
 
+// Sequence and arrival numbers end here, so that they and their sums fit signed 64-bit integers, as databases have
+// them.
+inline constexpr std::uint64_t kSeqMax = std::uint64_t{1} << 62U;
+
 // One segment. A builder closes it at the soft bound; the hard bound leaves room for one op of the greatest size.
 inline constexpr std::size_t kSegmentOpsMax = 4096;
 inline constexpr std::size_t kSegmentBytesSoft = std::size_t{256} << 10U;

@@ -159,9 +159,9 @@ Expected<bool> Engine::trim(const WallTime& now) {
       if (!gone) return tl::make_unexpected(std::move(gone.error()));
       if (auto noted = note_trimmed(index, *gone); !noted) return tl::make_unexpected(std::move(noted.error()));
       left -= std::min(left, gone->size());
-      if (left == 0) return true;
     }
     trim_next_ = index + 1;
+    if (left == 0) return true;
   }
   return false;
 }

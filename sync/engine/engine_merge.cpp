@@ -25,7 +25,7 @@ Expected<void> check_frontier(const std::vector<ReplicaState>& frontier) {
   if (frontier.size() > kReplicasPerChannelMax) return contradiction("its frontier counts too many replicas");
   if (!is_ordered_by_replica(frontier)) return contradiction("its frontier is out of order");
   for (const ReplicaState& state : frontier) {
-    if (state.replica == ReplicaId{} || state.seq == 0 || state.trimmed > state.seq) {
+    if (state.replica == ReplicaId{} || state.seq == 0 || state.seq > kSeqMax || state.trimmed > state.seq) {
       return contradiction("its frontier is impossible at " + name_of(state.replica, state.seq));
     }
   }

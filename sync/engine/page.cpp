@@ -26,7 +26,7 @@ Expected<Cell> read_cell(Reader& in, std::string& topic) {
   Cell cell;
   cell.qos = op.kind.qos;
   cell.order.replica = ReplicaId{in.u64()};
-  cell.order.seq = in.varint();
+  cell.order.seq = in.varint_up_to(kSeqMax);
   op.stamp.wall_ms = in.varint_up_to(kStampWallMsMax);
   op.stamp.counter = static_cast<std::uint16_t>(in.varint_up_to(std::numeric_limits<std::uint16_t>::max()));
   op.stamp.quality = quality_of_flags(flags);

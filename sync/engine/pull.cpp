@@ -61,7 +61,7 @@ Expected<Token> decode_token(ByteView bytes) {
   const std::uint8_t phase = in.u8();
   token.in_log = phase == 2;
   if (token.in_log) {
-    token.arrival = in.varint();
+    token.arrival = in.varint_up_to(kSeqMax);
   } else {
     token.topic = as_text(in.sized(kTopicBytesMax));
   }
@@ -243,12 +243,13 @@ Expected<Answer::Walk> Answer::walk_log(Token& token, PageBuilder& page) {
 Expected<Answer::Walk> Answer::add_row(const SegmentRow& row, Token& token, PageBuilder& page) {
   const Seq last = row.first_seq + row.count - 1;
   const Arrival last_arrival = row.first_arrival + row.count - 1;
-  const Arrival from = std::max(row.first_arrival, token.arrival + 1);
-  const Seq first = std::max(row.first_seq + (from - row.first_arrival), seq_in(theirs_, row.replica) + 1);
-  if (first > last) {
+  const Seq held = seq_in(theirs_, row.replica);
+  if (held >= last) {
     token.arrival = last_arrival;
     return Walk::kEnd;
   }
+  const Arrival from = std::max(row.first_arrival, token.arrival + 1);
+  const Seq first = std::max(row.first_seq + (from - row.first_arrival), held + 1);
   const std::size_t used = page.size_bytes() + PageBuilder::kSegmentOverheadMax;
   if (first == row.first_seq && used + row.bytes.size() <= window_) {
     page.add(row.bytes);

@@ -105,8 +105,7 @@ Expected<SegmentHeader> read_header(Reader& in, std::size_t size) {
   if (in.ok() && header.replica == ReplicaId{}) return corrupt("replica 0");
   header.first_seq = in.varint();
   header.count = static_cast<std::uint32_t>(in.varint_up_to(kSegmentOpsMax));
-  if (in.ok() && (header.first_seq == 0 || header.count == 0 ||
-                  header.first_seq > std::numeric_limits<Seq>::max() - header.count)) {
+  if (in.ok() && (header.first_seq == 0 || header.count == 0 || header.first_seq > kSeqMax - header.count)) {
     return corrupt("sequence numbers " + std::to_string(header.first_seq) + " and " + std::to_string(header.count) +
                    " more");
   }

@@ -1,7 +1,8 @@
 // The segment: consecutive ops of one replica in one channel, as stored in one row and as sent to peers. DESIGN 2.
 //
 //   segment    = version:u8=1 replica:u64 first_seq:varint count:varint predecessor:32 publishers op{count}
-//                  replica not 0; first_seq from 1; count from 1; predecessor: chain hash of op first_seq - 1
+//                  replica not 0; first_seq and count from 1, their sum up to kSeqMax; predecessor: chain hash of op
+//                  first_seq - 1
 //   publishers = n:varint publisher:u64{n}
 //                  n from 1, at most count
 //   op         = flags:u8 time [publisher] topic [properties] [expiry] payload

@@ -2,6 +2,7 @@
 
 #include "sync/engine/page.hpp"
 #include "sync/log/segment.hpp"
+#include "tests/support/seeded_random.hpp"
 #include "tests/unit/sync/sync_node.hpp"
 
 namespace hedgerow::test {
@@ -466,6 +467,46 @@ TEST_CASE("a page's cells come back as they were", "[sync][pull]") {
   CHECK(back.message->expiry_s == 0U);
   CHECK(std::get<Cell>(items.next().value().value()).message->topic == "a/bc");
   CHECK_FALSE(items.next().value());
+}
+
+TEST_CASE("mutated pages are refused or staged, and count for nothing", "[sync][pull][G6]") {
+  SeededRandom random(pick_seed("mutated pages"));
+  SyncNode a(1, kShort);
+  for (int i = 0; i < 8; ++i) a.write("cell/" + std::to_string(i), "v", kRetained);
+  a.trim_all();
+  write_many(a, 8);
+  const Bytes good = std::get<SnapshotPage>(ask(a, {.frontier = {}, .token = {}, .window_bytes = kWide})).page;
+  SyncNode b(2);
+  int staged = 0;
+  for (int round = 0; round < 3000; ++round) {
+    Bytes bytes = good;
+    for (std::size_t edits = 1 + random.below(3); edits > 0; --edits) {
+      bytes[random.below(bytes.size())] = static_cast<std::uint8_t>(random.next());
+    }
+    if (random.one_in(4)) bytes.resize(random.below(bytes.size()));
+    b.turn([&](Engine& to) {
+      if (!to.stage(b.c, kPeer, 0, bytes)) return;
+      ++staged;
+      REQUIRE(to.drop_staged(b.c, kPeer));
+    });
+  }
+  CHECK(staged > 0);
+  CHECK(b.seq(1) == 0);
+}
+
+TEST_CASE("mutated tokens are refused or answered", "[sync][pull][G6]") {
+  SeededRandom random(pick_seed("mutated tokens"));
+  SyncNode a(1, kShort);
+  for (int i = 0; i < 20; ++i) a.write("cell/" + std::to_string(i), std::string(100, 'x'), kRetained);
+  a.trim_all();
+  const Bytes good = std::get<SnapshotPage>(ask(a, {.frontier = {}, .token = {}, .window_bytes = 500})).next_token;
+  for (int round = 0; round < 5000; ++round) {
+    Bytes token = good;
+    token[random.below(token.size())] = static_cast<std::uint8_t>(random.next());
+    if (random.one_in(4)) token.resize(1 + random.below(token.size()));
+    const auto answer = a.answer({.frontier = {}, .token = token, .window_bytes = 500});
+    if (!answer) CHECK(answer.error().category == Category::kInvalidInput);
+  }
 }
 
 }  // namespace

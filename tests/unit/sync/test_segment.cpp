@@ -312,6 +312,12 @@ TEST_CASE("a stamp beyond the year 9999 is refused", "[sync][G10]") {
   CHECK_FALSE(decode_segment(encode({op(kStampWallMsMax, "t", ""), op(kStampWallMsMax + 1, "t", "")})));
 }
 
+TEST_CASE("sequence numbers beyond the bound are refused", "[sync][G6]") {
+  CHECK(decode_segment(encode({op(1, "t", "")}, kSeqMax - 1)));
+  CHECK_FALSE(decode_segment(encode({op(1, "t", "")}, kSeqMax)));
+  CHECK_FALSE(decode_segment(encode({op(1, "t", "")}, ~Seq{0})));
+}
+
 TEST_CASE("mutated segments are refused or decode to what encodes again", "[sync][G6]") {
   test::SeededRandom random(test::pick_seed("mutated segments"));
   std::vector<Op> ops = three_ops();
