@@ -2,6 +2,7 @@
 
 #include <mqtt/async_client.h>
 
+#include <atomic>
 #include <cstdint>
 #include <utility>
 
@@ -97,7 +98,9 @@ class Connection::Impl final : private mqtt::callback {
     Impl& owner_;
   };
 
+  // Paho C++ reports a connect twice: by the command's callback and by the connection's.
   void connected(const mqtt::token& /*token*/) {
+    if (connected_.test_and_set()) return;
     try {
       client_->subscribe(filter_, /*qos=*/0, nullptr, subscribe_listener_);
     } catch (const std::exception& error) {
@@ -138,6 +141,7 @@ class Connection::Impl final : private mqtt::callback {
   ConnectionEvents& events_;
   security::PahoTls tls_;
   mqtt::async_client* anchor_ = nullptr;
+  std::atomic_flag connected_;
   Listener<&Impl::connected, &Impl::connect_failed> connect_listener_;
   Listener<&Impl::subscribed, &Impl::subscribe_failed> subscribe_listener_;
   Listener<&Impl::left, &Impl::left> publish_listener_;
