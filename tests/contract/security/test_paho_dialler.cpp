@@ -2,7 +2,9 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "daemon/link_paho/paho_dialler.hpp"
@@ -134,6 +136,17 @@ TEST_CASE_METHOD(Mesh, "a link comes up on the loop thread and knows its peer", 
   CHECK(recorder.thread == std::this_thread::get_id());
   CHECK(recorder.peers.front() == PeerIdentity{.mesh = "orchard", .node = "barn", .role = Role::kNode});
   CHECK(recorder.reasons.empty());
+}
+
+TEST_CASE_METHOD(Mesh, "a link comes up once, and what it carries comes once", "[link]") {
+  const auto mosquitto = broker();
+  const auto dialler = dial(house);
+  REQUIRE(loop.run_until([&] { return recorder.up; }));
+  CHECK(dialler->send(kEcho, message(1, 10)));
+  CHECK(dialler->send(kEcho, message(2, 10)));
+  REQUIRE(loop.run_until([&] { return recorder.messages.size() == 2; }));
+  CHECK(recorder.messages == std::vector{message(1, 10), message(2, 10)});
+  CHECK(recorder.peers.size() == 1);
 }
 
 TEST_CASE_METHOD(Mesh, "1,000 messages, 20 of them of 1 MB, arrive intact and in order both ways", "[link]") {

@@ -215,18 +215,6 @@ TEST_CASE("a role that is not served is refused, and served where it is accepted
   CHECK(accepted.server.channel->peer()->role == Role::kMonitor);
 }
 
-TEST_CASE("a client that speaks TLS 1.2 at most is refused where 1.3 is the minimum", "[tls][G7]") {
-  // A ClientHello made by hand: version 1.2, random, no session, one cipher, and no extension supported_versions.
-  Bytes hello = {0x16, 0x03, 0x03, 0x00, 0x37, 0x01, 0x00, 0x00, 0x33, 0x03, 0x03};
-  hello.resize(hello.size() + 32, 0x5A);
-  append(hello,
-         Bytes{0x00, 0x00, 0x02, 0xC0, 0x2B, 0x01, 0x00, 0x00, 0x08, 0x00, 0x0A, 0x00, 0x04, 0x00, 0x02, 0x00, 0x17});
-  End server(meshes().barn, TlsSide::kServer);
-  const auto fed = server.channel->feed(hello, server.received);
-  REQUIRE_FALSE(fed);
-  CHECK(fed.error().what == "the peer speaks no version of TLS that is allowed here");
-}
-
 TEST_CASE("bytes that are not TLS end the session", "[tls]") {
   End server(meshes().barn, TlsSide::kServer);
   const auto fed = server.channel->feed(as_bytes("GET / HTTP/1.1\r\n\r\n"), server.received);
