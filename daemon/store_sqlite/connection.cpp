@@ -43,6 +43,12 @@ Expected<std::string> Connection::value(const char* sql) {
   return *row ? std::string(query.text(0)) : std::string();
 }
 
+Expected<void> Connection::check_turn() const {
+  if (first_error_) return tl::unexpected<Error>(*first_error_);
+  Expects(sqlite3_get_autocommit(raw_) == 0);
+  return {};
+}
+
 void Connection::roll_back() {
   if (sqlite3_get_autocommit(raw_) == 0) sqlite3_exec(raw_, "ROLLBACK", nullptr, nullptr, nullptr);
 }
@@ -60,6 +66,7 @@ Statement::Statement(Connection& connection, std::string_view sql) : connection_
 }
 
 Query::~Query() {
+  if (statement_.raw_ == nullptr) return;
   sqlite3_reset(statement_.raw_);
   sqlite3_clear_bindings(statement_.raw_);
 }

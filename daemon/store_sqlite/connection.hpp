@@ -42,6 +42,8 @@ class Connection {
 
   // What the result code means; remembered as first_error(). REQUIRES: `code` is an error.
   Error error(int code);
+  // REQUIRES: a transaction was begun. Fails if an error has ended it.
+  Expected<void> check_turn() const;
   // Ends a transaction, if SQLite has not done so itself after an error.
   void roll_back();
   // The first error since clear_error(). Until then every Query fails with it: after some errors SQLite has rolled

@@ -120,7 +120,8 @@ void write_end_marker(const std::string& path, const EndMarker& marker) {
   static_cast<void>(sync_path(parent_of(path), O_DIRECTORY));
 }
 
-Expected<DataDir> DataDir::open(const std::string& dir) {
+Expected<DataDir> DataDir::open(std::string dir) {
+  while (dir.size() > 1 && dir.ends_with('/')) dir.pop_back();
   if (auto made = make_directory(dir, 0700); !made) return tl::unexpected<Error>(std::move(made.error()));
   const std::string path = dir + "/hedgerow.lock";
   Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -135,7 +136,7 @@ Expected<DataDir> DataDir::open(const std::string& dir) {
   if (::ftruncate(lock.get(), 0) != 0 || ::pwrite(lock.get(), pid.data(), pid.size(), 0) < 0) {
     return os_error(path, "cannot be written");
   }
-  return DataDir(dir, lock.release());
+  return DataDir(std::move(dir), lock.release());
 }
 
 DataDir::DataDir(DataDir&& other) noexcept : dir_(std::move(other.dir_)), lock_(std::exchange(other.lock_, -1)) {}

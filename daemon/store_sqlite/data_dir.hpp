@@ -29,7 +29,7 @@ void write_end_marker(const std::string& path, const EndMarker& marker);
 class DataDir {
  public:
   // Makes the directory, with mode 0700, where it is missing, and takes the lock.
-  static Expected<DataDir> open(const std::string& dir);
+  static Expected<DataDir> open(std::string dir);
   DataDir(DataDir&& other) noexcept;
   DataDir& operator=(DataDir&&) = delete;
   ~DataDir();

@@ -3,7 +3,8 @@
 namespace hedgerow::store_sqlite {
 
 SessionTable::SessionTable(Connection& c)
-    : load_(c, "SELECT id, owner, client_id, expiry_s, position FROM sessions ORDER BY id"),
+    : connection_(c),
+      load_(c, "SELECT id, owner, client_id, expiry_s, position FROM sessions ORDER BY id"),
       load_subscriptions_(
           c,
           "SELECT filter, options, identifier, start, retained_due FROM subscriptions WHERE session=? ORDER BY filter"),
@@ -45,6 +46,7 @@ Expected<std::vector<node::StoredSession>> SessionTable::load_sessions() {
 }
 
 Expected<void> SessionTable::put_session(const node::StoredSession& session) {
+  if (auto turn = connection_.check_turn(); !turn) return turn;
   if (auto put = Query(put_, session.id, session.owner, session.client_id, session.expiry_s, session.position).run();
       !put) {
     return put;
@@ -62,11 +64,13 @@ Expected<void> SessionTable::put_session(const node::StoredSession& session) {
 }
 
 Expected<void> SessionTable::erase_session(std::uint64_t id) {
+  if (auto turn = connection_.check_turn(); !turn) return turn;
   if (auto erased = Query(erase_subscriptions_, id).run(); !erased) return erased;
   return Query(erase_, id).run();
 }
 
 Expected<void> SessionTable::put_position(std::uint64_t id, sync::Arrival position) {
+  if (auto turn = connection_.check_turn(); !turn) return turn;
   return Query(put_position_, position, id).run();
 }
 

@@ -17,6 +17,7 @@ class SessionTable final : public node::SessionStore {
   Expected<void> put_position(std::uint64_t id, sync::Arrival position) override;
 
  private:
+  Connection& connection_;
   Statement load_;
   Statement load_subscriptions_;
   Statement put_;
