@@ -5,9 +5,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <gsl/gsl>
-#include <iterator>
 #include <new>
 
 namespace hedgerow::test {
@@ -33,7 +33,9 @@ const sqlite3_io_methods& system_methods(sqlite3_file* file) { return *system_fi
 
 Bytes read_whole(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  Bytes bytes(static_cast<std::size_t>(std::filesystem::file_size(path)));
+  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  return bytes;
 }
 
 std::uint64_t inode_of(const std::string& path) {
@@ -209,9 +211,10 @@ void CrashVfs::apply(Bytes& image, const Change& change) {
     image.resize(static_cast<std::size_t>(*change.truncate_to));
     return;
   }
+  if (change.bytes.empty()) return;
   const auto offset = static_cast<std::size_t>(change.offset);
   if (image.size() < offset + change.bytes.size()) image.resize(offset + change.bytes.size());
-  std::copy(change.bytes.begin(), change.bytes.end(), image.begin() + static_cast<std::ptrdiff_t>(offset));
+  std::memcpy(image.data() + offset, change.bytes.data(), change.bytes.size());
 }
 
 Bytes CrashVfs::survivor(const Disk& disk, SeededRandom& random) {
