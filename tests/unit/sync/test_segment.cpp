@@ -250,7 +250,7 @@ TEST_CASE("the chain does not depend on how a segment is cut", "[sync][G5]") {
   std::vector<Hash256> heads{head};
   for (std::size_t i = 0; i < ops.size(); ++i) heads.push_back(head = chain.next(head, name, 1 + i, ops[i]));
   const Segment whole = decode_segment(encode(ops)).value();
-  for (Seq first = 1; first <= 10; ++first) {
+  for (std::size_t first = 1; first <= 10; ++first) {
     const CutSegment cut = recut(chain, "default", whole, {.first = first});
     const Segment part = decode_segment(cut.bytes).value();
     CHECK(cut.last_seq == 10);
