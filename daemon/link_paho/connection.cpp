@@ -26,8 +26,8 @@ mqtt::create_options create_options(const std::string& uri, const std::string& c
       .finalize();
 }
 
-// Paho ends its threads with its last client, which takes up to a second, and starts them with the next. One client that
-// never connects keeps them; it is never freed.
+// Paho ends its threads with its last client, which takes up to a second, and starts them with the next. One client
+// that never connects keeps them; it is never freed.
 mqtt::async_client& anchor() {
   static auto* const instance = new mqtt::async_client(create_options("mqtts://127.0.0.1:1", "hedgerow-anchor"));
   return *instance;
@@ -65,7 +65,8 @@ class Connection::Impl final : private mqtt::callback {
               .clean_start(true)
               .connect_timeout(kConnectTimeout)
               .keep_alive_interval(std::chrono::duration_cast<std::chrono::seconds>(settings.keep_alive))
-              .properties({{mqtt::property::SESSION_EXPIRY_INTERVAL, 0}})
+              .properties({{mqtt::property::SESSION_EXPIRY_INTERVAL, 0},
+                           {mqtt::property::MAXIMUM_PACKET_SIZE, static_cast<std::int32_t>(kPacketBytesMax)}})
               .ssl(mqtt::ssl_options_builder().key_store(tls_.token()).finalize())
               .finalize();
       client_->connect(std::move(options), nullptr, connect_listener_);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 
+#include "security/paho_tls/paho_tls.hpp"
 #include "sync/base/time.hpp"
 #include "sync/limits.hpp"
 
@@ -21,6 +22,10 @@ inline constexpr Duration kInboundPauseMax = std::chrono::milliseconds{250};
 inline constexpr std::size_t kTopicBytesMax = 512;
 static_assert(sync::kLinkMessageBytesMax + kTopicBytesMax <= kQueuedBytesMax);
 static_assert(sync::kLinkMessageBytesMax + kTopicBytesMax <= kInboundBytesMax);
+
+// Told to the peer as Maximum Packet Size: a message, its topic, and what MQTT puts around them.
+inline constexpr std::size_t kPacketBytesMax = sync::kLinkMessageBytesMax + kTopicBytesMax + 64;
+static_assert(kPacketBytesMax <= security::kPahoPacketBytesMax);
 
 inline constexpr std::chrono::seconds kConnectTimeout{10};
 // From the start of a dial until the subscription is acknowledged.

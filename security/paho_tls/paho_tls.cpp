@@ -156,6 +156,11 @@ int SSLSocket_getch(SSL* ssl, SOCKET socket, char* character) {
 
 char* SSLSocket_getdata(SSL* ssl, SOCKET socket, std::size_t bytes, std::size_t* actual_length, int* status) {
   char* buffer = nullptr;
+  if (bytes > kPahoPacketBytesMax) {
+    session(ssl).refuse("the peer announced a packet of " + std::to_string(bytes) + " bytes, which is too large");
+    *status = kPahoError;
+    return nullptr;
+  }
   if (bytes == 0) {
     buffer = SocketBuffer_complete(socket);
   } else {

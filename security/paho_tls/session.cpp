@@ -177,6 +177,11 @@ bool PahoSession::is_writing() const {
   return !over_ && unsent() != 0;
 }
 
+void PahoSession::refuse(std::string reason) {
+  const std::lock_guard lock(mutex_);
+  fail_with(std::move(reason));
+}
+
 void PahoSession::close() {
   const std::lock_guard lock(mutex_);
   channel_->close();

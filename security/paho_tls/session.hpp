@@ -34,6 +34,9 @@ class PahoSession : public std::enable_shared_from_this<PahoSession> {
   [[nodiscard]] bool flush_waiting();
   [[nodiscard]] bool is_writing() const;
 
+  // Ends the session for a reason of ours.
+  void refuse(std::string reason);
+
   // Says close_notify as far as the socket takes it without waiting, and touches the socket no more.
   void close();
 
