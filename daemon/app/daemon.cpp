@@ -273,7 +273,7 @@ void Daemon::Parts::begin_shutdown() {
   listeners.clear();
   control.reset();
   for (auto& link : dialled) link->stop();
-  node->stop_taking();
+  node->stop_taking(net_asio::EventLoop::now());
   // What was handed to the store is committed and acknowledged; then positions are saved; then everybody is told.
   store->when_committed([this] {
     node->say_goodbye(net_asio::EventLoop::now());

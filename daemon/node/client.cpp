@@ -1,7 +1,5 @@
 #include "daemon/node/client.hpp"
 
-#include "daemon/node/limits.hpp"
-
 namespace hedgerow::node {
 
 Client::Client(std::uint64_t id, Instant now, const Arrived& arrived, Stream& stream, ClientOwner& owner,
@@ -36,8 +34,9 @@ void Client::on_closed(Instant now, const std::string& reason) {
 }
 
 void Client::flush() {
+  connection_.hold_input(must_wait());
   // What was kept while the client had to wait is handled as soon as it need not wait any more.
-  if (!held_ && connection_.held_bytes() > 0 && connection_.wants_input()) connection_.resume(now_);
+  if (connection_.held_bytes() > 0 && connection_.wants_input()) connection_.resume(now_);
   if (!connection_.output().empty()) stream_.send(connection_.output());
   if (connection_.closing() && !close_sent_) {
     close_sent_ = true;
@@ -47,14 +46,16 @@ void Client::flush() {
   update_reading();
 }
 
-void Client::hold_reading(bool held) {
+void Client::hold_reading(Instant now, bool held) {
+  now_ = now;
   held_ = held;
-  update_reading();
+  flush();
 }
 
 void Client::update_reading() {
   if (close_sent_) return;
-  const bool pause = held_ || !connection_.wants_input() || stream_.queued_bytes() > kClientQueueBytesSoft;
+  connection_.hold_input(must_wait());
+  const bool pause = !connection_.wants_input();
   if (pause == reading_paused_) return;
   reading_paused_ = pause;
   stream_.pause_reading(pause);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "daemon/mqtt/connection.hpp"
+#include "daemon/node/limits.hpp"
 #include "daemon/node/stream.hpp"
 #include "sync/link/replicator.hpp"
 
@@ -46,8 +47,8 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
 
   // Hands the gathered output to the network, and closes where the protocol says so.
   void flush();
-  // No more is read while any reason stands.
-  void hold_reading(bool held);
+  // While held nothing more is read, for a reason that is not the client's: its silence meanwhile is excused.
+  void hold_reading(Instant now, bool held);
   void on_timer(Instant now);
 
   // StreamHandler
@@ -70,6 +71,7 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   void on_puback(const mqtt::PubackReceived& puback) override { owner_.on_puback(now_, *this, puback.packet_id); }
   void on_closed(const mqtt::Closed& closed) override;
   void update_reading();
+  [[nodiscard]] bool must_wait() const { return held_ || stream_.queued_bytes() > kClientQueueBytesMax; }
 
   const std::uint64_t id_;
   const Arrived arrived_;

@@ -4,11 +4,21 @@
 #include <gsl/gsl_assert>
 #include <utility>
 
+#include "daemon/mqtt/properties.hpp"
 #include "daemon/mqtt/topic.hpp"
 #include "daemon/node/limits.hpp"
 #include "sync/log/segment.hpp"
 
 namespace hedgerow::node {
+
+namespace {
+
+// What a client's own PUBLISH was held to when it came in here.
+bool is_deliverable(const sync::Message& message) {
+  return mqtt::is_valid_topic_name(message.topic) && mqtt::are_forwardable_properties(message.properties);
+}
+
+}  // namespace
 
 Delivery::Delivery(Settings settings, StorePort& store, SessionRegistry& sessions, const ChannelTable& channels,
                    WallClock wall_clock, Counters& counters, std::function<void(Client&)> touched)
@@ -187,6 +197,11 @@ bool Delivery::offer(Session& session, const OpRef& op, const Wish& wish) {
   const sync::Message& message = *op.op.message;
   std::optional<std::uint32_t> expiry_left_s;
   if (expired(message, op.op.stamp, expiry_left_s)) return true;
+  // Another node is trusted with its data, not with our clients' parsers.
+  if (op.replica != settings_.self && !is_deliverable(message)) {
+    ++counters_.dropped;
+    return true;
+  }
   const bool retain = wish.retain_as_published && op.op.kind.cell;
   const auto qos = std::min(wish.qos, static_cast<mqtt::QoS>(op.op.kind.qos));
   if (qos == mqtt::QoS::kAtMostOnce) {
@@ -213,7 +228,8 @@ bool Delivery::offer(Session& session, const OpRef& op, const Wish& wish) {
     ++counters_.dropped;
     return true;
   }
-  ++counters_.delivered;
+  // A connection that is closing sends nothing more: what its window holds comes again on the session's next one.
+  if (outcome == mqtt::PublishOutcome::kSent) ++counters_.delivered;
   touched_(*session.client);
   return true;
 }
@@ -247,6 +263,10 @@ void Delivery::publish_live(const sync::Message& message, bool retain, std::uint
     if (session == nullptr || session->client == nullptr || !wish_.any) continue;
     send_at_most_once(*session->client, message, retain && wish_.retain_as_published, message.expiry_s, wish_);
   }
+}
+
+void Delivery::publish_foreign(const sync::Message& message, bool retain) {
+  if (is_deliverable(message)) publish_live(message, retain, /*publisher=*/0);
 }
 
 // --- behind: the log ---
@@ -361,6 +381,7 @@ bool Delivery::pump_retained(Session& session) {
 bool Delivery::offer_retained(Session& session, const RetainedRun& run, const sync::Cell& cell) {
   std::optional<std::uint32_t> expiry_left_s;
   if (expired(*cell.message, cell.order.stamp, expiry_left_s)) return true;
+  if (cell.order.replica != settings_.self && !is_deliverable(*cell.message)) return true;
   const auto qos = std::min(run.options.qos, static_cast<mqtt::QoS>(cell.qos));
   if (!has_room(session, qos)) return false;
   const std::uint16_t packet_id = qos == mqtt::QoS::kAtMostOnce ? std::uint16_t{0} : session.window.add(0);

@@ -55,6 +55,8 @@ class Delivery {
   void on_committed(sync::Committed committed);
   // A QoS 0 message: now, or never.
   void publish_live(const sync::Message& message, bool retain, std::uint64_t publisher);
+  // The same from another node.
+  void publish_foreign(const sync::Message& message, bool retain);
 
   [[nodiscard]] sync::Arrival latest() const { return latest_; }
   // Everything up to here was sent to the session, or was not for it.

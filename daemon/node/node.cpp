@@ -47,7 +47,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
               .version = settings_.version,
               .incarnation = ports_.random()},
              replicated_channels(channels_, state.channels), channels_, ports_.store, ports_.read_hasher,
-             [this](const sync::DeliverLive& live) { delivery_.publish_live(*live.message, live.retain, 0); }),
+             [this](const sync::DeliverLive& live) { delivery_.publish_foreign(*live.message, live.retain); }),
       link_topic_("hedgerow/" + settings_.mesh + "/link/"),
       next_tick_(now + kTick),
       next_trim_(now) {
@@ -60,7 +60,7 @@ std::unique_ptr<StreamHandler> Node::on_accept(Instant now, const Arrived& arriv
   if (stopping_) return nullptr;
   auto client = std::make_unique<Client>(++last_client_, now, arrived, stream, *this, settings_.connection_limits);
   clients_.emplace(client->id(), client.get());
-  if (pressed_) client->hold_reading(true);
+  if (pressed_) client->hold_reading(now, true);
   return client;
 }
 
@@ -194,8 +194,8 @@ void Node::on_drained(Instant now, Client& client) {
   flush_touched();
 }
 
-void Node::on_handled(Instant, Client& client) {
-  update_pressure();
+void Node::on_handled(Instant now, Client& client) {
+  update_pressure(now);
   touch(client);
   flush_touched();
 }
@@ -256,7 +256,7 @@ void Node::on_turn(Instant now, TurnResult turn) {
     if (auto waiting = waiting_.extract(token)) waiting.mapped()(/*stored=*/true);
   }
   if (turn.trim_again) ports_.store.submit(TrimIntent{});
-  update_pressure();
+  update_pressure(now);
   flush_touched();
 }
 
@@ -309,17 +309,17 @@ void Node::on_timer(Instant now) {
       next_trim_ = now + kTrimInterval;
       ports_.store.submit(TrimIntent{});
     }
-    update_pressure();
+    update_pressure(now);
   }
   flush_touched();
 }
 
 // --- the end ---
 
-void Node::stop_taking() {
+void Node::stop_taking(Instant now) {
   stopping_ = true;
   flush_cells();
-  for (const auto& [id, client] : clients_) client->hold_reading(true);
+  for (const auto& [id, client] : clients_) client->hold_reading(now, true);
 }
 
 void Node::say_goodbye(Instant now) {
@@ -355,15 +355,14 @@ void Node::flush_touched() {
   touched_.clear();
 }
 
-void Node::update_pressure() {
+void Node::update_pressure(Instant now) {
   const std::size_t pending = ports_.store.pending_bytes();
   const bool pressed = pressed_ ? pending > kStorePendingBytesMax / 2 : pending > kStorePendingBytesMax;
   if (pressed == pressed_ || stopping_) return;
   pressed_ = pressed;
   for (const auto& [id, client] : clients_) {
     if (client->link) continue;  // links have their own windows
-    client->hold_reading(pressed);
-    if (!pressed) touch(*client);
+    client->hold_reading(now, pressed);
   }
 }
 

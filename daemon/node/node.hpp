@@ -63,7 +63,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void publish_own(std::string_view leaf, std::string_view payload);
 
   // New connections and publishes are turned away; what was accepted is finished. Then say_goodbye().
-  void stop_taking();
+  void stop_taking(Instant now);
   // Acknowledgements have left: saves positions, and tells the clients that the server shuts down.
   void say_goodbye(Instant now);
 
@@ -112,7 +112,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   [[nodiscard]] Client* find_client(std::uint64_t id);
   void touch(Client& client);
   void flush_touched();
-  void update_pressure();
+  void update_pressure(Instant now);
 
   NodeSettings settings_;
   NodePorts ports_;
