@@ -42,6 +42,7 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps) {
   out.keep_bytes = keeps_all ? std::uint64_t{1} << 30U : 1000 + random.below(20'000);
   out.trim_per_mille = keeps_all ? 0 : 1 + static_cast<unsigned>(random.below(200));
   out.payload_bytes_max = random.one_in(4) ? 20'000 : 1 + random.below(300);
+  out.answer_bytes_max = random.one_in(2) ? std::size_t{256} << 10U : 100 + random.below(4000);
   return out;
 }
 
@@ -69,6 +70,7 @@ std::string describe(const Options& options) {
   add("disk full", options.faults.disk_full_per_mille);
   add("trim", options.trim_per_mille);
   out += " (per mille), skew " + ms(options.skew_max);
+  out += ", answers of " + std::to_string(options.answer_bytes_max) + " B";
   if (options.network.both_dial) out += ", both sides dial";
   return out;
 }

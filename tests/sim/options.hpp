@@ -48,6 +48,7 @@ struct Options {
   std::uint64_t keep_bytes = 0;  // of each channel's log
   unsigned trim_per_mille = 0;   // per step
   std::size_t payload_bytes_max = 0;
+  std::size_t answer_bytes_max = 0;  // to one pull: small ones make snapshots of many pages
 };
 
 // Each seed turns some kinds of trouble off and draws the strength of the others, so that rare combinations come up.

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "sync/engine/digest.hpp"
+#include "sync/link/wire.hpp"
 #include "sync/log/frontier.hpp"
 #include "sync/log/segment.hpp"
 #include "tests/sim/mixing_hasher.hpp"
@@ -115,7 +116,10 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
     for (const ReplicaState& state : channel.replicas) {
       Seq& before = frontiers_[{node.index, channel.name, state.replica}];
       if (state.seq < before) violated("G2", node, "a frontier went back in " + channel.name);
-      see(node, {channel.name, state.replica}, before, state.seq);
+      const Chain& chain = chains_[{channel.name, state.replica}];
+      if (state.seq > chain.size()) {
+        violated("G5", node, name_of({channel.name, state.replica}, state.seq) + " is counted, but nobody wrote it");
+      }
       before = state.seq;
       Seq& trimmed = trims_[{node.index, channel.name, state.replica}];
       trims_moved = trims_moved || state.trimmed > trimmed;
@@ -133,16 +137,41 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
     }
   }
   merges_ += committed.merged.size();
-  for (const sync::ChannelNo number : committed.merged) check_cells(node, *find_channel(node, number), *view);
+  for (const sync::ChannelNo number : committed.merged) {
+    check_cells(node, *find_channel(node, number), *view);
+    see_merged(node, *find_channel(node, number), *view);
+  }
 }
 
-// What came by a merge is seen too.
-void Oracle::see(const Subject& node, const ReplicaKey& key, Seq after, Seq last) {
-  const Chain& chain = chains_[key];
-  if (last > chain.size()) violated("G5", node, name_of(key, last) + " is counted, but nobody wrote it");
+// What came by a merge is seen too: all that is left of it.
+void Oracle::see_merged(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
   sync::Stamp& newest = newest_[node.index];
-  for (Seq seq = after + 1; seq <= last; ++seq)
-    newest = std::max(newest, chain[static_cast<std::size_t>(seq - 1)].stamp);
+  for (const Cell& cell : must(node, view.cells(channel.number, "", "", kAll))) {
+    newest = std::max(newest, cell.order.stamp);
+  }
+  for (const ReplicaState& state : must(node, view.replicas(channel.number))) {
+    for (const sync::SegmentRow& row : must(node, view.segments(channel.number, state.replica, 1, kAll))) {
+      newest = std::max(newest, chains_[{channel.name, state.replica}][row.first_seq + row.count - 2].stamp);
+    }
+  }
+}
+
+// G5: a peer is told and shown only what is durable here.
+void Oracle::on_told(const Subject& node, ByteView bytes) {
+  const auto message = sync::wire::decode(bytes);
+  if (!message) violated("wire", node, message.error().what);
+  const auto check = [&](sync::wire::ChannelIndex index, ReplicaId replica, Seq seq) {
+    const std::string& channel = node.channels[index].name;
+    if (seq > frontiers_[{node.index, channel, replica}]) {
+      violated("G5", node, name_of({channel, replica}, seq) + " was shown to a peer before it was durable");
+    }
+  };
+  if (const auto* announcement = std::get_if<sync::wire::Announcement>(&*message)) {
+    for (const sync::FrontierEntry& mark : announcement->marks) check(announcement->channel, mark.replica, mark.seq);
+  } else if (const auto* push = std::get_if<sync::wire::Push>(&*message)) {
+    const sync::SegmentHeader header = must(node, sync::peek_segment(push->segment));
+    check(push->channel, header.replica, header.last_seq());
+  }
 }
 
 void Oracle::on_acknowledged(const Subject& node, const std::string& channel, Seq seq) {

@@ -51,6 +51,8 @@ class Oracle {
   // The node told its clients that their writes up to `seq` are safe.
   void on_acknowledged(const Subject& node, const std::string& channel, sync::Seq seq);
   void on_restart(const Subject& node);
+  // The node says this to a peer; its channels bear the engine's order.
+  void on_told(const Subject& node, ByteView message);
   void on_live(const Subject& node, std::uint64_t incarnation, std::uint64_t message);
   // Everything that one node holds.
   void check_store(const Subject& node);
@@ -74,7 +76,7 @@ class Oracle {
 
   void author(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op);
   void compare(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op) const;
-  void see(const Subject& node, const ReplicaKey& key, sync::Seq after, sync::Seq last);
+  void see_merged(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
   void check_cell(const Subject& node, const std::string& channel, const sync::Cell& cell);
   void check_log(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
   void check_cells(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);

@@ -246,7 +246,8 @@ void SimNode::answer_pull(const sync::AnswerPull& pull) {
       const auto view = storage_.open_view();
       if (!view) return tl::make_unexpected(view.error());
       MixingHasher hasher;
-      return sync::answer_pull(**view, hasher, pull.channel, name, pull.request);
+      return sync::answer_pull(**view, hasher, pull.channel, name, pull.request,
+                               {.answer_bytes_max = options_.answer_bytes_max});
     }();
     if (!answer) throw Violation("an honest question was refused at " + identity_.name + ": " + answer.error().what);
     unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 10ms),
@@ -283,7 +284,10 @@ void SimNode::publish_live(sync::MessagePtr message) {
 void SimNode::perform(std::span<const Action> actions) {
   const std::vector<Action> copied(actions.begin(), actions.end());
   for (const Action& action : copied) {
-    std::visit(Overloaded{[&](const sync::SendOnLink& send) { wires_.send(send.link, send.message); },
+    std::visit(Overloaded{[&](const sync::SendOnLink& send) {
+                            oracle_.on_told(subject(), send.message);
+                            wires_.send(send.link, send.message);
+                          },
                           [&](const sync::CloseLink& close) { wires_.close(close.link); },
                           [&](const sync::AnswerPull& pull) { answer_pull(pull); },
                           [&](const sync::DeliverLive& live) {
