@@ -8,7 +8,7 @@
 #include <cctype>
 #include <chrono>
 #include <fstream>
-#include <gsl/gsl_assert>
+#include <gsl/assert>
 #include <iterator>
 #include <span>
 

@@ -1,7 +1,7 @@
 #include "daemon/node/delivery.hpp"
 
 #include <algorithm>
-#include <gsl/gsl_assert>
+#include <gsl/assert>
 #include <utility>
 
 #include "daemon/mqtt/properties.hpp"

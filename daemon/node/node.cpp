@@ -1,7 +1,7 @@
 #include "daemon/node/node.hpp"
 
 #include <algorithm>
-#include <gsl/gsl_assert>
+#include <gsl/assert>
 #include <utility>
 
 #include "daemon/mqtt/topic.hpp"

@@ -1,7 +1,7 @@
 #include "daemon/node/recent_log.hpp"
 
 #include <algorithm>
-#include <gsl/gsl_assert>
+#include <gsl/assert>
 
 namespace hedgerow::node {
 

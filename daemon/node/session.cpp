@@ -1,7 +1,7 @@
 #include "daemon/node/session.hpp"
 
 #include <algorithm>
-#include <gsl/gsl_assert>
+#include <gsl/assert>
 
 #include "daemon/node/client.hpp"
 

@@ -1,7 +1,7 @@
 #include "daemon/node/window.hpp"
 
 #include <algorithm>
-#include <gsl/gsl_assert>
+#include <gsl/assert>
 
 namespace hedgerow::node {
 
