@@ -1,10 +1,11 @@
 // Checkpointer: folds the write-ahead log into the database file on a connection of its own, so that commits go on
 // meanwhile. DESIGN 4: checkpoints never stall an ack; the WAL is bounded.
 //
-// The log starts over, at its beginning, with the first commit that finds all of it folded in and no view open. Under
-// steady load a checkpoint beside the writer never sees the very end of the log; so once the log has reached its bound,
-// the writer itself waits for a checkpoint between two turns. What is left to fold in by then is little where
-// checkpoints were run when due.
+// The log starts over, at its beginning, with the first commit that finds all of it folded in and no view reading it.
+// Under steady load a checkpoint beside the writer never sees the very end of the log, and some view is always open. So
+// once the log has reached its bound, the writer itself folds in the rest between two turns, and waits for the views
+// that were open before; those opened meanwhile do not need the log. What is left by then is little where checkpoints
+// were run when due.
 // Thread rule: on_commit() and bound() on the store thread; run() on any thread, due() likewise.
 #pragma once
 
@@ -25,10 +26,12 @@ class Checkpointer {
   void on_commit(std::uint32_t frames);
   [[nodiscard]] bool due() const;
   Expected<void> run();
-  // Runs if the log has reached its bound.
+  // If the log has reached its bound: runs, and makes it start over.
   Expected<void> bound();
 
  private:
+  Expected<void> run(int mode);
+
   std::mutex mutex_;
   std::unique_ptr<Connection> connection_;
   const std::uint32_t frames_soft_;

@@ -18,14 +18,15 @@ namespace hedgerow::store_sqlite {
 //    2,048       11,453 B  56 us     398 B 1.8 us   276 B 0.6 us
 //    4,096       17,781 B  61 us     479 B 1.0 us   283 B 0.4 us
 //
-// What larger pages save in processor time is a third of a second for a million records.
+// What larger pages save in processor time is about half a second for a million records.
 inline constexpr int kPageBytes = 512;
 
-// The write-ahead log: from the first bound on a checkpoint is due; at the second one begin() waits for it. A view that
-// stays open keeps the log from starting over, so views must be short.
+// The write-ahead log: from the first bound on a checkpoint is due; at the second one begin() waits for it, and for the
+// views that read the log, so long at most. A view that stays open longer lets the log grow: views must be short.
 inline constexpr std::uint64_t kWalBytesSoft = std::uint64_t{1} << 20U;
 inline constexpr std::uint64_t kWalBytesMax = std::uint64_t{4} << 20U;
 static_assert(kWalBytesSoft < kWalBytesMax);
+inline constexpr int kViewPatienceMs = 250;
 
 // Page caches. Together at most 1 MiB while no more views are open than stay pooled.
 inline constexpr int kWriterCacheKib = 512;
