@@ -46,6 +46,21 @@ TEST_CASE_METHOD(StoreFixture, "a disk that fills at any byte of a turn leaves t
   CHECK(value() == "after");
 }
 
+TEST_CASE_METHOD(StoreFixture, "a disk that is full at the first start refuses, and serves when there is room",
+                 "[store][G6]") {
+  close();
+  std::filesystem::remove(file());
+  disk.set_room(2000);
+  const auto refused = try_open();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().category == Category::kLimit);
+  disk.set_room(std::nullopt);
+  open();
+  CHECK(database->report().fresh);
+  REQUIRE(put("v"));
+  CHECK(value() == "v");
+}
+
 TEST_CASE_METHOD(StoreFixture, "a turn in which a call failed cannot be committed", "[store][G1]") {
   REQUIRE(storage().begin());
   const auto channel = storage().define_channel("default").value();
