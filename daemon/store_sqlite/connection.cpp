@@ -1,7 +1,7 @@
 #include "daemon/store_sqlite/connection.hpp"
 
 #include <bit>
-#include <gsl/gsl>
+#include <gsl/assert>
 
 #include "daemon/store_sqlite/limits.hpp"
 

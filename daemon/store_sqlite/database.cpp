@@ -1,6 +1,6 @@
 #include "daemon/store_sqlite/database.hpp"
 
-#include <gsl/gsl>
+#include <gsl/assert>
 #include <utility>
 
 #include "daemon/store_sqlite/checkpointer.hpp"

@@ -1,6 +1,6 @@
 #include "daemon/store_sqlite/writer.hpp"
 
-#include <gsl/gsl>
+#include <gsl/assert>
 
 #include "daemon/store_sqlite/rows.hpp"
 

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <gsl/gsl>
+#include <gsl/assert>
 #include <new>
 
 namespace hedgerow::test {
