@@ -7,6 +7,7 @@
 
 #include "daemon/mqtt/limits.hpp"
 #include "sync/base/time.hpp"
+#include "sync/limits.hpp"
 
 namespace hedgerow::node {
 
@@ -35,8 +36,12 @@ static_assert(kReadPageBytes < kRecentBytesMax, "a page must be able to reach wh
 // Writes handed to the store thread and not committed yet. Above it, no client is read from.
 inline constexpr std::size_t kStorePendingBytesMax = 4 * 1024 * 1024;
 
+// A packet from a peer: one link message under a topic of three names.
+inline constexpr std::uint32_t kLinkPacketBytesMax = static_cast<std::uint32_t>(sync::kLinkMessageBytesMax) + 512;
 // Above this, messages for a link are dropped: the peer pulls them later.
 inline constexpr std::size_t kLinkQueueBytesMax = 8 * 1024 * 1024;
+static_assert(kLinkPacketBytesMax < kLinkQueueBytesMax, "the largest message must fit into an empty queue");
+static_assert(mqtt::kPacketBytesDefault <= sync::kPayloadBytesMax, "what a client may send, the log must hold");
 
 // Topics whose QoS 0 retained message waits to be stored, and how long it waits for a newer one.
 inline constexpr std::size_t kCellsSoonMax = 1'000;

@@ -29,6 +29,8 @@ bool is_reserved(std::string_view topic) {
          (topic.starts_with(config::kSystemTopicRoot) && topic[config::kSystemTopicRoot.size()] == '/');
 }
 
+bool is_node(const Arrived& arrived) { return arrived.identity && arrived.identity->role == security::Role::kNode; }
+
 mqtt::ReasonCode reason_of(Category category) {
   return category == Category::kLimit ? mqtt::ReasonCode::kQuotaExceeded : mqtt::ReasonCode::kUnspecifiedError;
 }
@@ -58,7 +60,9 @@ Node::~Node() = default;
 
 std::unique_ptr<StreamHandler> Node::on_accept(Instant now, const Arrived& arrived, Stream& stream) {
   if (stopping_) return nullptr;
-  auto client = std::make_unique<Client>(++last_client_, now, arrived, stream, *this, settings_.connection_limits);
+  mqtt::ConnectionLimits limits = settings_.connection_limits;
+  if (is_node(arrived)) limits.packet_bytes_max = std::max(limits.packet_bytes_max, kLinkPacketBytesMax);
+  auto client = std::make_unique<Client>(++last_client_, now, arrived, stream, *this, limits);
   clients_.emplace(client->id(), client.get());
   if (pressed_) client->hold_reading(now, true);
   return client;
@@ -114,7 +118,7 @@ void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeReques
   for (const mqtt::SubscribeEntry& entry : request.entries) {
     mqtt::ReasonCode code = entry.verdict;
     if (!mqtt::is_failure(code) && entry.filter.starts_with(link_topic_)) {
-      becomes_link = entry.filter == own_link_filter && client.arrived().identity->role == security::Role::kNode;
+      becomes_link = entry.filter == own_link_filter && is_node(client.arrived());
       code = becomes_link ? mqtt::ReasonCode::kSuccess : mqtt::ReasonCode::kNotAuthorized;
     } else if (!mqtt::is_failure(code)) {
       const bool known = session.subscriptions.contains(entry.filter);
@@ -201,9 +205,8 @@ void Node::on_handled(Instant now, Client& client) {
 }
 
 bool Node::is_link_message(const Client& client, std::string_view topic) const {
-  if (!topic.starts_with(link_topic_) || !client.arrived().identity) return false;
-  const security::PeerIdentity& peer = *client.arrived().identity;
-  return peer.role == security::Role::kNode && topic.substr(link_topic_.size()) == settings_.name + "/" + peer.node;
+  if (!topic.starts_with(link_topic_) || !is_node(client.arrived())) return false;
+  return topic.substr(link_topic_.size()) == settings_.name + "/" + client.arrived().identity->node;
 }
 
 // --- the node's own voice, and cells of QoS 0 ---

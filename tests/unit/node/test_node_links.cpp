@@ -68,3 +68,13 @@ TEST_CASE_METHOD(NodeHarness, "a broken link message closes the link, not the no
   peer.drop();
   CHECK(node->links().replicator().links().empty());
 }
+
+TEST_CASE_METHOD(NodeHarness, "a peer may send larger packets than a program", "[node][G6]") {
+  const std::string large(2 << 20, 'x');
+  TestClient peer(*this, {.client_id = "link"}, as("gw-house"));
+  peer.send(encode(PublishSent{.topic = "hedgerow/orchard/link/gw-barn/gw-house", .payload = large}));
+  CHECK_FALSE(peer.stream.closed);
+  TestClient program(*this, {.client_id = "program"});
+  program.send(encode(PublishSent{.topic = "a", .payload = large}));
+  CHECK(program.stream.closed);
+}
