@@ -36,7 +36,7 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps) {
   out.faults.clog_per_mille = chance(random, 30);
   out.faults.crash_per_mille = chance(random, 40);
   out.faults.clock_jump_per_mille = chance(random, 20);
-  out.faults.disk_full_per_mille = chance(random, 20);
+  out.faults.disk_full_per_mille = chance(random, 150);
   out.skew_max = between(random, 0, 120'000);
   const bool keeps_all = random.one_in(3);
   out.keep_bytes = keeps_all ? std::uint64_t{1} << 30U : 1000 + random.below(20'000);
