@@ -6,8 +6,8 @@
 namespace hedgerow::sim {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kSeeds = 8;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+constexpr std::uint64_t kSeeds = 10;
 #else
 constexpr std::uint64_t kSeeds = 40;
 #endif
