@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a step needs and that are missing.
 #
-#   install-packages.sh GROUP...     groups: build demo tests arm64 armhf fresh
+#   install-packages.sh GROUP...     groups: build demo bench tests arm64 armhf fresh
 #
 # Root runs apt-get; anybody else goes through sudo; without either the exact line is printed and the status is 2.
 # Nothing is done, and no right is needed, when everything is there. What counts is the command, not the package that
@@ -31,6 +31,10 @@ needs() {
       needs build
       echo 'mosquitto_pub mosquitto-clients'
       ;;
+    bench)
+      needs build
+      echo 'mosquitto mosquitto'
+      ;;
     tests)
       needs demo
       echo 'node nodejs'
@@ -52,7 +56,7 @@ needs() {
       echo 'git git'
       ;;
     *)
-      say "unknown group '$1': use build, demo, tests, arm64, armhf or fresh"
+      say "unknown group '$1': use build, demo, bench, tests, arm64, armhf or fresh"
       exit 2
       ;;
   esac
@@ -86,7 +90,7 @@ as_root() {
 }
 
 [ $# -gt 0 ] || {
-  say "name a group: build, demo, tests, arm64, armhf or fresh"
+  say "name a group: build, demo, bench, tests, arm64, armhf or fresh"
   exit 2
 }
 for group in "$@"; do needs "$group" >/dev/null; done

@@ -1,0 +1,138 @@
+// hedgerow-bench: the load client of run.sh, which says what is measured and against whom. Knows no broker by name.
+//
+// One load a call; its figures are one line of NAME=VALUE on standard output.
+#include <charconv>
+#include <cstdio>
+#include <exception>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "tests/bench/loads.hpp"
+#include "tests/bench/stream.hpp"
+
+namespace {
+
+using namespace hedgerow::bench;
+
+constexpr const char* kUsage =
+    "usage: hedgerow-bench acked --port P --clients N --window N --count N --seconds N\n"
+    "       hedgerow-bench latency --from PORT --to PORT --qos 0|1 --rate N --seconds N\n"
+    "       hedgerow-bench probe --from PORT --to PORT --qos 0|1      publish until a message comes through\n"
+    "       hedgerow-bench wait --port P                              until a broker accepts a client\n"
+    "       hedgerow-bench sync --dir DIR                             what a sync of the disk costs there\n"
+    "       hedgerow-bench reflector --seconds N                      a broker that only acknowledges and forwards\n"
+    "       hedgerow-bench free-port\n";
+
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class Arguments {
+ public:
+  Arguments(int argc, char** argv) {
+    for (int i = 2; i < argc; i += 2) {
+      if (i + 1 == argc) throw UsageError(std::string(argv[i]) + " has no value");
+      values_[argv[i]] = argv[i + 1];
+    }
+  }
+
+  [[nodiscard]] std::string text(const std::string& name) const {
+    const auto found = values_.find(name);
+    if (found == values_.end()) throw UsageError(name + " is missing");
+    return found->second;
+  }
+
+  [[nodiscard]] std::uint64_t number(const std::string& name, std::uint64_t least, std::uint64_t most) const {
+    const std::string value = text(name);
+    std::uint64_t result = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
+    if (error != std::errc{} || end != value.data() + value.size() || result < least || result > most) {
+      throw UsageError(name + " is '" + value + "': give a number from " + std::to_string(least) + " to " +
+                       std::to_string(most));
+    }
+    return result;
+  }
+
+  [[nodiscard]] std::uint16_t port(const std::string& name) const {
+    return static_cast<std::uint16_t>(number(name, 1, 65535));
+  }
+  [[nodiscard]] std::chrono::seconds seconds() const {
+    return std::chrono::seconds{static_cast<std::int64_t>(number("--seconds", 1, 600))};
+  }
+
+ private:
+  std::map<std::string, std::string> values_;
+};
+
+void acked(const Arguments& arguments) {
+  const AckedResult result = run_acked({.port = arguments.port("--port"),
+                                        .clients = arguments.number("--clients", 1, 50),
+                                        .window = arguments.number("--window", 1, 10'000),
+                                        .count = arguments.number("--count", 100, 10'000'000),
+                                        .limit = arguments.seconds()});
+  std::printf("rate=%.0f acked=%llu seconds=%.2f client_busy=%.2f\n",
+              static_cast<double>(result.acked) / result.seconds, static_cast<unsigned long long>(result.acked),
+              result.seconds, result.client_busy);
+}
+
+LatencyLoad way(const Arguments& arguments) {
+  return {.from = arguments.port("--from"),
+          .to = arguments.port("--to"),
+          .qos = static_cast<unsigned>(arguments.number("--qos", 0, 1))};
+}
+
+void latency(const Arguments& arguments) {
+  LatencyLoad load = way(arguments);
+  load.rate = arguments.number("--rate", 1, 100'000);
+  load.duration = arguments.seconds();
+  const LatencyResult result = run_latency(load);
+  if (load.qos > 0 && result.lost > 0) {
+    throw std::runtime_error(std::to_string(result.lost) + " messages of QoS 1 did not arrive within 5 s");
+  }
+  std::printf("p50_us=%.0f p99_us=%.0f max_us=%.0f sent=%llu lost=%llu duplicates=%llu\n", result.p50_us, result.p99_us,
+              result.max_us, static_cast<unsigned long long>(result.sent), static_cast<unsigned long long>(result.lost),
+              static_cast<unsigned long long>(result.duplicates));
+}
+
+void sync_time(const Arguments& arguments) {
+  const SyncResult result = measure_sync(arguments.text("--dir"));
+  std::printf("append_p50_us=%.0f append_p99_us=%.0f overwrite_p50_us=%.0f\n", result.append_p50_us,
+              result.append_p99_us, result.overwrite_p50_us);
+}
+
+void run(std::string_view verb, const Arguments& arguments) {
+  if (verb == "acked") {
+    acked(arguments);
+  } else if (verb == "latency") {
+    latency(arguments);
+  } else if (verb == "probe") {
+    std::printf("opened_ms=%lld\n", static_cast<long long>(probe(way(arguments)).count()));
+  } else if (verb == "wait") {
+    connect_client(arguments.port("--port"), fresh_client_id());
+  } else if (verb == "sync") {
+    sync_time(arguments);
+  } else if (verb == "reflector") {
+    run_reflector(arguments.seconds());
+  } else if (verb == "free-port") {
+    std::printf("%u\n", unsigned{free_port()});
+  } else {
+    throw UsageError("unknown load '" + std::string(verb) + "'");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    run(argc > 1 ? argv[1] : "", Arguments(argc, argv));
+    return 0;
+  } catch (const UsageError& error) {
+    std::fprintf(stderr, "hedgerow-bench: %s\n%s", error.what(), kUsage);
+    return 2;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "hedgerow-bench: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,63 @@
+// What hedgerow-bench measures. Each load is bounded by a count and by a time, runs in the calling thread, and throws
+// when the broker does something that would make its figures meaningless.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace hedgerow::bench {
+
+// QoS 1 publishes of 64 B, each client with `window` of them unacknowledged at any time.
+struct AckedLoad {
+  std::uint16_t port = 0;
+  std::uint64_t clients = 1;
+  std::uint64_t window = 100;
+  std::uint64_t count = 0;       // of all clients together
+  std::chrono::seconds limit{};  // ends earlier than count
+};
+struct AckedResult {
+  std::uint64_t acked = 0;
+  double seconds = 0;
+  // Share of the time that this program's thread was on a processor. Near 1: it is the client that was measured.
+  double client_busy = 0;
+};
+AckedResult run_acked(const AckedLoad& load);
+
+// Publishes of 64 B at a steady rate through one broker, received by a subscriber of that or another broker.
+struct LatencyLoad {
+  std::uint16_t from = 0;
+  std::uint16_t to = 0;
+  unsigned qos = 0;
+  std::uint64_t rate = 500;  // a second
+  std::chrono::seconds duration{};
+};
+struct LatencyResult {
+  double p50_us = 0;  // from just before the publisher's send to just after the subscriber's receive
+  double p99_us = 0;
+  double max_us = 0;
+  std::uint64_t sent = 0;
+  std::uint64_t lost = 0;  // not seen within 5 s after the last was sent
+  std::uint64_t duplicates = 0;
+};
+LatencyResult run_latency(const LatencyLoad& load);
+
+// Publishes until one message arrives, for 30 s at most. Returns how long that took.
+std::chrono::milliseconds probe(const LatencyLoad& load);
+
+// What a sync of the disk costs below a directory: one small write, then fdatasync, many times.
+struct SyncResult {
+  double append_p50_us = 0;  // the file grows
+  double append_p99_us = 0;
+  double overwrite_p50_us = 0;  // within a file of full size, as a log that is used again
+};
+SyncResult measure_sync(const std::string& directory);
+
+// A broker that does nothing but acknowledge and forward, in one thread: what it reaches is the most that this client
+// and this kernel can show. Prints "listening PORT", serves for `limit`, or until it is killed.
+void run_reflector(std::chrono::seconds limit);
+
+// A loopback port that was free just now, for a broker that cannot choose one itself.
+std::uint16_t free_port();
+
+}  // namespace hedgerow::bench

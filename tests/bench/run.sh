@@ -1,0 +1,397 @@
+#!/bin/sh
+# Measures Hedgerow and Mosquitto side by side: the same machine, the same client, in turns, and prints medians and ratios
+# next to the targets. What each figure means, and the last ones, are in daemon/docs/performance.md.
+#
+#   run.sh [--only NAME] [--rounds N]
+#
+#   acked      QoS 1 publishes acknowledged a second, 1 and 10 clients, and what a sync of this disk costs
+#   latency    publisher to subscriber on one node
+#   mesh       publisher on one node to subscriber on another, over TLS, both ways
+#   memory     resident memory: idle without and with peers, and after load
+#   size       the programs on disk
+#
+# Everything runs on the loopback interface, each measurement with brokers started for it. Data lies below
+# ${TMPDIR:-/var/tmp} and is removed; N is 3 unless given. HEDGEROW_BIN_DIR takes the programs from there instead of
+# building them. A whole run takes about 10 minutes. Exit status: 0 measured, 1 failed, 2 usage or a missing package.
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+bench=$root/tests/bench
+PATH=$PATH:/usr/sbin:/sbin
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+  status=$1
+  shift
+  say "run.sh: $*"
+  exit "$status"
+}
+
+only=
+rounds=3
+while [ $# -gt 0 ]; do
+  case $1 in
+    --only) only=${2:-} ;;
+    --rounds) rounds=${2:-} ;;
+    *) die 2 "unknown argument '$1': use --only NAME or --rounds N" ;;
+  esac
+  [ $# -ge 2 ] || die 2 "$1 needs a value"
+  shift 2
+done
+case $only in
+  '' | acked | latency | mesh | memory | size) ;;
+  *) die 2 "nothing is called '$only': use acked, latency, mesh, memory or size" ;;
+esac
+case $rounds in
+  [1-9] | 1[0-9] | 20) ;;
+  *) die 2 "--rounds is '$rounds': give a number from 1 to 20" ;;
+esac
+
+sh "$root/cross-toolchains/install-packages.sh" bench
+if [ -z "${HEDGEROW_BIN_DIR:-}" ]; then
+  sh "$root/cross-toolchains/build.sh" release hedgerowd hedgerow hedgerow-bench >&2
+  HEDGEROW_BIN_DIR=$root/build/release/bin
+fi
+bin=$(cd "$HEDGEROW_BIN_DIR" && pwd)
+mosquitto=$(command -v mosquitto)
+
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/hedgerow-bench-XXXXXX")
+results=$work/results
+: >"$results"
+running=
+
+finish() {
+  status=$?
+  trap - EXIT
+  trap '' HUP INT TERM
+  stop_all
+  if [ $status -ne 0 ]; then tail -n 20 "$work"/now/*.log >&2 2>/dev/null || true; fi
+  rm -rf "$work"
+  exit $status
+}
+trap finish EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# --- processes -----------------------------------------------------------------------------------------------------
+
+# True while that child of ours runs; an ended one that was not waited for is not running.
+alive() {
+  state=$(sed -n 's/^State:[[:space:]]*\([A-Z]\).*/\1/p' "/proc/$1/status" 2>/dev/null || true)
+  [ -n "$state" ] && [ "$state" != Z ]
+}
+
+stop() {
+  kill -TERM "$1" 2>/dev/null || true
+  tries=100
+  while alive "$1" && [ $tries -gt 0 ]; do
+    sleep 0.1
+    tries=$((tries - 1))
+  done
+  if alive "$1"; then
+    say "run.sh: process $1 did not end on SIGTERM within 10 s"
+    kill -KILL "$1" 2>/dev/null || true
+  fi
+  wait "$1" 2>/dev/null || true
+}
+
+stop_all() {
+  for pid in $running; do stop "$pid"; done
+  running=
+}
+
+# Waits until FILE has COUNT lines "listening ...": wait_listening PID FILE COUNT
+wait_listening() {
+  tries=100
+  while [ "$(grep -c '^listening ' "$2" || true)" -lt "$3" ]; do
+    alive "$1" || return 1
+    [ $tries -gt 0 ] || return 1
+    sleep 0.1
+    tries=$((tries - 1))
+  done
+}
+
+# The client never runs for longer than this, whatever a broker does.
+client() { timeout 120 "$bin/hedgerow-bench" "$@"; }
+
+# --- brokers: start_SYSTEM NAME [PEER-TLS-PORT...] sets pid, port and, with an identity, tls_port -----------------------
+# NAME's files lie below $work/now. A node has an identity, and a TLS listener, when $work/mesh has one for it.
+
+fresh_place() {
+  stop_all
+  rm -rf "$work/now"
+  mkdir "$work/now"
+}
+
+make_identities() {
+  [ ! -d "$work/mesh" ] || return 0
+  "$bin/hedgerow" --data "$work/mesh" mesh init bench >/dev/null
+  for number in 0 1 2 3 4 5 6 7 8 9 10; do
+    "$bin/hedgerow" --data "$work/mesh" node add "gw-$number" --out "$work/mesh/gw-$number" >/dev/null
+  done
+}
+
+start_hedgerow() {
+  name=$1
+  shift
+  mkdir "$work/now/$name"
+  listeners='{ "name": "local", "address": "127.0.0.1:0", "tls": false }'
+  count=1
+  if [ -d "$work/mesh/$name" ]; then
+    cp -R "$work/mesh/$name/identity" "$work/now/$name/identity"
+    listeners="$listeners, { \"name\": \"mesh\", \"address\": \"127.0.0.1:0\" }"
+    count=2
+  fi
+  peers=
+  for peer in "$@"; do peers="$peers\"127.0.0.1:$peer\", "; done
+  cat >"$work/now/$name.json" <<END
+{ "mesh": "bench", "node": "$name", "data": "$work/now/$name", "listeners": [$listeners], "peers": [$peers] }
+END
+  : >"$work/now/$name.log"
+  "$bin/hedgerowd" --config "$work/now/$name.json" >"$work/now/$name.log" 2>&1 &
+  pid=$!
+  running="$running $pid"
+  wait_listening $pid "$work/now/$name.log" $count || die 1 "hedgerowd does not serve"
+  port=$(sed -n 's/^listening local .*://p' "$work/now/$name.log")
+  tls_port=$(sed -n 's/^listening mesh .*://p' "$work/now/$name.log")
+}
+
+# What a user would run who wants no message lost while the process lives: a persistence file, no limit on queues. Its
+# default of 1,000 queued and 20 unacknowledged messages would slow it down or lose messages; TCP_NODELAY helps it.
+start_mosquitto() {
+  name=$1
+  shift
+  mkdir "$work/now/$name"
+  identity=$work/mesh/$name/identity
+  start_tries=5
+  while [ $start_tries -gt 0 ]; do
+    start_tries=$((start_tries - 1))
+    port=$(client free-port)
+    tls_port=
+    {
+      echo "user $(id -un)"
+      echo "persistence true"
+      echo "persistence_location $work/now/$name/"
+      echo "max_queued_messages 0"
+      echo "max_inflight_messages 0"
+      echo "set_tcp_nodelay true"
+      echo "listener $port 127.0.0.1"
+      echo "allow_anonymous true"
+      if [ -d "$identity" ]; then
+        tls_port=$(client free-port)
+        echo "listener $tls_port 127.0.0.1"
+        echo "cafile $identity/authority.crt"
+        echo "certfile $identity/node.crt"
+        echo "keyfile $identity/node.key"
+        echo "require_certificate true"
+      fi
+      for peer in "$@"; do
+        echo "connection $name-to-$peer"
+        echo "address 127.0.0.1:$peer"
+        echo "topic # both 1"
+        echo "bridge_cafile $identity/authority.crt"
+        echo "bridge_certfile $identity/node.crt"
+        echo "bridge_keyfile $identity/node.key"
+        # The certificate names the board, and the address here is a number: only that comparison is left out.
+        echo "bridge_insecure true"
+      done
+    } >"$work/now/$name.conf"
+    "$mosquitto" -c "$work/now/$name.conf" >"$work/now/$name.log" 2>&1 &
+    pid=$!
+    # It cannot choose a free port itself; another program may have taken the one that was free.
+    sleep 0.3
+    if alive "$pid"; then break; fi
+    wait "$pid" || true
+  done
+  alive "$pid" || die 1 "mosquitto does not serve"
+  running="$running $pid"
+  client wait --port "$port"
+}
+
+start_reflector() {
+  : >"$work/now/$1.log"
+  client reflector --seconds 100 >"$work/now/$1.log" 2>&1 &
+  pid=$!
+  running="$running $pid"
+  wait_listening $pid "$work/now/$1.log" 1 || die 1 "the reflector does not serve"
+  port=$(sed -n 's/^listening //p' "$work/now/$1.log")
+}
+
+# Two nodes with a link: sets their ports dialler and dialled, and dialler_pid.
+start_pair() {
+  make_identities
+  fresh_place
+  "start_$1" gw-0
+  dialled=$port
+  "start_$1" gw-1 "$tls_port"
+  dialler=$port
+  dialler_pid=$pid
+  client probe --from "$dialler" --to "$dialled" --qos 1 >/dev/null
+}
+
+# --- figures -------------------------------------------------------------------------------------------------------
+
+record() { echo "$1 $2 $3" >>"$results"; }
+
+# value NAME: that figure of the line in $line
+value() { printf '%s\n' "$line" | tr ' ' '\n' | sed -n "s/^$1=//p"; }
+
+# Runs the client and shows its line: run_client SYSTEM WHAT ARGUMENT...
+run_client() {
+  shown="$1 $2"
+  shift 2
+  line=$(client "$@") || die 1 "$shown failed"
+  say "  round $round  $(printf '%-32s' "$shown") $line"
+}
+
+# Processor time of a process so far, in clock ticks.
+ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
+
+# KiB of Rss or Pss: memory_kib PID KIND
+memory_kib() { sed -n "s/^$2:[[:space:]]*\([0-9]*\) kB/\1/p" "/proc/$1/smaps_rollup"; }
+
+record_memory() {
+  for kind in Rss Pss; do record "${kind}_$3" "$1" "$(memory_kib "$2" $kind)"; done
+  say "  round $round  $(printf '%-32s' "$1 memory, $3") Rss=$(memory_kib "$2" Rss) Pss=$(memory_kib "$2" Pss) KiB"
+}
+
+acked_once() {
+  for clients in 1 10; do
+    fresh_place
+    "start_$1" gw
+    before=$(ticks "$pid")
+    run_client "$1" "acked, $clients clients" acked --port "$port" --clients $clients --window 100 --count 200000 --seconds 10
+    record "acked_$clients" "$1" "$(value rate)"
+    spent=$(($(ticks "$pid") - before))
+    record "cpu_$clients" "$1" "$(awk "BEGIN { print $spent * 1e6 / $(getconf CLK_TCK) / $(value acked) }")"
+  done
+}
+
+# latency_figures SYSTEM NAME FROM TO QOS
+latency_figures() {
+  run_client "$1" "$2" latency --from "$3" --to "$4" --qos "$5" --rate 500 --seconds 4
+  record "$2_p50" "$1" "$(value p50_us)"
+  record "$2_p99" "$1" "$(value p99_us)"
+  record "$2_lost" "$1" "$(value lost)"
+}
+
+latency_once() {
+  for qos in 0 1; do
+    fresh_place
+    "start_$1" gw
+    latency_figures "$1" "one_qos$qos" "$port" "$port" $qos
+  done
+}
+
+mesh_once() {
+  for qos in 0 1; do
+    start_pair "$1"
+    latency_figures "$1" "out_qos$qos" "$dialler" "$dialled" $qos
+    latency_figures "$1" "in_qos$qos" "$dialled" "$dialler" $qos
+  done
+}
+
+# A few seconds after the start or the load, so that what a program gives back by itself has been given back.
+memory_once() {
+  rm -rf "$work/mesh"
+  fresh_place
+  "start_$1" gw
+  sleep 2
+  record_memory "$1" "$pid" alone
+  run_client "$1" "load for memory" acked --port "$port" --clients 10 --window 100 --count 200000 --seconds 10
+  sleep 3
+  record_memory "$1" "$pid" loaded
+  start_pair "$1"
+  sleep 2
+  record_memory "$1" "$dialler_pid" one_peer
+  fresh_place
+  peer_ports=
+  peer_locals=
+  for number in 1 2 3 4 5 6 7 8 9 10; do
+    "start_$1" "gw-$number"
+    peer_ports="$peer_ports $tls_port"
+    peer_locals="$peer_locals $port"
+  done
+  # shellcheck disable=SC2086 # ports are words
+  "start_$1" gw-0 $peer_ports
+  for peer in $peer_locals; do client probe --from "$port" --to "$peer" --qos 1 >/dev/null; done
+  sleep 2
+  record_memory "$1" "$pid" ten_peers
+}
+
+# Calls acked_once, latency_once, mesh_once or memory_once for the systems in turns: measure NAME SYSTEM...
+measure() {
+  what=$1
+  shift
+  say "$what:"
+  round=1
+  while [ $round -le "$rounds" ]; do
+    for system in "$@"; do "${what}_once" "$system"; done
+    case $what in acked | mesh) sync_once ;; esac
+    round=$((round + 1))
+  done
+  fresh_place
+}
+
+sync_once() {
+  run_client disk "sync of this disk" sync --dir "$work"
+  for figure in append_p50_us append_p99_us overwrite_p50_us; do record "sync_$figure" disk "$(value $figure)"; done
+}
+
+stripped_bytes() {
+  strip -o "$work/stripped" "$1"
+  wc -c <"$work/stripped"
+}
+
+# The libraries that a program loads, without what belongs to libc.
+libraries() {
+  ldd "$1" | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' |
+    grep -v -E '/(libc|libm|libpthread|libdl|librt|libresolv|ld-linux[^/]*)\.so' || true
+}
+
+size_once() {
+  say "size:"
+  for pair in "hedgerow $bin/hedgerowd" "mosquitto $mosquitto"; do
+    system=${pair%% *}
+    program=${pair#* }
+    total=$(stripped_bytes "$program")
+    record program_bytes "$system" "$total"
+    for library in $(libraries "$program"); do
+      bytes=$(wc -c <"$(readlink -f "$library")")
+      say "  $system loads $library: $bytes bytes"
+      total=$((total + bytes))
+    done
+    record all_bytes "$system" "$total"
+    say "  $system: program $(stripped_bytes "$program"), with libraries other than libc $total bytes"
+  done
+}
+
+# --- the run -------------------------------------------------------------------------------------------------------
+
+wanted() { [ -z "$only" ] || [ "$only" = "$1" ]; }
+load_before=$(cut -d ' ' -f 1-3 /proc/loadavg)
+disk=$(df -T "$work" | awk 'NR == 2 { print $2 }')
+if [ "$disk" = tmpfs ]; then say "run.sh: $work is in memory, where a sync costs nothing: set TMPDIR to a disk"; fi
+
+if wanted acked; then measure acked hedgerow mosquitto reflector; fi
+if wanted latency; then measure latency hedgerow mosquitto reflector; fi
+if wanted mesh; then measure mesh hedgerow mosquitto; fi
+if wanted memory; then measure memory hedgerow mosquitto; fi
+if wanted size; then size_once; fi
+
+processor=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+virtual=
+if grep -q '^flags.* hypervisor' /proc/cpuinfo; then virtual=', a virtual machine that shares its host'; fi
+cat <<END
+
+$(getconf _NPROCESSORS_ONLN) cores (${processor:-unknown processor}), Linux $(uname -r)$virtual. Load before $load_before,
+after $(cut -d ' ' -f 1-3 /proc/loadavg). Data on $disk. Medians of $rounds rounds in turns; only ratios count.
+
+Hedgerow: $("$bin/hedgerowd" --version | head -n 1), its defaults: every acknowledged publish is synced to the disk.
+Mosquitto: $("$mosquitto" -h | head -n 1), persistence true (written at its end: it syncs nothing before it
+acknowledges), max_queued_messages 0, max_inflight_messages 0, set_tcp_nodelay true; bridge: topic # both 1, TLS.
+Client: MQTT 3.1.1, clean sessions, 64 B payloads.
+
+END
+awk -f "$bench/report.awk" "$results"
