@@ -1,5 +1,7 @@
 #include "daemon/net_asio/connection.hpp"
 
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <boost/asio/error.hpp>
 #include <utility>
@@ -9,6 +11,7 @@ namespace {
 
 using boost::system::error_code;
 using Tcp = asio::ip::tcp;
+using QuickAcknowledge = asio::detail::socket_option::boolean<IPPROTO_TCP, TCP_QUICKACK>;
 
 std::string endpoint_text(const Tcp::endpoint& endpoint) {
   const std::string address = endpoint.address().to_string();
@@ -148,8 +151,19 @@ void Connection::on_readable() {
   if (!error) take_input(ByteView{loop_.read_buffer}.first(count));
   in_input_ = false;
   // What the handler sent is complete now: no reason to wait for the end of the turn.
-  if (flush_is_due_) flush();
+  if (flush_is_due_) {
+    flush();
+  } else {
+    acknowledge_now();
+  }
   wait_readable();
+}
+
+// When nothing is sent that would carry the acknowledgement, the kernel holds it back for 40 ms; a client that gathers
+// small packets (Nagle) waits for it with the rest of its PUBACKs. Linux forgets this option, so it is set each time.
+void Connection::acknowledge_now() {
+  error_code ignored;
+  socket_.set_option(QuickAcknowledge(true), ignored);
 }
 
 void Connection::take_input(ByteView bytes) {

@@ -68,6 +68,7 @@ class Connection final : public node::Stream, public std::enable_shared_from_thi
   void open();
   void wait_readable();
   void on_readable();
+  void acknowledge_now();
   void take_input(ByteView bytes);
   void take_ciphertext(ByteView bytes);
   void wait_writable();
