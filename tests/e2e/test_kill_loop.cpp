@@ -24,7 +24,9 @@ TEST_CASE("fifty times kill -9 under load: every acknowledged publish is there, 
                              .first = static_cast<std::uint64_t>(round) * kRoundNumbers,
                              .count = kRoundNumbers,
                              .window = 1 + random.below(200)});
-    REQUIRE(publisher.wait_for_acknowledged(1 + random.below(2'000)));
+    const bool reached = publisher.wait_for_acknowledged(1 + random.below(2'000));
+    INFO(publisher.trouble());
+    REQUIRE(reached);
     daemon.kill();
     const std::vector<std::uint64_t> numbers = publisher.finish();
     acknowledged.insert(acknowledged.end(), numbers.begin(), numbers.end());
@@ -61,6 +63,7 @@ TEST_CASE("kill -9 while a session is being served: nothing is missing, no more 
   }
   CHECK(collector.wait_for_payload(numbered_payload("reading", kCount - 1)));
   const Sequence sequence = inspect(collector.payloads(), numbers_up_to(kCount));
+  INFO("received: " << collector.count() << ", the last one: " << collector.payloads().back());
   CHECK(sequence.missing == 0);
   CHECK(sequence.disorder == 0);
   CHECK(sequence.duplicates <= std::uint64_t{kReceiveMaximum} * kCrashes);

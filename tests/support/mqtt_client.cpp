@@ -47,7 +47,13 @@ std::uint64_t payload_number(std::string_view payload) {
 
 struct LoadPublisher::State : public mqtt::iaction_listener {
   explicit State(const Options& the_options)
-      : options(the_options), client(uri(options.port), options.client_id, mqtt::create_options(MQTTVERSION_5)) {}
+      : options(the_options),
+        // What Paho has not sent yet counts against its buffer, also while it is connected.
+        client(uri(options.port), options.client_id,
+               mqtt::create_options_builder()
+                   .mqtt_version(MQTTVERSION_5)
+                   .max_buffered_messages(static_cast<int>(options.window) + 10)
+                   .finalize()) {}
 
   void on_success(const mqtt::token& token) override {
     const std::lock_guard lock(mutex);
@@ -55,10 +61,8 @@ struct LoadPublisher::State : public mqtt::iaction_listener {
     if (token.get_reason_code() < mqtt::ReasonCode::UNSPECIFIED_ERROR) acknowledged.push_back(number_of(token));
     changed.notify_all();
   }
-  void on_failure(const mqtt::token&) override {
-    const std::lock_guard lock(mutex);
-    lost = true;
-    changed.notify_all();
+  void on_failure(const mqtt::token& token) override {
+    on_lost("a publish failed: " + mqtt::exception::error_str(token.get_return_code()));
   }
   static std::uint64_t number_of(const mqtt::token& token) {
     return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(token.get_user_context()));
@@ -76,14 +80,20 @@ struct LoadPublisher::State : public mqtt::iaction_listener {
         const std::string payload = numbered_payload(options.marker, number);
         auto* context = reinterpret_cast<void*>(static_cast<std::uintptr_t>(number));
         (void)client.publish(mqtt::make_message(options.topic, payload, 1, false), context, *this);
-      } catch (const mqtt::exception&) {
-        on_lost();
+      } catch (const mqtt::exception& error) {
+        on_lost(std::string{"publishing failed: "} + error.what());
         return;
       }
     }
   }
 
-  void on_lost() {
+  void on_lost(const std::string& reason) {
+    const std::lock_guard lock(mutex);
+    if (trouble.empty()) trouble = reason;
+    lost = true;
+    changed.notify_all();
+  }
+  void stop() {
     const std::lock_guard lock(mutex);
     lost = true;
     changed.notify_all();
@@ -94,6 +104,7 @@ struct LoadPublisher::State : public mqtt::iaction_listener {
   std::condition_variable changed;
   std::size_t in_flight = 0;
   bool lost = false;
+  std::string trouble;
   std::vector<std::uint64_t> acknowledged;
   mqtt::async_client client;
   std::thread thread;
@@ -101,7 +112,11 @@ struct LoadPublisher::State : public mqtt::iaction_listener {
 
 LoadPublisher::LoadPublisher(const Options& options) : state_(std::make_unique<State>(options)) {
   State& state = *state_;
-  state.client.set_connection_lost_handler([&state](const std::string&) { state.on_lost(); });
+  state.client.set_connection_lost_handler(
+      [&state](const std::string& cause) { state.on_lost("connection lost: " + cause); });
+  state.client.set_disconnected_handler([&state](const mqtt::properties&, mqtt::ReasonCode reason) {
+    state.on_lost("disconnected by the server, reason code " + std::to_string(static_cast<int>(reason)));
+  });
   auto connect = mqtt::connect_options_builder(MQTTVERSION_5)
                      .clean_start(true)
                      .max_inflight(static_cast<int>(options.window) + 10)
@@ -112,7 +127,7 @@ LoadPublisher::LoadPublisher(const Options& options) : state_(std::make_unique<S
 }
 
 LoadPublisher::~LoadPublisher() {
-  state_->on_lost();
+  state_->stop();
   if (state_->thread.joinable()) state_->thread.join();
   drop(state_->client);
 }
@@ -125,13 +140,18 @@ bool LoadPublisher::wait_for_acknowledged(std::uint64_t count, std::chrono::mill
 
 std::vector<std::uint64_t> LoadPublisher::finish(std::chrono::milliseconds patience) {
   (void)wait_for_acknowledged(state_->options.count, patience);
-  state_->on_lost();
+  state_->stop();
   if (state_->thread.joinable()) state_->thread.join();
   drop(state_->client);
   const std::lock_guard lock(state_->mutex);
   std::vector<std::uint64_t> numbers = state_->acknowledged;
   std::sort(numbers.begin(), numbers.end());
   return numbers;
+}
+
+std::string LoadPublisher::trouble() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->trouble;
 }
 
 struct Collector::State {

@@ -43,6 +43,8 @@ class LoadPublisher {
   // Waits for the last acknowledgement or the loss of the connection, then disconnects. The numbers that were
   // acknowledged with success, in ascending order.
   std::vector<std::uint64_t> finish(std::chrono::milliseconds patience = kPatience);
+  // Why it stopped before its time, for messages of failed tests. Empty: it did not.
+  [[nodiscard]] std::string trouble() const;
 
  private:
   struct State;
