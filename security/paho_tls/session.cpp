@@ -1,5 +1,7 @@
 #include "security/paho_tls/session.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -31,6 +33,9 @@ std::shared_ptr<PahoSession> PahoSession::create(int socket, std::shared_ptr<Pah
     report->set_error(channel.error().what);
     return nullptr;
   }
+  // Paho lets the kernel gather small packets (Nagle): a message then waits for the acknowledgement of the one before.
+  const int on = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   return std::shared_ptr<PahoSession>(new PahoSession(socket, std::move(report), *std::move(channel)));
 }
 
