@@ -141,7 +141,7 @@ TEST_CASE_METHOD(Node, "a second daemon on the same data is refused", "[e2e]") {
   CHECK_FALSE(finished.error.empty());
 }
 
-TEST_CASE("--listen serves without a configuration file, and says where", "[e2e]") {
+TEST_CASE("the option --listen serves without a configuration file, and says where", "[e2e]") {
   const TemporaryDirectory directory;
   Process process({.arguments = Programs::native().command(
                        "hedgerowd", {"--listen", "127.0.0.1:0", "--data", (directory.path() / "data").string()}),
@@ -154,13 +154,13 @@ TEST_CASE("--listen serves without a configuration file, and says where", "[e2e]
   mosquitto_pub(static_cast<std::uint16_t>(port), "any/topic", "hello", {"-q", "1"});
 }
 
-TEST_CASE("--listen on an address that others reach is refused", "[e2e][G7]") {
+TEST_CASE("the option --listen on an address that others reach is refused", "[e2e][G7]") {
   const TemporaryDirectory directory;
   const Finished finished = run_daemon({"--listen", "0.0.0.0:0", "--data", directory.path().string()});
   CHECK(finished.status == ExitStatus{.code = 2, .signal = 0});
 }
 
-TEST_CASE("--check tells what is wrong with a configuration, and where", "[e2e]") {
+TEST_CASE("the option --check tells what is wrong with a configuration, and where", "[e2e]") {
   const TemporaryDirectory directory;
   const std::string file = (directory.path() / "hedgerow.json").string();
   std::ofstream(file) << "{\n  \"mesh\": \"orchard\", // a comment\n  \"lisetners\": [],\n}\n";
@@ -170,7 +170,7 @@ TEST_CASE("--check tells what is wrong with a configuration, and where", "[e2e]"
              ContainsSubstring(file + ":3") && ContainsSubstring("lisetners") && ContainsSubstring("listeners"));
 }
 
-TEST_CASE_METHOD(Node, "--check passes what the daemon runs with", "[e2e]") {
+TEST_CASE_METHOD(Node, "the option --check passes what the daemon runs with", "[e2e]") {
   const Finished finished = run_daemon({"--config", daemon.config_file().string(), "--check"});
   CHECK(finished.status == ExitStatus{.code = 0, .signal = 0});
 }
