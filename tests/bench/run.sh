@@ -1,6 +1,6 @@
 #!/bin/sh
-# Measures Hedgerow and Mosquitto side by side: the same machine, the same client, in turns, and prints medians and ratios
-# next to the targets. What each figure means, and the last ones, are in daemon/docs/performance.md.
+# Measures Hedgerow and Mosquitto side by side: the same machine, the same client, in turns; prints medians, ratios and
+# targets. What each figure means, and the last ones, are in daemon/docs/performance.md.
 #
 #   run.sh [--only NAME] [--rounds N]
 #
@@ -115,8 +115,9 @@ wait_listening() {
 # The client never runs for longer than this, whatever a broker does.
 client() { timeout 120 "$bin/hedgerow-bench" "$@"; }
 
-# --- brokers: start_SYSTEM NAME [PEER-TLS-PORT...] sets pid, port and, with an identity, tls_port -----------------------
-# NAME's files lie below $work/now. A node has an identity, and a TLS listener, when $work/mesh has one for it.
+# --- brokers -------------------------------------------------------------------------------------------------------
+# start_SYSTEM NAME [PEER-TLS-PORT...] sets pid, port and, with an identity, tls_port. NAME's files lie below
+# $work/now. A node has an identity, and a TLS listener, when $work/mesh has one for it.
 
 fresh_place() {
   stop_all
@@ -256,12 +257,17 @@ record_memory() {
   say "  round $round  $(printf '%-32s' "$1 memory, $3") Rss=$(memory_kib "$2" Rss) Pss=$(memory_kib "$2" Pss) KiB"
 }
 
+# run_acked SYSTEM WHAT CLIENTS: to the broker on $port
+run_acked() {
+  run_client "$1" "$2" acked --port "$port" --clients "$3" --window 100 --count 500000 --seconds 10
+}
+
 acked_once() {
   for clients in 1 10; do
     fresh_place
     "start_$1" gw
     before=$(ticks "$pid")
-    run_client "$1" "acked, $clients clients" acked --port "$port" --clients $clients --window 100 --count 200000 --seconds 10
+    run_acked "$1" "acked, $clients clients" $clients
     record "acked_$clients" "$1" "$(value rate)"
     spent=$(($(ticks "$pid") - before))
     record "cpu_$clients" "$1" "$(awk "BEGIN { print $spent * 1e6 / $(getconf CLK_TCK) / $(value acked) }")"
@@ -299,7 +305,7 @@ memory_once() {
   "start_$1" gw
   sleep 2
   record_memory "$1" "$pid" alone
-  run_client "$1" "load for memory" acked --port "$port" --clients 10 --window 100 --count 200000 --seconds 10
+  run_acked "$1" "load for memory" 10
   sleep 3
   record_memory "$1" "$pid" loaded
   start_pair "$1"
@@ -381,11 +387,12 @@ if wanted memory; then measure memory hedgerow mosquitto; fi
 if wanted size; then size_once; fi
 
 processor=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+cores=$(getconf _NPROCESSORS_ONLN)
 virtual=
 if grep -q '^flags.* hypervisor' /proc/cpuinfo; then virtual=', a virtual machine that shares its host'; fi
 cat <<END
 
-$(getconf _NPROCESSORS_ONLN) cores (${processor:-unknown processor}), Linux $(uname -r)$virtual. Load before $load_before,
+$cores cores (${processor:-unknown processor}), Linux $(uname -r)$virtual. Load before $load_before,
 after $(cut -d ' ' -f 1-3 /proc/loadavg). Data on $disk. Medians of $rounds rounds in turns; only ratios count.
 
 Hedgerow: $("$bin/hedgerowd" --version | head -n 1), its defaults: every acknowledged publish is synced to the disk.
