@@ -97,7 +97,13 @@ struct Daemon::Parts {
   void on_control(const std::string& request, const net_asio::ControlReply& reply);
   void begin_shutdown();
   [[nodiscard]] ReportSources sources() const;
-  void post(std::function<void()> task) { loop.post(std::move(task)); }
+  // What the task gathers in the node is sent right after it.
+  void post(std::function<void()> task) {
+    loop.post([this, task = std::move(task)] {
+      task();
+      node->flush();
+    });
+  }
 
   config::Config config;
   Self self;
@@ -116,6 +122,7 @@ struct Daemon::Parts {
 
   Instant started{};
   Instant next_tick{};
+  std::optional<Instant> armed;  // when the loop's timer fires
   Instant next_health{};
   Instant next_links{};
   std::string links_seen;
@@ -146,12 +153,9 @@ void Daemon::Parts::wire() {
           [this] {
             if (auto done = database->checkpoint(); !done) log_line(done.error().what);
           },
-      .post = [this](std::function<void()> task) { loop.post(std::move(task)); },
-      .on_turn =
-          [this](node::TurnResult turn) {
-            node->on_turn(net_asio::EventLoop::now(), std::move(turn));
-            arm_timer();
-          },
+      .post = [this](std::function<void()> task) { post(std::move(task)); },
+      .now = net_asio::EventLoop::now,
+      .on_turn = [this](node::TurnResult turn) { node->on_turn(net_asio::EventLoop::now(), std::move(turn)); },
   });
 }
 
@@ -190,16 +194,15 @@ void Daemon::Parts::start_dialling() {
     log_line("peers are not dialled: that needs an identity in " + (config.data / "identity").string());
     return;
   }
-  const auto defer = [this](std::function<void()> task) { loop.post(std::move(task)); };
+  const auto defer = [this](std::function<void()> task) { post(std::move(task)); };
   for (const config::HostPort& peer : config.peers) {
     const std::string address = config::to_string(peer);
-    const auto make = [this, address, defer](link_paho::DialEvents& events) {
-      return link_paho::make_dialler({.host_port = address,
-                                      .client_id = "hedgerow-link-" + self.node,
-                                      .node = self.node,
-                                      .mesh = self.mesh,
-                                      .tls = dialler_tls},
-                                     defer, events);
+    // One for each address: two addresses of one peer must not take each other's connection over.
+    const std::string client_id = "hedgerow-link-" + self.node + "-" + std::to_string(dialled.size() + 1);
+    const auto make = [this, address, client_id, defer](link_paho::DialEvents& events) {
+      return link_paho::make_dialler(
+          {.host_port = address, .client_id = client_id, .node = self.node, .mesh = self.mesh, .tls = dialler_tls},
+          defer, events);
     };
     dialled.push_back(std::make_unique<DialledLink>(
         DialledLink::Settings{.address = address, .mesh = self.mesh, .node = self.node}, node->links(),
@@ -236,6 +239,7 @@ void Daemon::Parts::report(Instant now) {
 }
 
 void Daemon::Parts::on_timer() {
+  armed.reset();
   const Instant now = net_asio::EventLoop::now();
   node->on_timer(now);
   if (now >= next_tick && !ending) {
@@ -248,7 +252,10 @@ void Daemon::Parts::on_timer() {
 
 void Daemon::Parts::arm_timer() {
   if (ending) return;
-  loop.set_timer(std::min(next_tick, node->next_deadline()), [this] { on_timer(); });
+  const Instant next = std::min(next_tick, node->next_deadline());
+  if (armed && *armed <= next) return;
+  armed = next;
+  loop.set_timer(next, [this] { on_timer(); });
 }
 
 void Daemon::Parts::on_control(const std::string& request, const net_asio::ControlReply& reply) {
@@ -282,6 +289,7 @@ void Daemon::Parts::begin_shutdown() {
 }
 
 Expected<std::unique_ptr<Daemon>> Daemon::create(config::Config config) {
+  static_cast<void>(net_asio::raise_open_files_limit());
   if (auto ready = security::init_crypto(); !ready) return tl::unexpected<Error>(std::move(ready.error()));
   auto parts = std::make_unique<Parts>(std::move(config));
   auto self = who_we_are(parts->config);
@@ -312,6 +320,7 @@ Expected<std::unique_ptr<Daemon>> Daemon::create(config::Config config) {
                                                              .wall_clock = wall_clock,
                                                              .random = random_u64,
                                                              .log = [](const std::string& line) { log_line(line); },
+                                                             .on_deadline = [raw] { raw->arm_timer(); },
                                                              .on_fatal =
                                                                  [raw](const Error& error) {
                                                                    raw->fatal = error;

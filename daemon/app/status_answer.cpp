@@ -60,12 +60,12 @@ void answer_control(const std::string& request, const ReportSources& sources,
         for (std::size_t i = 0; i < channels.size(); ++i) {
           const auto& [number, name] = channels[i];
           const auto digest = sync::channel_digest(view, read_hasher, number, name, sync::DigestCheck::kHeads);
-          if (!digest) return [reply, what = digest.error().what] { reply(monitor::error_json(what)); };
+          if (!digest) return [reply, what = digest.error().what](Instant) { reply(monitor::error_json(what)); };
           status->channels[i].digest = to_hex(*digest);
         }
-        return [reply, status] { reply(monitor::to_json(*status)); };
+        return [reply, status](Instant) { reply(monitor::to_json(*status)); };
       },
-      [reply](const Error& error) { reply(monitor::error_json(error.what)); });
+      [reply](Instant, const Error& error) { reply(monitor::error_json(error.what)); });
 }
 
 }  // namespace hedgerow::app

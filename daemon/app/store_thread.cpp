@@ -16,6 +16,16 @@ std::size_t weight(const node::Intent& intent) {
   }
   if (const auto* segment = std::get_if<sync::ApplySegment>(&intent)) return kIntentBytes + segment->segment.size();
   if (const auto* page = std::get_if<sync::StagePage>(&intent)) return kIntentBytes + page->page.size();
+  if (const auto* merge = std::get_if<sync::MergeStaged>(&intent)) {
+    return kIntentBytes + merge->frontier.size() * sizeof(sync::ReplicaState);
+  }
+  if (const auto* put = std::get_if<node::PutSessionIntent>(&intent)) {
+    std::size_t bytes = kIntentBytes;
+    for (const node::StoredSubscription& subscription : put->session.subscriptions) {
+      bytes += sizeof subscription + subscription.filter.size();
+    }
+    return bytes;
+  }
   return kIntentBytes;
 }
 
@@ -97,7 +107,7 @@ void StoreThread::run_store() {
   }
 }
 
-void StoreThread::read(node::ReadJob job, std::function<void(const Error&)> failed) {
+void StoreThread::read(node::ReadJob job, std::function<void(Instant, const Error&)> failed) {
   {
     const std::lock_guard lock(read_mutex_);
     reads_.push_back({std::move(job), std::move(failed)});
@@ -127,12 +137,13 @@ void StoreThread::run_reader() {
 void StoreThread::carry_out(Read& read) {
   auto view = ports_.views.open_view();
   if (!view) {
-    ports_.post([failed = std::move(read.failed), error = std::move(view.error())] { failed(error); });
+    ports_.post(
+        [this, failed = std::move(read.failed), error = std::move(view.error())] { failed(ports_.now(), error); });
     return;
   }
   node::Continuation then = read.job(**view);
   view->reset();
-  if (then) ports_.post(std::move(then));
+  if (then) ports_.post([this, then = std::move(then)] { then(ports_.now()); });
 }
 
 }  // namespace hedgerow::app

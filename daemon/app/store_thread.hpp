@@ -33,6 +33,7 @@ class StoreThread final : public node::StorePort {
     std::function<bool()> checkpoint_due;           // any thread
     std::function<void()> checkpoint;               // on the reader thread
     Post post;                                      // to the loop
+    std::function<Instant()> now;                   // called on the loop
     std::function<void(node::TurnResult)> on_turn;  // on the loop
   };
   explicit StoreThread(Ports ports);
@@ -46,14 +47,14 @@ class StoreThread final : public node::StorePort {
 
   void submit(node::Intent intent) override;
   [[nodiscard]] std::size_t pending_bytes() const override;
-  void read(node::ReadJob job, std::function<void(const Error&)> failed) override;
+  void read(node::ReadJob job, std::function<void(Instant, const Error&)> failed) override;
   // Runs `then` on the loop after the result of everything that was submitted before.
   void when_committed(std::function<void()> then);
 
  private:
   struct Read {
     node::ReadJob job;
-    std::function<void(const Error&)> failed;
+    std::function<void(Instant, const Error&)> failed;
   };
   void run_store();
   void run_reader();

@@ -34,7 +34,7 @@ void Client::on_closed(Instant now, const std::string& reason) {
 }
 
 void Client::flush() {
-  connection_.hold_input(must_wait());
+  connection_.hold_input(held_);
   // What was kept while the client had to wait is handled as soon as it need not wait any more.
   if (connection_.held_bytes() > 0 && connection_.wants_input()) connection_.resume(now_);
   if (!connection_.output().empty()) stream_.send(connection_.output());
@@ -54,8 +54,7 @@ void Client::hold_reading(Instant now, bool held) {
 
 void Client::update_reading() {
   if (close_sent_) return;
-  connection_.hold_input(must_wait());
-  const bool pause = !connection_.wants_input();
+  const bool pause = !connection_.wants_input() || stream_.queued_bytes() > kClientQueueBytesPause;
   if (pause == reading_paused_) return;
   reading_paused_ = pause;
   stream_.pause_reading(pause);

@@ -71,7 +71,6 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   void on_puback(const mqtt::PubackReceived& puback) override { owner_.on_puback(now_, *this, puback.packet_id); }
   void on_closed(const mqtt::Closed& closed) override;
   void update_reading();
-  [[nodiscard]] bool must_wait() const { return held_ || stream_.queued_bytes() > kClientQueueBytesMax; }
 
   const std::uint64_t id_;
   const Arrived arrived_;

@@ -21,7 +21,7 @@ bool is_deliverable(const sync::Message& message) {
 }  // namespace
 
 Delivery::Delivery(Settings settings, StorePort& store, SessionRegistry& sessions, const ChannelTable& channels,
-                   WallClock wall_clock, Counters& counters, std::function<void(Client&)> touched)
+                   WallClock wall_clock, Counters& counters, std::function<void(Client&)> touched, Log log)
     : settings_(settings),
       store_(store),
       sessions_(sessions),
@@ -29,6 +29,7 @@ Delivery::Delivery(Settings settings, StorePort& store, SessionRegistry& session
       wall_clock_(std::move(wall_clock)),
       counters_(counters),
       touched_(std::move(touched)),
+      log_(std::move(log)),
       latest_(settings.latest),
       recent_(kRecentBytesMax),
       tree_(settings.hash_seed) {
@@ -54,9 +55,11 @@ void Delivery::attach(Session& session, Client& client) {
   session.live = false;
   session.attached_at = latest_;
   session.retained.clear();
+  session.retained_unsettled = false;
   for (const auto& [filter, subscription] : session.subscriptions) {
     tree_.insert(filter, session.id, subscription.options);
     if (subscription.retained_due) {
+      session.retained_unsettled = true;
       session.retained.push_back({.id = next_run_id_++,
                                   .filter = filter,
                                   .options = subscription.options,
@@ -74,6 +77,8 @@ void Delivery::detach(Session& session) {
   session.live = false;
   session.client = nullptr;
   session.page.reset();
+  session.reading = false;
+  ++session.read_id;
   session.retained.clear();
   session.window.detach();
 }
@@ -93,6 +98,8 @@ void Delivery::subscribe(Session& session, std::string_view filter, const mqtt::
                               (options.retain_handling == mqtt::RetainHandling::kSendIfNew && is_new);
   std::erase_if(session.retained, [&](const RetainedRun& run) { return run.filter == filter; });
   subscription.retained_due = wants_retained;
+  session.retained_unsettled = session.retained_unsettled || wants_retained;
+  if (is_new) session.filter_bytes += filter.size();
   if (wants_retained) {
     session.retained.push_back({.id = next_run_id_++,
                                 .filter = std::string(filter),
@@ -108,6 +115,7 @@ bool Delivery::unsubscribe(Session& session, std::string_view filter) {
   if (known == session.subscriptions.end()) return false;
   tree_.erase(filter, session.id);
   std::erase_if(session.retained, [&](const RetainedRun& run) { return run.filter == filter; });
+  session.filter_bytes -= filter.size();
   session.subscriptions.erase(known);
   return true;
 }
@@ -119,6 +127,10 @@ void Delivery::pump(Session& session) {
   session.page.reset();
 }
 
+void Delivery::pump_stalled() {
+  for (const auto& [id, session] : sessions_.all()) pump(*session);
+}
+
 void Delivery::stop_live(Session& session) {
   if (!session.live) return;
   session.live = false;
@@ -126,6 +138,7 @@ void Delivery::stop_live(Session& session) {
 }
 
 void Delivery::on_committed(sync::Committed committed) {
+  if (!committed.merged.empty()) return read_from_disk(committed.last_arrival);
   for (sync::CommittedSegment& segment : committed.segments) {
     for (std::size_t i = 0; i < segment.ops.size(); ++i) {
       const sync::Arrival arrival = segment.segment->first_arrival + i;
@@ -134,10 +147,12 @@ void Delivery::on_committed(sync::Committed committed) {
     }
     recent_.add(std::move(segment));
   }
-  if (latest_ == committed.last_arrival) return;
-  // A snapshot was merged: these ops are on disk only, and everybody reads them there.
+}
+
+// A snapshot was merged: its ops are on disk only, wherever in the turn they stand, and everybody reads them there.
+void Delivery::read_from_disk(sync::Arrival latest) {
   for (const auto& [id, session] : sessions_.all()) stop_live(*session);
-  latest_ = committed.last_arrival;
+  latest_ = latest;
   recent_.reset(latest_);
   for (const auto& [id, session] : sessions_.all()) pump(*session);
 }
@@ -177,9 +192,10 @@ void Delivery::match_subscriptions(const Session& session, const OpRef& op, Wish
   }
 }
 
-bool Delivery::has_room(const Session& session, mqtt::QoS qos) const {
+bool Delivery::has_room(const Session& session, mqtt::QoS qos, bool again) const {
   if (session.client->queued_bytes() > kClientQueueBytesSoft) return false;
-  return qos == mqtt::QoS::kAtMostOnce || session.window.is_open();
+  if (qos == mqtt::QoS::kAtMostOnce) return true;
+  return again ? session.window.has_credit() : session.window.is_open();
 }
 
 bool Delivery::expired(const sync::Message& message, const sync::Stamp& stamp,
@@ -209,17 +225,16 @@ bool Delivery::offer(Session& session, const OpRef& op, const Wish& wish) {
     return true;
   }
   // What was sent before the connection broke keeps its identifier [MQTT-4.4.0-1]; what was acknowledged is done.
-  const bool sent_before = op.arrival <= session.window.newest();
-  const auto again = sent_before ? session.window.find(op.arrival) : std::nullopt;
-  if (sent_before && !again) return true;
-  if (!again && !has_room(session, qos)) return false;
-  const std::uint16_t packet_id = again ? again->packet_id : session.window.add(op.arrival);
+  const bool again = session.window.is_due_again(op.arrival);
+  if (!again && op.arrival <= session.window.newest()) return true;
+  if (!has_room(session, qos, again)) return false;
+  const std::uint16_t packet_id = again ? session.window.resend(op.arrival) : session.window.add(op.arrival);
   const auto outcome = session.client->connection().publish({.topic = message.topic,
                                                              .properties = message.properties,
                                                              .payload = message.payload,
                                                              .qos = qos,
                                                              .packet_id = packet_id,
-                                                             .dup = again.has_value(),
+                                                             .dup = again,
                                                              .retain = retain,
                                                              .expiry_left_s = expiry_left_s,
                                                              .subscription_ids = wish.identifiers});
@@ -289,9 +304,14 @@ bool Delivery::pump_log(Session& session) {
       match_subscriptions(session, op, wish_);
       if (!offer(session, op, wish_)) return false;
     }
-    session.cursor = op.arrival;
+    pass(session, op.arrival);
   }
   return true;
+}
+
+void Delivery::pass(Session& session, sync::Arrival cursor) {
+  session.cursor = std::max(session.cursor, cursor);
+  session.window.pass(session.cursor);
 }
 
 // False: no room. True: the page is used up, and gone.
@@ -311,8 +331,9 @@ bool Delivery::pump_page(Session& session) {
         match_subscriptions(session, op, wish_);
         if (!offer(session, op, wish_)) return false;
       }
-      session.cursor = op.arrival;
+      pass(session, op.arrival);
     }
+    pass(session, std::min(part.first_arrival + part.count - 1, latest_));
   }
   session.page.reset();
   return true;
@@ -321,42 +342,49 @@ bool Delivery::pump_page(Session& session) {
 void Delivery::read_log(Session& session) {
   if (session.reading) return;
   session.reading = true;
-  const auto finish = [this](std::uint64_t id) -> Session* {
+  // A page that was asked for before the session lost its connection must not move the cursor of the next one.
+  const auto finish = [this, id = session.id, read_id = ++session.read_id]() -> Session* {
     Session* found = sessions_.find(id);
-    if (found != nullptr) found->reading = false;
+    if (found == nullptr || found->read_id != read_id) return nullptr;
+    found->reading = false;
     return found;
   };
+  const auto fail = [this, finish](const Error& error) {
+    if (finish() != nullptr) log_(error.what);  // the next tick tries again
+  };
   store_.read(
-      [this, finish, id = session.id, after = session.cursor, known = latest_](sync::ReadView& view) -> Continuation {
-        auto page = std::make_shared<LogPage>();
-        // Where nothing follows in the log, it was trimmed, or it never was in it.
-        sync::Arrival reached = known;
+      [this, finish, fail, after = session.cursor, known = latest_](sync::ReadView& view) -> Continuation {
         auto rows = view.segments_after(after, kReadPageBytes);
-        if (rows) {
-          for (sync::ReadView::ChannelSegment& row : *rows) {
-            auto decoded = sync::decode_segment(row.row.bytes);
-            if (!decoded) continue;
-            page->parts.push_back({.channel = row.channel,
-                                   .replica = row.row.replica,
-                                   .first_arrival = row.row.first_arrival,
-                                   .ops = std::move(decoded->ops)});
-          }
-          if (!page->parts.empty()) reached = 0;
+        if (!rows) return [fail, error = rows.error()](Instant) { fail(error); };
+        auto page = std::make_shared<LogPage>();
+        std::uint64_t damaged = 0;
+        for (sync::ReadView::ChannelSegment& row : *rows) {
+          auto decoded = sync::decode_segment(row.row.bytes);
+          if (!decoded) damaged += row.row.count;
+          page->parts.push_back({.channel = row.channel,
+                                 .replica = row.row.replica,
+                                 .first_arrival = row.row.first_arrival,
+                                 .count = row.row.count,
+                                 .ops = decoded ? std::move(decoded->ops) : std::vector<sync::Op>{}});
         }
-        return [this, finish, id, page, reached] {
-          Session* found = finish(id);
+        return [this, finish, page, damaged, known](Instant) {
+          if (damaged > 0) {
+            counters_.dropped += damaged;
+            log_(std::to_string(damaged) + " messages in the database are damaged, and cannot be delivered");
+          }
+          Session* found = finish();
           if (found == nullptr || found->client == nullptr) return;
           if (page->parts.empty()) {
-            found->cursor = std::max(found->cursor, reached);
+            pass(*found, known);  // nothing follows in the log: it was trimmed
           } else {
             // What lies between the cursor and the page is not in the log any more.
-            found->cursor = std::max(found->cursor, std::min(page->parts.front().first_arrival - 1, latest_));
+            pass(*found, std::min(page->parts.front().first_arrival - 1, latest_));
             found->page = std::move(*page);
           }
           pump(*found);
         };
       },
-      [finish, id = session.id](const Error&) { finish(id); });
+      [fail](Instant, const Error& error) { fail(error); });
 }
 
 // --- retained messages ---
@@ -383,7 +411,7 @@ bool Delivery::offer_retained(Session& session, const RetainedRun& run, const sy
   if (expired(*cell.message, cell.order.stamp, expiry_left_s)) return true;
   if (cell.order.replica != settings_.self && !is_deliverable(*cell.message)) return true;
   const auto qos = std::min(run.options.qos, static_cast<mqtt::QoS>(cell.qos));
-  if (!has_room(session, qos)) return false;
+  if (!has_room(session, qos, /*again=*/false)) return false;
   const std::uint16_t packet_id = qos == mqtt::QoS::kAtMostOnce ? std::uint16_t{0} : session.window.add(0);
   wish_.clear();
   wish_.add(run.options);
@@ -462,20 +490,19 @@ void Delivery::read_retained(Session& session, RetainedRun& run) {
                                  [&](const RetainedRun& candidate) { return candidate.id == run_id; });
     return at == found->retained.end() ? nullptr : &*at;
   };
-  const auto give_up = [this, find_run] {
+  const auto fail = [this, find_run](const Error& error) {
     Session* found = nullptr;
-    if (RetainedRun* at = find_run(found); at != nullptr) {
-      at->reading = false;
-      at->exhausted = true;
-      pump(*found);
-    }
+    RetainedRun* at = find_run(found);
+    if (at == nullptr) return;
+    at->reading = false;  // the next tick tries again
+    log_(error.what);
   };
   store_.read(
-      [this, find_run, give_up, filter = run.filter, start = run.start, channel = run.channel,
+      [this, find_run, fail, filter = run.filter, start = run.start, channel = run.channel,
        after = run.after_topic](sync::ReadView& view) -> Continuation {
         auto page = read_retained_page(view, channels_, filter, start, channel, after);
-        if (!page) return give_up;
-        return [this, find_run, page = std::make_shared<RetainedPage>(std::move(*page))] {
+        if (!page) return [fail, error = page.error()](Instant) { fail(error); };
+        return [this, find_run, page = std::make_shared<RetainedPage>(std::move(*page))](Instant) {
           Session* found = nullptr;
           RetainedRun* at = find_run(found);
           if (at == nullptr) return;
@@ -488,7 +515,7 @@ void Delivery::read_retained(Session& session, RetainedRun& run) {
           pump(*found);
         };
       },
-      [give_up](const Error&) { give_up(); });
+      [fail](Instant, const Error& error) { fail(error); });
 }
 
 }  // namespace hedgerow::node

@@ -30,6 +30,7 @@ struct Counters {
 };
 
 using WallClock = std::function<WallTime()>;
+using Log = std::function<void(const std::string&)>;  // one sentence for the operator
 
 class Delivery {
  public:
@@ -40,7 +41,7 @@ class Delivery {
   };
   // `touched` is told of every client that got output, so that the owner flushes it.
   Delivery(Settings settings, StorePort& store, SessionRegistry& sessions, const ChannelTable& channels,
-           WallClock wall_clock, Counters& counters, std::function<void(Client&)> touched);
+           WallClock wall_clock, Counters& counters, std::function<void(Client&)> touched, Log log);
 
   // The session has a connection, and goes on where it stood.
   void attach(Session& session, Client& client);
@@ -51,6 +52,8 @@ class Delivery {
   bool unsubscribe(Session& session, std::string_view filter);
   // Sends what there is room for: after an acknowledgement, a drained connection, a released hold.
   void pump(Session& session);
+  // Call about once a second: a session whose read failed tries again.
+  void pump_stalled();
 
   void on_committed(sync::Committed committed);
   // A QoS 0 message: now, or never.
@@ -86,7 +89,8 @@ class Delivery {
   bool offer_retained(Session& session, const RetainedRun& run, const sync::Cell& cell);
   void send_at_most_once(Client& client, const sync::Message& message, bool retain,
                          std::optional<std::uint32_t> expiry_left_s, const Wish& wish);
-  [[nodiscard]] bool has_room(const Session& session, mqtt::QoS qos) const;
+  // `again`: it was sent on an earlier connection.
+  [[nodiscard]] bool has_room(const Session& session, mqtt::QoS qos, bool again) const;
   // Nothing: it has expired.
   [[nodiscard]] bool expired(const sync::Message& message, const sync::Stamp& stamp,
                              std::optional<std::uint32_t>& left_s) const;
@@ -98,6 +102,9 @@ class Delivery {
   bool pump_log(Session& session);
   bool pump_page(Session& session);
   void read_log(Session& session);
+  // Everything up to `cursor` was sent, or is not for the session.
+  static void pass(Session& session, sync::Arrival cursor);
+  void read_from_disk(sync::Arrival latest);
   void stop_live(Session& session);
 
   Settings settings_;
@@ -107,6 +114,7 @@ class Delivery {
   WallClock wall_clock_;
   Counters& counters_;
   std::function<void(Client&)> touched_;
+  Log log_;
   sync::Arrival latest_;
   RecentLog recent_;
   mqtt::SubscriptionTree tree_;  // of the sessions that are attached

@@ -16,6 +16,10 @@ inline constexpr std::size_t kPersistentSessionsMax = 10'000;
 // Subscriptions of one session. One more is answered Quota exceeded.
 inline constexpr std::size_t kSubscriptionsPerSessionMax = 1'000;
 
+// Bytes of their filters. One more is answered Quota exceeded.
+inline constexpr std::size_t kFilterBytesPerSessionMax = 256 * 1024;
+static_assert(kFilterBytesPerSessionMax > mqtt::kStringBytesMax, "one filter of any length must be possible");
+
 // QoS 1 messages on their way to one client: the lesser of this and its Receive Maximum. It is also the most that a
 // client sees twice after a crash.
 inline constexpr std::uint16_t kInFlightMax = 1'000;
@@ -43,12 +47,18 @@ inline constexpr std::size_t kLinkQueueBytesMax = 8 * 1024 * 1024;
 static_assert(kLinkPacketBytesMax < kLinkQueueBytesMax, "the largest message must fit into an empty queue");
 static_assert(mqtt::kPacketBytesDefault <= sync::kPayloadBytesMax, "what a client may send, the log must hold");
 
-// Topics whose QoS 0 retained message waits to be stored, and how long it waits for a newer one.
+// Above this, a client that does not take what it is sent is not read from either: its own answers would pile up.
+inline constexpr std::size_t kClientQueueBytesPause = 2 * kClientQueueBytesMax;
+
+// Topics, and their bytes, whose QoS 0 retained message waits to be stored, and how long it waits for a newer one.
 inline constexpr std::size_t kCellsSoonMax = 1'000;
+inline constexpr std::size_t kCellsSoonBytesMax = 1024 * 1024;
 inline constexpr Duration kCellDelay = std::chrono::seconds{1};
 
 // Positions of sessions go to disk when half a window was acknowledged, and at the latest after this.
 inline constexpr Duration kPositionDelay = std::chrono::seconds{1};
+// How soon a long queue of a link is looked at again.
+inline constexpr Duration kDrainLook = std::chrono::milliseconds{20};
 // Pause between two looks at what keep allows.
 inline constexpr Duration kTrimInterval = std::chrono::seconds{10};
 

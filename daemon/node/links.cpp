@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/node/limits.hpp"
+
 namespace hedgerow::node {
 
 namespace {
@@ -57,15 +59,22 @@ void Links::publish_live(Instant now, const sync::MessagePtr& message, bool reta
   carry_out(now, replicator_.publish_live(now, message, retain));
 }
 
-void Links::on_timer(Instant now) {
-  // Outputs that do not say when they have drained are asked here.
+void Links::on_tick(Instant now) {
+  look_again_.reset();
   for (const auto& [link, output] : outputs_) sent_.push_back(link);
   report_queues(now);
+}
+
+void Links::on_timer(Instant now) {
+  if (look_again_ && *look_again_ <= now) on_tick(now);
   carry_out(now, replicator_.on_timer(now));
 }
 
+Instant Links::next_deadline() const {
+  return std::min(replicator_.next_deadline(), look_again_.value_or(Instant::max()));
+}
+
 void Links::carry_out(Instant now, std::span<const sync::Action> actions) {
-  now_ = now;
   for (const sync::Action& action : actions) {
     std::visit(Overloaded{
                    [&](const sync::SendOnLink& send) {
@@ -92,23 +101,28 @@ void Links::report_queues(Instant now) {
   while (!sent_.empty()) {
     const sync::LinkId link = sent_.back();
     std::erase(sent_, link);
-    on_drained(now, link);
+    const auto output = outputs_.find(link);
+    if (output == outputs_.end()) continue;
+    const std::size_t queued = output->second->queued_bytes();
+    if (queued > sync::kLinkQueueBytesSoft && !look_again_) look_again_ = now + kDrainLook;
+    carry_out(now, replicator_.on_queue(now, link, queued));
   }
 }
 
 void Links::answer_pull(sync::AnswerPull pull) {
   const ChannelTable::Entry* channel = channels_.find(pull.channel);
-  const auto hand_over = [this, link = pull.link, number = pull.channel](const Expected<sync::PullAnswer>& answer) {
-    carry_out(now_, replicator_.on_pull_answer(now_, link, number, answer));
+  const auto hand_over = [this, link = pull.link, number = pull.channel](Instant now,
+                                                                         const Expected<sync::PullAnswer>& answer) {
+    carry_out(now, replicator_.on_pull_answer(now, link, number, answer));
   };
   if (channel == nullptr) return;
   store_.read(
       [this, hand_over, pull = std::move(pull), name = channel->channel.name](sync::ReadView& view) -> Continuation {
         auto answer = std::make_shared<Expected<sync::PullAnswer>>(
             sync::answer_pull(view, read_hasher_, pull.channel, name, pull.request));
-        return [hand_over, answer] { hand_over(*answer); };
+        return [hand_over, answer](Instant now) { hand_over(now, *answer); };
       },
-      [hand_over](const Error& error) { hand_over(tl::unexpected<Error>(error)); });
+      [hand_over](Instant now, const Error& error) { hand_over(now, tl::unexpected<Error>(error)); });
 }
 
 }  // namespace hedgerow::node

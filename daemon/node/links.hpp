@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -37,12 +38,14 @@ class Links {
   sync::LinkId up(Instant now, std::string_view peer, bool dialled, LinkOutput& output);
   void down(Instant now, sync::LinkId link);
   void on_message(Instant now, sync::LinkId link, ByteView message);
+  // Call about once a second: outputs that do not say when they have drained are asked.
+  void on_tick(Instant now);
   // The output has room again.
   void on_drained(Instant now, sync::LinkId link);
   void on_turn(Instant now, const TurnResult& turn);
   void publish_live(Instant now, const sync::MessagePtr& message, bool retain);
   void on_timer(Instant now);
-  [[nodiscard]] Instant next_deadline() const { return replicator_.next_deadline(); }
+  [[nodiscard]] Instant next_deadline() const;
 
   [[nodiscard]] const sync::Replicator& replicator() const { return replicator_; }
 
@@ -57,9 +60,9 @@ class Links {
   std::function<void(const sync::DeliverLive&)> deliver_live_;
   sync::Replicator replicator_;
   std::map<sync::LinkId, LinkOutput*> outputs_;
-  std::vector<sync::LinkId> sent_;  // scratch: links whose queue grew
+  std::optional<Instant> look_again_;  // some queue is long: when to ask whether it has drained
+  std::vector<sync::LinkId> sent_;     // scratch: links whose queue grew
   std::uint64_t last_link_ = 0;
-  Instant now_{};
 };
 
 }  // namespace hedgerow::node

@@ -24,6 +24,10 @@ std::vector<sync::ChannelState> replicated_channels(const ChannelTable& table,
   return out;
 }
 
+std::size_t cell_bytes(const sync::LocalWrite& write) {
+  return write.message->topic.size() + write.message->properties.size() + write.message->payload.size();
+}
+
 bool is_reserved(std::string_view topic) {
   return topic.starts_with('$') || topic == config::kSystemTopicRoot ||
          (topic.starts_with(config::kSystemTopicRoot) && topic[config::kSystemTopicRoot.size()] == '/');
@@ -32,7 +36,17 @@ bool is_reserved(std::string_view topic) {
 bool is_node(const Arrived& arrived) { return arrived.identity && arrived.identity->role == security::Role::kNode; }
 
 mqtt::ReasonCode reason_of(Category category) {
-  return category == Category::kLimit ? mqtt::ReasonCode::kQuotaExceeded : mqtt::ReasonCode::kUnspecifiedError;
+  switch (category) {
+    case Category::kLimit: return mqtt::ReasonCode::kQuotaExceeded;
+    case Category::kRefused: return mqtt::ReasonCode::kNotAuthorized;
+    case Category::kNotFound: return mqtt::ReasonCode::kTopicNameInvalid;
+    case Category::kInvalidInput:
+    case Category::kUnavailable:
+    case Category::kIo:
+    case Category::kCorrupt:
+    case Category::kNotInVersion: return mqtt::ReasonCode::kUnspecifiedError;
+  }
+  return mqtt::ReasonCode::kUnspecifiedError;
 }
 
 }  // namespace
@@ -41,8 +55,9 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
     : settings_(std::move(settings)),
       ports_(std::move(ports)),
       channels_(std::move(channels)),
-      delivery_({.self = state.self, .latest = state.last_arrival, .hash_seed = ports_.random()}, ports_.store,
-                sessions_, channels_, ports_.wall_clock, counters_, [this](Client& client) { touch(client); }),
+      delivery_(
+          {.self = state.self, .latest = state.last_arrival, .hash_seed = ports_.random()}, ports_.store, sessions_,
+          channels_, ports_.wall_clock, counters_, [this](Client& client) { touch(client); }, ports_.log),
       links_({.mesh = settings_.mesh,
               .node = settings_.name,
               .replica = state.self,
@@ -75,9 +90,9 @@ void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& r
     if (client.link) links_.on_message(now, *client.link, request.payload);
     return;
   }
-  if (is_reserved(request.topic)) return refuse(client, request, mqtt::ReasonCode::kNotAuthorized);
+  if (is_reserved(request.topic)) return refuse(client, request, Category::kRefused);
   const ChannelTable::Entry* channel = channels_.owner_of(request.topic);
-  if (channel == nullptr) return refuse(client, request, mqtt::ReasonCode::kTopicNameInvalid);
+  if (channel == nullptr) return refuse(client, request, Category::kNotFound);
   if (stopping_) return;  // no acknowledgement: the client keeps it
 
   ++counters_.received;
@@ -92,7 +107,12 @@ void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& r
                          .publisher = publisher,
                          .message = message};
   if (qos > 0) {
-    if (request.retain) cells_soon_.erase(message->topic);
+    if (request.retain) {
+      if (const auto soon = cells_soon_.find(message->topic); soon != cells_soon_.end()) {
+        cells_soon_bytes_ -= cell_bytes(soon->second);
+        cells_soon_.erase(soon);
+      }
+    }
     ports_.store.submit(
         PublishIntent{.write = std::move(write), .ack = {.client = client.id(), .packet_id = request.packet_id}});
     return;
@@ -102,15 +122,20 @@ void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& r
   if (request.retain) set_cell_soon(now, std::move(write));
 }
 
-void Node::refuse(Client& client, const mqtt::PublishRequest& request, mqtt::ReasonCode code) {
-  ++counters_.refused;
-  if (request.qos != mqtt::QoS::kAtMostOnce) client.connection().puback(request.packet_id, code);
+void Node::refuse(Client& client, const mqtt::PublishRequest& request, Category why) {
+  if (request.qos == mqtt::QoS::kAtMostOnce) {
+    ++counters_.refused;
+    return;
+  }
+  // Publishes before it may still wait for the disk, and are answered first.
+  ports_.store.submit(RefusalIntent{.ack = {.client = client.id(), .packet_id = request.packet_id}, .why = why});
 }
 
 void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeRequest& request) {
   std::vector<mqtt::ReasonCode> codes;
   codes.reserve(request.entries.size());
   Session& session = *client.session;
+  std::vector<std::string> added;
   bool changed = false;
   bool becomes_link = false;
   const std::string own_link_filter =
@@ -122,29 +147,36 @@ void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeReques
       code = becomes_link ? mqtt::ReasonCode::kSuccess : mqtt::ReasonCode::kNotAuthorized;
     } else if (!mqtt::is_failure(code)) {
       const bool known = session.subscriptions.contains(entry.filter);
-      if (!known && session.subscriptions.size() >= kSubscriptionsPerSessionMax) {
+      if (!known && (session.subscriptions.size() >= kSubscriptionsPerSessionMax ||
+                     session.filter_bytes + entry.filter.size() > kFilterBytesPerSessionMax)) {
         code = mqtt::ReasonCode::kQuotaExceeded;
       } else {
         delivery_.subscribe(session, entry.filter, entry.options);
+        if (!known) added.emplace_back(entry.filter);
         changed = true;
       }
     }
     codes.push_back(code);
   }
+  if (session.retained_unsettled) hold_for_cells(session);
   if (changed && session.is_persistent()) {
     // The promise to remember it is kept on disk first.
     ++session.holds;
-    store_session(session, [this, client_id = client.id(), packet_id = request.packet_id, codes,
+    store_session(session, [this, client_id = client.id(), packet_id = request.packet_id, codes, added,
                             id = session.id](bool stored) mutable {
       if (Client* waiting = find_client(client_id)) {
         if (!stored) std::fill(codes.begin(), codes.end(), mqtt::ReasonCode::kQuotaExceeded);
         waiting->connection().suback(packet_id, codes);
         touch(*waiting);
       }
-      if (Session* held = sessions_.find(id)) {
-        if (held->holds > 0) --held->holds;
-        delivery_.pump(*held);
+      Session* held = sessions_.find(id);
+      if (held == nullptr) return;
+      if (held->holds > 0) --held->holds;
+      // What was refused must not be delivered either.
+      for (const std::string& filter : added) {
+        if (!stored) delivery_.unsubscribe(*held, filter);
       }
+      delivery_.pump(*held);
     });
   } else {
     client.connection().suback(request.packet_id, codes);
@@ -195,13 +227,13 @@ void Node::on_drained(Instant now, Client& client) {
   if (client.link) links_.on_drained(now, *client.link);
   if (client.session != nullptr) delivery_.pump(*client.session);
   touch(client);
-  flush_touched();
+  flush();
 }
 
 void Node::on_handled(Instant now, Client& client) {
   update_pressure(now);
   touch(client);
-  flush_touched();
+  flush();
 }
 
 bool Node::is_link_message(const Client& client, std::string_view topic) const {
@@ -225,16 +257,39 @@ void Node::publish_own(std::string_view leaf, std::string_view payload) {
 }
 
 void Node::set_cell_soon(Instant now, sync::LocalWrite write) {
-  const std::string& topic = write.message->topic;
-  if (cells_soon_.size() >= kCellsSoonMax && !cells_soon_.contains(topic)) flush_cells();
-  cells_soon_.insert_or_assign(topic, std::move(write));
+  const auto [soon, is_new] = cells_soon_.try_emplace(write.message->topic);
+  if (!is_new) cells_soon_bytes_ -= cell_bytes(soon->second);
+  cells_soon_bytes_ += cell_bytes(write);
+  soon->second = std::move(write);
   if (!cells_due_) cells_due_ = now + kCellDelay;
+  if (cells_soon_.size() >= kCellsSoonMax || cells_soon_bytes_ > kCellsSoonBytesMax) flush_cells();
 }
 
 void Node::flush_cells() {
   for (auto& [topic, write] : cells_soon_) ports_.store.submit(PublishIntent{.write = std::move(write), .ack = {}});
+  if (!cells_soon_.empty()) {
+    const std::uint64_t token = cells_token_ = ++last_token_;
+    waiting_.emplace(token, [this, token](bool) {
+      if (cells_token_ == token) cells_token_ = 0;
+    });
+    ports_.store.submit(BarrierIntent{.token = token});
+  }
   cells_soon_.clear();
+  cells_soon_bytes_ = 0;
   cells_due_.reset();
+}
+
+void Node::hold_for_cells(Session& session) {
+  flush_cells();
+  if (cells_token_ == 0) return;
+  ++session.holds;
+  waiting_.emplace(++last_token_, [this, id = session.id](bool) {
+    Session* held = sessions_.find(id);
+    if (held == nullptr) return;
+    if (held->holds > 0) --held->holds;
+    delivery_.pump(*held);
+  });
+  ports_.store.submit(BarrierIntent{.token = last_token_});
 }
 
 // --- what the store did ---
@@ -242,14 +297,18 @@ void Node::flush_cells() {
 void Node::on_turn(Instant now, TurnResult turn) {
   if (turn.failure) {
     on_failed_turn(turn);
+    retry_lost(now, turn);
     links_.on_turn(now, turn);
-    flush_touched();
+    flush();
     return;
   }
   send_acks(turn.acks);
   links_.on_turn(now, turn);
   for (const auto& [id, position] : turn.positions) {
-    if (Session* session = sessions_.find(id)) session->window.settle(position);
+    if (Session* session = sessions_.find(id)) {
+      session->position_saved = std::max(session->position_saved, position);
+      session->window.settle(position);
+    }
   }
   delivery_.on_committed(std::move(turn.committed));
   for (const auto& [id, position] : turn.positions) {
@@ -260,7 +319,7 @@ void Node::on_turn(Instant now, TurnResult turn) {
   }
   if (turn.trim_again) ports_.store.submit(TrimIntent{});
   update_pressure(now);
-  flush_touched();
+  flush();
 }
 
 void Node::send_acks(const std::vector<Ack>& acks) {
@@ -306,15 +365,20 @@ void Node::on_timer(Instant now) {
     for (const std::uint64_t id : due) {
       if (Client* client = find_client(id)) client->on_timer(now);
     }
+    for (const std::uint64_t id : std::exchange(erasures_due_, {})) {
+      ports_.store.submit(EraseSessionIntent{.id = id});
+    }
+    delivery_.pump_stalled();
     save_due_positions(now);
     expire_sessions(now);
+    links_.on_tick(now);
     if (next_trim_ <= now) {
       next_trim_ = now + kTrimInterval;
       ports_.store.submit(TrimIntent{});
     }
     update_pressure(now);
   }
-  flush_touched();
+  flush();
 }
 
 // --- the end ---
@@ -333,7 +397,7 @@ void Node::say_goodbye(Instant now) {
     client->connection().disconnect(mqtt::ReasonCode::kServerShuttingDown);
     touch(*client);
   }
-  flush_touched();
+  flush();
 }
 
 // --- housekeeping ---
@@ -349,13 +413,17 @@ void Node::touch(Client& client) {
   touched_.push_back(&client);
 }
 
-void Node::flush_touched() {
+void Node::flush() {
+  if (flushing_) return;
+  flushing_ = true;
   // Flushing may handle held input, which may touch more clients: they are appended.
   for (std::size_t i = 0; i < touched_.size(); ++i) {
     touched_[i]->flush_due = false;
     touched_[i]->flush();
   }
   touched_.clear();
+  flushing_ = false;
+  ports_.on_deadline();
 }
 
 void Node::update_pressure(Instant now) {

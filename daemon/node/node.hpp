@@ -32,9 +32,10 @@ struct NodePorts {
   StorePort& store;
   Hasher& read_hasher;  // used in read jobs only
   WallClock wall_clock;
-  std::function<std::uint64_t()> random;        // uniformly distributed, unpredictable
-  std::function<void(const std::string&)> log;  // one sentence for the operator
-  std::function<void(const Error&)> on_fatal;   // the store is lost: the daemon must end
+  std::function<std::uint64_t()> random;  // uniformly distributed, unpredictable
+  Log log;
+  std::function<void()> on_deadline;           // next_deadline() may have moved
+  std::function<void(const Error&)> on_fatal;  // the store is lost: the daemon must end
 };
 
 // What the store knew at the start.
@@ -55,6 +56,9 @@ class Node final : public StreamAcceptor, public ClientOwner {
 
   // The store finished a turn.
   void on_turn(Instant now, TurnResult turn);
+  // Call after anything else that ran on the loop thread and may have reached the node: continuations of reads, links.
+  // Sends what gathered.
+  void flush();
   // Call at next_deadline(), or earlier.
   void on_timer(Instant now);
   [[nodiscard]] Instant next_deadline() const;
@@ -90,6 +94,9 @@ class Node final : public StreamAcceptor, public ClientOwner {
 
   // Sessions
   void restore_sessions(Instant now, const std::vector<StoredSession>& stored);
+  // CONNACK waits until the session is on disk. The session's newest connect wins.
+  void await_stored(Session& session, Client& client, bool assigned);
+  void turn_away(Client& client, mqtt::ReasonCode code);
   void open_session(Client& client, const mqtt::ConnectRequest& request, const std::string& client_id, bool assigned);
   void end_session(Session& session);
   void expire_sessions(Instant now);
@@ -97,21 +104,24 @@ class Node final : public StreamAcceptor, public ClientOwner {
   using Stored = std::function<void(bool stored)>;
   void store_session(Session& session, Stored then);
   void accept(Client& client, bool assigned);
+  void submit_position(Session& session);
   void save_position(Session& session, Instant now, bool at_once);
   void save_due_positions(Instant now);
+  void retry_lost(Instant now, const TurnResult& turn);
   void on_retained_settled(Session& session);
 
   // Publishing
   [[nodiscard]] bool is_link_message(const Client& client, std::string_view topic) const;
-  void refuse(Client& client, const mqtt::PublishRequest& request, mqtt::ReasonCode code);
+  void refuse(Client& client, const mqtt::PublishRequest& request, Category why);
   void set_cell_soon(Instant now, sync::LocalWrite write);
   void flush_cells();
+  // Retained messages must not be read before those that clients were told of are on disk.
+  void hold_for_cells(Session& session);
 
   void send_acks(const std::vector<Ack>& acks);
   void on_failed_turn(const TurnResult& turn);
   [[nodiscard]] Client* find_client(std::uint64_t id);
   void touch(Client& client);
-  void flush_touched();
   void update_pressure(Instant now);
 
   NodeSettings settings_;
@@ -127,10 +137,14 @@ class Node final : public StreamAcceptor, public ClientOwner {
   std::vector<Client*> touched_;
   std::unordered_map<std::uint64_t, Stored> waiting_;                // for TurnResult::saved and unsaved
   std::map<std::string, sync::LocalWrite, std::less<>> cells_soon_;  // QoS 0 retained, coalesced by topic
+  std::size_t cells_soon_bytes_ = 0;
+  std::uint64_t cells_token_ = 0;            // of the cells that were handed to the store last; 0: they are on disk
+  std::vector<std::uint64_t> erasures_due_;  // of turns that failed
   std::uint64_t last_client_ = 0;
   std::uint64_t last_token_ = 0;
   bool pressed_ = false;  // the store is behind: clients are not read from
   bool stopping_ = false;
+  bool flushing_ = false;
   Instant next_tick_{};
   Instant next_trim_{};
   std::optional<Instant> cells_due_;

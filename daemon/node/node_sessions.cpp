@@ -26,9 +26,11 @@ void Node::restore_sessions(Instant now, const std::vector<StoredSession>& store
   for (const StoredSession& from : stored) {
     auto session = std::make_unique<Session>(from.id, from.owner, from.client_id, /*persistent=*/true, kInFlightMax);
     session->was_stored = true;
+    session->was_confirmed = true;
     session->expiry_s = from.expiry_s;
     session->cursor = from.position;
     session->position_submitted = from.position;
+    session->position_saved = from.position;
     session->window.settle(from.position);
     session->expires_at = expiry_moment(now, from.expiry_s);
     for (const StoredSubscription& subscription : from.subscriptions) {
@@ -37,12 +39,20 @@ void Node::restore_sessions(Instant now, const std::vector<StoredSession>& store
           .start = subscription.start,
           .retained_due = subscription.retained_due};
       session->newest_start = std::max(session->newest_start, subscription.start);
+      session->filter_bytes += subscription.filter.size();
+    }
+    // Two of one name: the end of one of them was lost in a turn that failed.
+    if (const Session* twin = sessions_.find(from.owner, from.client_id); twin != nullptr) {
+      const bool keep_twin = twin->cursor >= from.position;
+      ports_.store.submit(EraseSessionIntent{.id = keep_twin ? from.id : twin->id});
+      if (keep_twin) continue;
+      sessions_.erase(twin->id);
     }
     sessions_.add(std::move(session));
   }
 }
 
-void Node::on_connect(Instant, Client& client, const mqtt::ConnectRequest& request) {
+void Node::on_connect(Instant now, Client& client, const mqtt::ConnectRequest& request) {
   if (stopping_) return client.connection().refuse(mqtt::ReasonCode::kServerShuttingDown);
   const bool assigned = request.client_id.empty();
   std::string client_id(request.client_id);
@@ -58,6 +68,7 @@ void Node::on_connect(Instant, Client& client, const mqtt::ConnectRequest& reque
     return client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded,
                                       "the node keeps no more sessions: connect with clean start and session expiry 0");
   }
+  if (old != nullptr && old->pending != nullptr) turn_away(*old->pending, mqtt::ReasonCode::kSessionTakenOver);
   if (old != nullptr && old->client != nullptr) {
     // Take-over [MQTT-3.1.4-3].
     Client& before = *old->client;
@@ -78,6 +89,7 @@ void Node::on_connect(Instant, Client& client, const mqtt::ConnectRequest& reque
   old->expires_at.reset();
   old->window.set_limit(std::min(request.receive_maximum, kInFlightMax));
   client.session = old;
+  const bool on_disk = old->was_confirmed;
   const bool expiry_changed = old->expiry_s != request.session_expiry_s;
   old->expiry_s = request.session_expiry_s;
   old->window.set_persistent(old->is_persistent());
@@ -85,9 +97,12 @@ void Node::on_connect(Instant, Client& client, const mqtt::ConnectRequest& reque
   if (expiry_changed && !old->is_persistent() && std::exchange(old->was_stored, false)) {
     ports_.store.submit(EraseSessionIntent{.id = old->id});
   }
-  client.connection().accept({.session_present = true, .session_expiry_s = {}});
+  if (!on_disk && old->is_persistent()) return await_stored(*old, client, assigned);
+  client.connection().accept({.session_present = on_disk, .session_expiry_s = {}});
   delivery_.attach(*old, client);
   delivery_.pump(*old);
+  // What was not sent again because it expired or was trimmed frees its place.
+  save_position(*old, now, /*at_once=*/true);
 }
 
 void Node::open_session(Client& client, const mqtt::ConnectRequest& request, const std::string& client_id,
@@ -103,16 +118,30 @@ void Node::open_session(Client& client, const mqtt::ConnectRequest& request, con
   session.window.settle(session.cursor);
   client.session = &session;
   if (!session.is_persistent()) return accept(client, assigned);
-  // The promise to remember the session is kept on disk before it is given.
-  store_session(session, [this, assigned, waiting_id = client.id()](bool stored) {
-    Client* waiting = find_client(waiting_id);
-    if (waiting == nullptr || waiting->session == nullptr) return;
-    touch(*waiting);
-    if (stored && waiting->session->client == nullptr) return accept(*waiting, assigned);
-    const bool taken_over = waiting->session->client != nullptr;
-    waiting->session = nullptr;
-    waiting->connection().refuse(taken_over ? mqtt::ReasonCode::kSessionTakenOver : mqtt::ReasonCode::kQuotaExceeded);
+  await_stored(session, client, assigned);
+}
+
+void Node::await_stored(Session& session, Client& client, bool assigned) {
+  session.pending = &client;
+  store_session(session, [this, assigned, id = session.id, client_id = client.id()](bool stored) {
+    Session* found = sessions_.find(id);
+    if (found == nullptr || found->pending == nullptr || found->pending->id() != client_id) return;
+    Client& waiting = *std::exchange(found->pending, nullptr);
+    touch(waiting);
+    found->was_confirmed = stored;
+    if (stored) return accept(waiting, assigned);
+    waiting.session = nullptr;
+    waiting.connection().refuse(mqtt::ReasonCode::kQuotaExceeded);
+    end_session(*found);
   });
+}
+
+// Its CONNECT was not answered yet.
+void Node::turn_away(Client& client, mqtt::ReasonCode code) {
+  client.session->pending = nullptr;
+  client.session = nullptr;
+  client.connection().refuse(code);
+  touch(client);
 }
 
 void Node::accept(Client& client, bool assigned) {
@@ -131,12 +160,9 @@ void Node::on_gone(Instant now, Client& client, std::optional<std::uint32_t> ses
     client.link.reset();
     accepted_links_.erase(client.id());
   }
-  if (Session* session = client.session;
-      session != nullptr && session->client != nullptr && session->client != &client) {
-    client.session = nullptr;  // another connection has it now
-  }
   if (Session* session = client.session) {
     client.session = nullptr;
+    if (session->pending == &client) session->pending = nullptr;
     delivery_.detach(*session);
     session->holds = 0;
     if (session_expiry_s && *session_expiry_s != session->expiry_s) {
@@ -152,9 +178,11 @@ void Node::on_gone(Instant now, Client& client, std::optional<std::uint32_t> ses
   }
   std::erase(touched_, &client);
   clients_.erase(client.id());
+  flush();
 }
 
 void Node::end_session(Session& session) {
+  if (session.pending != nullptr) turn_away(*session.pending, mqtt::ReasonCode::kSessionTakenOver);
   delivery_.detach(session);
   if (session.was_stored) ports_.store.submit(EraseSessionIntent{.id = session.id});
   sessions_.erase(session.id);
@@ -173,6 +201,16 @@ void Node::store_session(Session& session, Stored then) {
   const std::uint64_t token = then ? ++last_token_ : 0;
   if (then) waiting_.emplace(token, std::move(then));
   ports_.store.submit(PutSessionIntent{.session = session.stored(), .token = token});
+  // Where nothing waits for an acknowledgement, the position has moved without being saved: now it costs no commit.
+  submit_position(session);
+}
+
+void Node::submit_position(Session& session) {
+  const sync::Arrival position = session.window.acknowledged_up_to(delivery_.cursor(session));
+  if (position <= session.position_submitted) return;
+  session.position_due.reset();
+  session.position_submitted = position;
+  ports_.store.submit(PositionIntent{.id = session.id, .position = position});
 }
 
 // Positions are written in groups: a card wears out by commits (DESIGN 4).
@@ -185,26 +223,41 @@ void Node::save_position(Session& session, Instant now, bool at_once) {
     if (!session.position_due) session.position_due = now + kPositionDelay;
     return;
   }
-  session.position_due.reset();
-  session.position_submitted = position;
-  ports_.store.submit(PositionIntent{.id = session.id, .position = position});
+  submit_position(session);
 }
 
 void Node::save_due_positions(Instant now) {
   for (const auto& [id, session] : sessions_.all()) {
-    if (session->position_due && *session->position_due <= now) save_position(*session, now, /*at_once=*/true);
+    on_retained_settled(*session);
+    // Messages that the client cannot take count as acknowledged, and no acknowledgement ever comes to say so.
+    const bool stuck = !session->window.is_open() && session->window.unsaved() > 0;
+    if (stuck || (session->position_due && *session->position_due <= now)) {
+      save_position(*session, now, /*at_once=*/true);
+    }
   }
+}
+
+void Node::retry_lost(Instant now, const TurnResult& turn) {
+  for (const std::uint64_t id : turn.lost_positions) {
+    Session* session = sessions_.find(id);
+    if (session == nullptr) continue;
+    session->position_submitted = session->position_saved;
+    session->position_due = now + kPositionDelay;
+  }
+  erasures_due_.insert(erasures_due_.end(), turn.lost_erasures.begin(), turn.lost_erasures.end());
 }
 
 // All retained messages of the session's new subscriptions have been acknowledged: a restart need not repeat them.
 void Node::on_retained_settled(Session& session) {
-  if (!session.is_persistent() || !session.retained.empty() || session.window.retained_on_the_way()) return;
+  if (!session.retained_unsettled || session.client == nullptr) return;
+  if (!session.retained.empty() || session.window.retained_on_the_way()) return;
+  session.retained_unsettled = false;
   bool changed = false;
   for (auto& [filter, subscription] : session.subscriptions) {
     changed = changed || subscription.retained_due;
     subscription.retained_due = false;
   }
-  if (changed) store_session(session, {});
+  if (changed && session.is_persistent()) store_session(session, {});
 }
 
 }  // namespace hedgerow::node

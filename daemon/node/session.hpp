@@ -51,6 +51,7 @@ struct LogPage {
     sync::ChannelNo channel{};
     sync::ReplicaId replica{};
     sync::Arrival first_arrival = 0;
+    std::uint32_t count = 0;  // as stored; ops is empty where the row is damaged
     std::vector<sync::Op> ops;
   };
   std::vector<Part> parts;  // in arrival order
@@ -76,8 +77,10 @@ struct Session {
   std::map<std::string, Subscription, std::less<>> subscriptions;
   sync::Arrival newest_start = 0;  // of all subscriptions
 
-  Client* client = nullptr;  // null: offline
-  bool was_stored = false;   // the disk may know it
+  Client* client = nullptr;    // null: offline
+  Client* pending = nullptr;   // waits for the session to be on disk, before it is accepted
+  bool was_stored = false;     // the disk may know it
+  bool was_confirmed = false;  // the disk knows it
   Window window;
   bool live = false;
   sync::Arrival cursor = 0;       // meaningful while not live: everything up to here was sent, or was not for it
@@ -85,9 +88,13 @@ struct Session {
   unsigned holds = 0;             // answers that must leave before any message does
   std::deque<RetainedRun> retained;
   std::optional<LogPage> page;
-  bool reading = false;  // a page is on its way
+  bool reading = false;             // a page is on its way
+  std::uint64_t read_id = 0;        // of that page: one that an earlier connection asked for is not taken
+  bool retained_unsettled = false;  // some subscription has retained_due
+  std::size_t filter_bytes = 0;     // of all subscriptions
 
   sync::Arrival position_submitted = 0;
+  sync::Arrival position_saved = 0;
   std::optional<Instant> position_due;
   std::optional<Instant> expires_at;
 };

@@ -38,9 +38,19 @@ struct PositionIntent {
   sync::Arrival position = 0;
 };
 struct TrimIntent {};
+// Changes nothing; its token comes back once everything before it is on disk.
+struct BarrierIntent {
+  std::uint64_t token = 0;
+};
+// Changes nothing: a refused publish is answered in its turn [MQTT-4.6.0-2].
+struct RefusalIntent {
+  AckAddress ack;
+  Category why = Category::kRefused;
+};
 
-using Intent = std::variant<PublishIntent, sync::ApplySegment, sync::StagePage, sync::MergeStaged, sync::DropStaged,
-                            PutSessionIntent, EraseSessionIntent, PositionIntent, TrimIntent>;
+using Intent =
+    std::variant<PublishIntent, sync::ApplySegment, sync::StagePage, sync::MergeStaged, sync::DropStaged,
+                 PutSessionIntent, EraseSessionIntent, PositionIntent, TrimIntent, BarrierIntent, RefusalIntent>;
 
 struct Ack {
   AckAddress address;
@@ -59,15 +69,17 @@ struct TurnResult {
   std::vector<Ack> acks;
   std::vector<Received> received;
   std::vector<std::pair<std::uint64_t, sync::Arrival>> positions;  // saved: session, position
-  std::vector<std::uint64_t> saved;                                // tokens of PutSessionIntent
+  std::vector<std::uint64_t> saved;                                // tokens of PutSessionIntent and BarrierIntent
   std::vector<std::uint64_t> unsaved;                              // likewise, of a turn that failed
+  std::vector<std::uint64_t> lost_positions;  // sessions whose PositionIntent was in a turn that failed
+  std::vector<std::uint64_t> lost_erasures;   // likewise, EraseSessionIntent
   bool trim_again = false;
   // Nothing of the turn is on disk. kLimit: the disk is full, service goes on. Else the daemon must end.
   std::optional<Error> failure;
 };
 
 // Runs on the reader thread with a snapshot of its own, and returns what the loop thread does with the outcome.
-using Continuation = std::function<void()>;
+using Continuation = std::function<void(Instant now)>;
 using ReadJob = std::function<Continuation(sync::ReadView& view)>;
 
 class StorePort {
@@ -77,7 +89,7 @@ class StorePort {
   // Bytes of intents that were submitted and are not committed yet.
   [[nodiscard]] virtual std::size_t pending_bytes() const = 0;
   // Jobs run in order. `failed` runs on the loop thread, instead of the job, when no snapshot can be had.
-  virtual void read(ReadJob job, std::function<void(const Error&)> failed) = 0;
+  virtual void read(ReadJob job, std::function<void(Instant now, const Error&)> failed) = 0;
 };
 
 }  // namespace hedgerow::node

@@ -19,6 +19,14 @@ TurnResult failed_turn(std::vector<Intent>& intents, const Error& error) {
       result.acks.push_back({.address = publish->ack, .stored = false, .why = error.category});
     } else if (const auto* put = std::get_if<PutSessionIntent>(&intent); put != nullptr && put->token != 0) {
       result.unsaved.push_back(put->token);
+    } else if (const auto* barrier = std::get_if<BarrierIntent>(&intent)) {
+      result.unsaved.push_back(barrier->token);
+    } else if (const auto* refusal = std::get_if<RefusalIntent>(&intent)) {
+      result.acks.push_back({.address = refusal->ack, .stored = false, .why = refusal->why});
+    } else if (const auto* position = std::get_if<PositionIntent>(&intent)) {
+      result.lost_positions.push_back(position->id);
+    } else if (const auto* erasure = std::get_if<EraseSessionIntent>(&intent)) {
+      result.lost_erasures.push_back(erasure->id);
     } else if (const auto* segment = std::get_if<sync::ApplySegment>(&intent)) {
       result.received.push_back({segment->link, segment->channel, tl::unexpected<Error>(error)});
     } else if (const auto* page = std::get_if<sync::StagePage>(&intent)) {
@@ -78,6 +86,14 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
             auto stored = sessions_.put_position(position.id, position.position);
             if (stored) result.positions.emplace_back(position.id, position.position);
             return stored;
+          },
+          [&](BarrierIntent& barrier) -> Expected<void> {
+            result.saved.push_back(barrier.token);
+            return {};
+          },
+          [&](RefusalIntent& refusal) -> Expected<void> {
+            result.acks.push_back({.address = refusal.ack, .stored = false, .why = refusal.why});
+            return {};
           },
           [&](TrimIntent&) -> Expected<void> {
             auto more = engine_.trim(now);

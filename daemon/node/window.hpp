@@ -17,24 +17,21 @@ namespace hedgerow::node {
 
 class Window {
  public:
-  // What is sent and not settled.
-  struct Entry {
-    sync::Arrival arrival = 0;  // 0: a retained message, which has no place in the log's order
-    std::uint16_t packet_id = 0;
-    bool acknowledged = false;
-  };
-
   // `persistent`: acknowledged entries wait for settle().
   Window(std::uint16_t limit, bool persistent) : limit_(limit), persistent_(persistent) {}
 
   void set_limit(std::uint16_t limit) { limit_ = limit; }
   void set_persistent(bool persistent);
-
   [[nodiscard]] std::uint16_t limit() const { return limit_; }
-  [[nodiscard]] bool is_open() const { return entries_.size() < limit_; }
+
+  // Room for a new message.
+  [[nodiscard]] bool is_open() const { return entries_.size() < limit_ && has_credit(); }
+  // Room for a message that was sent on an earlier connection: only this connection's count [MQTT-3.3.4-9].
+  [[nodiscard]] bool has_credit() const { return on_the_way_ < limit_; }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
 
-  // Returns the packet identifier to send it with. Arrivals other than 0 must rise.
+  // Returns the packet identifier to send it with. Arrivals other than 0 (a retained message, which has no place in the
+  // log's order) must rise.
   std::uint16_t add(sync::Arrival arrival);
 
   // False: no such message is on its way. [MQTT-4.3.2]
@@ -47,21 +44,35 @@ class Window {
   // The position is on disk.
   void settle(sync::Arrival saved);
 
-  // The connection is gone. Retained messages on their way are forgotten: their delivery starts anew.
+  // The connection is gone: what was not acknowledged is due again on the next one. Retained messages on their way are
+  // forgotten: their delivery starts anew.
   void detach();
-  // The unacknowledged entry of this arrival, to be sent again under its old identifier.
-  [[nodiscard]] std::optional<Entry> find(sync::Arrival arrival) const;
-  // The greatest arrival ever added: ops up to it are only sent again if find() knows them.
+  // The greatest arrival ever added: ops up to it are only sent if they are due again.
   [[nodiscard]] sync::Arrival newest() const { return newest_; }
+  // Whether this op is due again; resend() then says under which identifier, and counts it as sent.
+  [[nodiscard]] bool is_due_again(sync::Arrival arrival) const;
+  std::uint16_t resend(sync::Arrival arrival);
+  // The session has read the log up to here: what was due again and was not met will not come (it expired, was trimmed,
+  // or is not subscribed any more), and counts as acknowledged.
+  void pass(sync::Arrival cursor);
   [[nodiscard]] bool retained_on_the_way() const;
 
  private:
-  void drop_front();
+  struct Entry {
+    sync::Arrival arrival = 0;
+    std::uint16_t packet_id = 0;
+    bool acknowledged = false;
+    bool due_again = false;
+  };
+  [[nodiscard]] const Entry* find_due(sync::Arrival arrival) const;
+  void advance();
 
   std::uint16_t limit_;
   bool persistent_;
   std::uint16_t next_packet_id_ = 1;
   std::size_t first_waiting_ = 0;  // index of the first unacknowledged entry
+  std::size_t on_the_way_ = 0;     // sent on this connection, and unacknowledged
+  std::size_t due_ = 0;            // entries that are due again
   sync::Arrival newest_ = 0;
   sync::Arrival saved_ = 0;
   std::deque<Entry> entries_;

@@ -49,6 +49,7 @@ void NodeHarness::start() {
                       .wall_clock = [this] { return wall; },
                       .random = [this] { return ++next_random_; },
                       .log = [this](const std::string& line) { log.push_back(line); },
+                      .on_deadline = [] {},
                       .on_fatal = [this](const Error& error) { fatal = error; }},
       node::ChannelTable(config.channels, engine->channels()),
       node::NodeState{.self = engine->self(),
@@ -71,10 +72,9 @@ void NodeHarness::answer_reads() {
     reads.pop_front();
     auto view = storage.open_view();
     REQUIRE(view);
-    if (const node::Continuation then = read.job(**view)) then();
+    if (const node::Continuation then = read.job(**view)) then(now);
   }
-  // A continuation gathers output; the next event of the loop sends it.
-  node->on_timer(now);
+  node->flush();
 }
 
 void NodeHarness::settle() {
@@ -144,7 +144,12 @@ std::vector<std::string> TestClient::messages(bool acknowledge) {
   return out;
 }
 
-void TestClient::drop() { handler_->on_closed(harness_.now, "reset by peer"); }
+TestClient::~TestClient() { drop(); }
+
+void TestClient::drop() {
+  if (handler_ != nullptr) handler_->on_closed(harness_.now, "reset by peer");
+  handler_.reset();
+}
 
 void TestClient::drained() {
   stream.queued = 0;

@@ -49,7 +49,7 @@ class NodeHarness : public node::StorePort {
   // StorePort: everything waits for commit() and answer_reads().
   void submit(node::Intent intent) override { intents.push_back(std::move(intent)); }
   [[nodiscard]] std::size_t pending_bytes() const override { return pending; }
-  void read(node::ReadJob job, std::function<void(const Error&)> failed) override {
+  void read(node::ReadJob job, std::function<void(Instant, const Error&)> failed) override {
     reads.push_back({std::move(job), std::move(failed)});
   }
 
@@ -64,7 +64,7 @@ class NodeHarness : public node::StorePort {
 
   struct Read {
     node::ReadJob job;
-    std::function<void(const Error&)> failed;
+    std::function<void(Instant, const Error&)> failed;
   };
 
   Instant now{std::chrono::hours{1}};
@@ -90,6 +90,10 @@ class NodeHarness : public node::StorePort {
 class TestClient {
  public:
   TestClient(NodeHarness& harness, const ConnectOut& connect, node::Arrived arrived = {});
+  TestClient(const TestClient&) = delete;
+  TestClient& operator=(const TestClient&) = delete;
+  // Drops. The node that it connected to must still be there.
+  ~TestClient();
   // For tests that settle themselves.
   static TestClient unsettled(NodeHarness& harness, const ConnectOut& connect);
 
@@ -107,7 +111,7 @@ class TestClient {
   TestClient(NodeHarness& harness, const ConnectOut& connect, node::Arrived arrived, bool settle);
   NodeHarness& harness_;
   mqtt::Protocol protocol_;
-  std::unique_ptr<node::StreamHandler> handler_;
+  std::unique_ptr<node::StreamHandler> handler_;  // null: dropped
 };
 
 }  // namespace hedgerow::test

@@ -248,3 +248,117 @@ TEST_CASE_METHOD(SessionHarness, "sessions of different names with one client id
   CHECK_FALSE(anonymous.stream.closed);
   CHECK(session_store.sessions.size() == 2);
 }
+
+TEST_CASE_METHOD(SessionHarness, "a clean start ends a session that waits for the disk", "[node]") {
+  TestClient waiting = TestClient::unsettled(*this, keeping("k"));
+  TestClient clean(*this, {.client_id = "k"});
+  CHECK(waiting.stream.closed);
+  waiting.drop();
+  settle();
+  CHECK(session_store.sessions.empty());
+  clean.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  publish("1");
+  CHECK(clean.messages() == Texts{"a=1"});
+}
+
+TEST_CASE_METHOD(SessionHarness, "an unacknowledged message that expired does not hold up its session", "[node][G6]") {
+  const ConnectOut narrow{
+      .client_id = "k", .clean_start = false, .properties = concat(kForever, property(0x21, u16(2)))};
+  {
+    TestClient client(*this, narrow);
+    client.send(encode_subscribe(1, {{"a", 1}}));
+    settle();
+    TestClient publisher(*this, {.client_id = "p"});
+    for (unsigned i = 1; i <= 2; ++i) {
+      publisher.send(encode(PublishSent{
+          .topic = "a", .payload = "brief", .qos = 1, .packet_id = i, .properties = property(0x02, u32(60))}));
+    }
+    settle();
+    CHECK(client.messages(/*acknowledge=*/false).size() == 2);
+    client.drop();
+    settle();
+  }
+  advance(std::chrono::seconds{61});
+  TestClient back(*this, narrow);
+  advance(std::chrono::seconds{2});  // the position is saved within a second
+  settle();
+  for (int i = 1; i <= 5; ++i) {
+    publish(std::to_string(i));
+    settle();
+    CHECK(back.messages() == Texts{"a=" + std::to_string(i)});
+    settle();
+    advance(std::chrono::seconds{2});
+    settle();
+  }
+}
+
+TEST_CASE_METHOD(SessionHarness, "a page that an earlier connection asked for moves nothing", "[node]") {
+  const std::string filler(20'000, '.');
+  TestClient first(*this, keeping("k"));
+  first.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  first.received();
+  publish("1" + filler);
+  CHECK(first.messages(/*acknowledge=*/false).size() == 1);
+  first.stream.queued = 10 << 20;
+  for (int i = 2; i <= 200; ++i) publish(std::to_string(i) + filler);  // beyond what is in memory
+  first.drained();
+  REQUIRE(reads.size() == 1);
+  TestClient second = TestClient::unsettled(*this, keeping("k"));
+  first.drop();
+  settle();
+  Texts got;
+  for (Texts more = second.messages(); !more.empty(); more = second.messages()) {
+    got.insert(got.end(), more.begin(), more.end());
+    settle();
+  }
+  REQUIRE(got.size() == 200);
+  CHECK(got[0] == "a=1" + filler + " dup");
+  CHECK(got[199] == "a=200" + filler);
+}
+
+TEST_CASE_METHOD(SessionHarness, "a position that a full disk refused is saved later", "[node][G6]") {
+  TestClient client(*this,
+                    {.client_id = "k", .clean_start = false, .properties = concat(kForever, property(0x21, u16(2)))});
+  client.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  publish("1");
+  publish("2");
+  CHECK(client.messages() == Texts{"a=1", "a=2"});
+  storage.fail_next_commit({Category::kLimit, "the disk is full"});
+  commit();
+  advance(std::chrono::seconds{3});
+  settle();
+  publish("3");
+  CHECK(client.messages() == Texts{"a=3"});
+}
+
+TEST_CASE_METHOD(SessionHarness, "a connect that the disk refused leaves no session", "[node][G1]") {
+  TestClient client = TestClient::unsettled(*this, keeping("k"));
+  storage.fail_next_commit({Category::kLimit, "the disk is full"});
+  settle();
+  CHECK(client.stream.closed);
+  client.drop();
+  TestClient again(*this, keeping("k"));
+  CHECK_FALSE(session_present(again));
+}
+
+TEST_CASE_METHOD(SessionHarness, "retained messages at QoS 0 come once a subscription, not at every connect",
+                 "[node]") {
+  {
+    TestClient publisher(*this, {.client_id = "p"});
+    publisher.send(encode(PublishSent{.topic = "x", .payload = "1", .qos = 1, .packet_id = 1, .retain = true}));
+    settle();
+    publisher.drop();
+    TestClient client(*this, keeping("k"));
+    client.send(encode_subscribe(1, {{"x", 0}}));
+    settle();
+    CHECK(client.messages() == Texts{"x=1 retained"});
+    advance(std::chrono::seconds{2});
+    settle();
+    client.drop();
+  }
+  TestClient back(*this, keeping("k"));
+  CHECK(back.messages().empty());
+}

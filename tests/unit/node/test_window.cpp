@@ -49,16 +49,46 @@ TEST_CASE("retained messages need no saved position", "[node]") {
   CHECK(window.is_open());
 }
 
-TEST_CASE("what was not acknowledged keeps its identifier after the connection broke", "[node]") {
+TEST_CASE("what was not acknowledged is due again under its identifier after the connection broke", "[node]") {
   Window window(8, true);
   const auto first = window.add(3);
   const auto second = window.add(4);
   window.acknowledge(first);
   window.detach();
-  CHECK_FALSE(window.find(3).has_value());
-  REQUIRE(window.find(4).has_value());
-  CHECK(window.find(4)->packet_id == second);
-  CHECK(window.newest() == 4);
+  CHECK_FALSE(window.is_due_again(3));
+  REQUIRE(window.is_due_again(4));
+  CHECK_FALSE(window.acknowledge(second));
+  CHECK(window.resend(4) == second);
+  CHECK_FALSE(window.is_due_again(4));
+  CHECK(window.acknowledge(second));
+}
+
+TEST_CASE("what is due again and was passed by does not hold the window", "[node][G6]") {
+  Window window(2, true);
+  window.add(3);
+  window.add(4);
+  window.detach();
+  window.pass(3);
+  CHECK_FALSE(window.is_due_again(3));
+  CHECK(window.is_due_again(4));
+  CHECK(window.acknowledged_up_to(9) == 3);
+  window.pass(4);
+  window.settle(9);
+  CHECK(window.empty());
+}
+
+TEST_CASE("a smaller receive maximum bounds what is sent again", "[node][G6]") {
+  Window window(8, true);
+  for (int arrival = 1; arrival <= 5; ++arrival) window.add(static_cast<hedgerow::sync::Arrival>(arrival));
+  window.detach();
+  window.set_limit(2);
+  CHECK_FALSE(window.is_open());
+  CHECK(window.has_credit());
+  window.resend(1);
+  const auto second = window.resend(2);
+  CHECK_FALSE(window.has_credit());
+  window.acknowledge(second);
+  CHECK(window.has_credit());
 }
 
 TEST_CASE("a broken connection forgets retained messages on their way", "[node]") {
