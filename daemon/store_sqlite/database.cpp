@@ -131,8 +131,6 @@ Expected<std::unique_ptr<Database::Parts>> open_parts(std::unique_ptr<DataDir>& 
   if (!connection) return pass_on(connection.error());
   parts->connection = std::move(*connection);
   if (auto version = migrate(*parts->connection, path); !version) return pass_on(version.error());
-  // Pages of an answer that an earlier process did not get to the end of: it is asked for anew.
-  if (auto dropped = parts->connection->execute("DELETE FROM staged"); !dropped) return pass_on(dropped.error());
   if (auto settled = settle_replica(*parts->connection, options, *identity, ended, parts->report); !settled) {
     return pass_on(settled.error());
   }
