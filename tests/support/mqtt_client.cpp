@@ -155,9 +155,27 @@ std::string LoadPublisher::trouble() const {
 }
 
 struct Collector::State {
-  explicit State(Options the_options)
-      : options(std::move(the_options)),
-        client(uri(options.port), options.client_id, mqtt::create_options(MQTTVERSION_5)) {}
+  explicit State(Options the_options) : options(std::move(the_options)) {}
+
+  // A new client each time: while its threads run, Paho takes a second to notice a new connection of an old one.
+  void make_client() {
+    if (client) drop(*client);
+    client.reset();
+    client =
+        std::make_unique<mqtt::async_client>(uri(options.port), options.client_id, mqtt::create_options(MQTTVERSION_5));
+    client->set_message_callback([this](const mqtt::const_message_ptr& message) {
+      const std::lock_guard lock(mutex);
+      payloads.push_back(message->to_string());
+      changed.notify_all();
+    });
+    client->set_connection_lost_handler([this](const std::string&) {
+      const std::lock_guard lock(mutex);
+      lost = true;
+      changed.notify_all();
+    });
+    const std::lock_guard lock(mutex);
+    lost = false;
+  }
 
   // Whether the broker has the session.
   bool connect(bool clean_start) {
@@ -168,11 +186,7 @@ struct Collector::State {
                        .properties(properties)
                        .keep_alive_interval(std::chrono::seconds{60})
                        .finalize();
-    {
-      const std::lock_guard lock(mutex);
-      lost = false;
-    }
-    auto token = client.connect(connect);
+    auto token = client->connect(connect);
     token->wait();
     return token->get_connect_response().is_session_present();
   }
@@ -182,29 +196,22 @@ struct Collector::State {
   std::condition_variable changed;
   std::vector<std::string> payloads;
   bool lost = false;
-  mqtt::async_client client;
+  std::unique_ptr<mqtt::async_client> client;
 };
 
 Collector::Collector(Options options) : state_(std::make_unique<State>(std::move(options))) {
-  State& state = *state_;
-  state.client.set_message_callback([&state](const mqtt::const_message_ptr& message) {
-    const std::lock_guard lock(state.mutex);
-    state.payloads.push_back(message->to_string());
-    state.changed.notify_all();
-  });
-  state.client.set_connection_lost_handler([&state](const std::string&) {
-    const std::lock_guard lock(state.mutex);
-    state.lost = true;
-    state.changed.notify_all();
-  });
-  (void)state.connect(state.options.clean_start);
-  state.client.subscribe(state.options.filter, 1)->wait();
+  state_->make_client();
+  (void)state_->connect(state_->options.clean_start);
+  state_->client->subscribe(state_->options.filter, 1)->wait();
 }
 
-Collector::~Collector() { drop(state_->client); }
+Collector::~Collector() {
+  if (state_->client) drop(*state_->client);
+}
 
 bool Collector::resume(std::chrono::milliseconds patience) {
   const auto deadline = Clock::now() + patience;
+  state_->make_client();
   while (Clock::now() < deadline) {
     try {
       return state_->connect(false);
@@ -220,7 +227,10 @@ bool Collector::wait_until_lost(std::chrono::milliseconds patience) {
   return state_->changed.wait_for(lock, patience, [&] { return state_->lost; });
 }
 
-void Collector::disconnect() { state_->client.disconnect()->wait(); }
+void Collector::disconnect() {
+  state_->client->disconnect()->wait();
+  state_->client.reset();
+}
 
 bool Collector::wait_for(std::uint64_t payloads, std::chrono::milliseconds patience) {
   std::unique_lock lock(state_->mutex);

@@ -69,7 +69,8 @@ class Collector {
   Collector& operator=(const Collector&) = delete;
   ~Collector();
 
-  // Connects anew, as often as it takes, with the session that is there. False: there was none, or time was over.
+  // After a loss or disconnect(): connects anew, as often as it takes, with the session that is there. False: there was
+  // none, or time was over.
   bool resume(std::chrono::milliseconds patience = kPatience);
   bool wait_until_lost(std::chrono::milliseconds patience = kPatience);
   void disconnect();
