@@ -77,7 +77,8 @@ struct Relay::State {
 
   std::mutex mutex;
   std::condition_variable answered;
-  enum class Wish { kNone, kCut, kResume, kStop } wish = Wish::kNone;
+  enum class Wish { kNone, kCut, kResume, kWatch, kStop } wish = Wish::kNone;
+  std::string wished_marker;
 
   std::atomic<bool> stalled{false};
   std::atomic<bool> seen{false};
@@ -135,6 +136,7 @@ struct Relay::State {
     const Wish done = std::exchange(wish, Wish::kNone);
     if (done == Wish::kCut || done == Wish::kStop) close_all();
     if (done == Wish::kResume && listener < 0) open_listener();
+    if (done == Wish::kWatch) marker = wished_marker;
     answered.notify_all();
     return done != Wish::kStop;
   }
@@ -256,7 +258,11 @@ void Relay::stall(bool stalled) {
   state_->poke();
 }
 
-void Relay::watch_for(std::string marker) { state_->marker = std::move(marker); }
+void Relay::watch_for(std::string marker) {
+  state_->wished_marker = std::move(marker);
+  state_->request(State::Wish::kWatch);
+}
+
 bool Relay::has_seen_marker() const { return state_->seen; }
 std::uint64_t Relay::bytes() const { return state_->bytes; }
 std::uint64_t Relay::connections() const { return state_->connections; }

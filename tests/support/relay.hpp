@@ -1,6 +1,6 @@
 // A TCP relay between two programs under test: it can be cut, resumed and stalled, it counts, and it looks for bytes
 // that must not pass.
-// Thread rule: safe from any thread; it runs on a thread of its own.
+// Thread rule: one thread at a time; the relaying runs on a thread of its own.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ class Relay {
   // Connections stay, nothing moves.
   void stall(bool stalled);
 
-  // Remembers whether `marker` ever passes, in either direction. Call before the first connection.
+  // Remembers whether `marker` passes from now on, in either direction.
   void watch_for(std::string marker);
   [[nodiscard]] bool has_seen_marker() const;
   // Both directions together.
