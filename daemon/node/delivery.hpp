@@ -86,6 +86,7 @@ class Delivery {
   [[nodiscard]] bool is_own(const Session& session, const OpRef& op) const;
   // False: there is no room; nothing was sent.
   bool offer(Session& session, const OpRef& op, const Wish& wish);
+  [[nodiscard]] static bool is_deliverable(const sync::Message& message);
   bool offer_retained(Session& session, const RetainedRun& run, const sync::Cell& cell);
   void send_at_most_once(Client& client, const sync::Message& message, bool retain,
                          std::optional<std::uint32_t> expiry_left_s, const Wish& wish);
