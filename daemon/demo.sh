@@ -39,7 +39,6 @@ else
 fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/hedgerow-demo.XXXXXX")
-: >"$work/pids"
 : >"$work/acknowledged"
 echo 0 >"$work/number"
 is_terminal=false
@@ -53,7 +52,6 @@ start() {
   shift
   "$@" >>"$work/$name.out" 2>>"$work/$name.log" &
   echo $! >"$work/$name.pid"
-  echo "$!" >>"$work/pids"
 }
 
 # stop NAME SIGNAL: ends it and waits until it has ended.
@@ -67,7 +65,7 @@ stop() {
 is_running() { [ -f "$work/$1.pid" ]; }
 
 clean_up() {
-  trap - EXIT INT TERM
+  trap - EXIT HUP INT TERM
   for file in "$work"/*.pid; do
     if [ -f "$file" ]; then kill -KILL "$(cat "$file")" 2>/dev/null || true; fi
   done
@@ -76,6 +74,7 @@ clean_up() {
   if $is_terminal; then printf '\033[?25h'; fi
 }
 trap clean_up EXIT
+trap 'clean_up; exit 129' HUP
 trap 'clean_up; exit 130' INT
 trap 'clean_up; exit 143' TERM
 
@@ -168,7 +167,8 @@ make_mesh() {
   relay_to_house=$(relay_port relay-house)
   start_node shed "127.0.0.1:$relay_to_barn" "127.0.0.1:$relay_to_house"
   for name in $nodes; do
-    mosquitto_sub -h 127.0.0.1 -p "$(port_of "$name" local)" -i "ledger-$name" -c -q 1 -t 'readings/#' -E
+    timeout 10 mosquitto_sub -h 127.0.0.1 -p "$(port_of "$name" local)" -i "ledger-$name" -c -q 1 -t 'readings/#' -E ||
+      fail "$name accepts no subscriber"
     start_subscriber "$name"
   done
 }
@@ -198,7 +198,7 @@ feed() {
     case $kind in
       load | memory* | temperature*) retain=-r ;;
     esac
-    if mosquitto_pub -h 127.0.0.1 -p "$port" -q 1 $retain -t "readings/$1/$kind" \
+    if timeout 10 mosquitto_pub -h 127.0.0.1 -p "$port" -q 1 $retain -t "readings/$1/$kind" \
       -m "{\"number\":$number,\"value\":$reading}" 2>>"$work/pub.log"; then
       echo $number >>"$work/acknowledged"
     fi
