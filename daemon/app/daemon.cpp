@@ -94,6 +94,7 @@ struct Daemon::Parts {
   void arm_timer();
   void on_timer();
   void report(Instant now);
+  void log_refusals();
   void on_control(const std::string& request, const net_asio::ControlReply& reply);
   void begin_shutdown();
   [[nodiscard]] ReportSources sources() const;
@@ -126,6 +127,7 @@ struct Daemon::Parts {
   Instant next_health{};
   Instant next_links{};
   std::string links_seen;
+  std::uint64_t refusals_logged = 0;
   bool ending = false;
   std::optional<Error> fatal;
 };
@@ -238,6 +240,21 @@ void Daemon::Parts::report(Instant now) {
   node->publish_own("links", links_report(sources()));
 }
 
+// Strangers at a listener: one line a second at most, however many knock.
+void Daemon::Parts::log_refusals() {
+  std::uint64_t refused = 0;
+  const std::string* last = nullptr;
+  for (const auto& listener : listeners) {
+    const net_asio::Refused counts = listener->refused();
+    refused += counts.by_limit + counts.by_handshake + counts.by_time;
+    if (!listener->last_refusal().empty()) last = &listener->last_refusal();
+  }
+  if (refused == refusals_logged) return;
+  log_line("refused " + std::to_string(refused - refusals_logged) + " connections" +
+           (last == nullptr ? std::string() : ", the last: " + *last));
+  refusals_logged = refused;
+}
+
 void Daemon::Parts::on_timer() {
   armed.reset();
   const Instant now = net_asio::EventLoop::now();
@@ -246,6 +263,7 @@ void Daemon::Parts::on_timer() {
     next_tick = now + kTick;
     for (auto& link : dialled) link->on_tick(now);
     report(now);
+    log_refusals();
   }
   arm_timer();
 }
