@@ -4,19 +4,9 @@
 #include <utility>
 
 #include "daemon/node/limits.hpp"
+#include "sync/base/overloaded.hpp"
 
 namespace hedgerow::node {
-
-namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
-
-}  // namespace
 
 Links::Links(sync::ReplicatorSettings settings, const std::vector<sync::ChannelState>& replicated,
              const ChannelTable& channels, StorePort& store, Hasher& read_hasher,

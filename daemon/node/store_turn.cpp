@@ -1,15 +1,10 @@
 #include "daemon/node/store_turn.hpp"
 
+#include "sync/base/overloaded.hpp"
+
 namespace hedgerow::node {
 
 namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
 
 // All acks of a turn that did not commit become refusals.
 TurnResult failed_turn(std::vector<Intent>& intents, const Error& error) {
