@@ -36,7 +36,16 @@ Expected<Config> listen_only(const HostPort& address, std::filesystem::path data
 std::string_view to_string(Auth auth) {
   switch (auth) {
     case Auth::kCertificate: return "certificate";
+    case Auth::kPassword: return "password";
     case Auth::kAnonymous: return "anonymous";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::kMqtt: return "mqtt";
+    case Protocol::kWebSocket: return "websocket";
   }
   return "unknown";
 }

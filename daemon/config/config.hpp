@@ -1,7 +1,7 @@
 // What a node is told by its configuration file (DESIGN 1), as plain values.
 //
 // Only what this version does can be expressed here: what the file format reserves for later versions ("merge":
-// "document", password listeners …) is refused by parse() with "not in this version".
+// "document", "ack": "peer" …) is refused by parse() with "not in this version".
 // Thread rule: plain values, read-only once parsed.
 #pragma once
 
@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "daemon/config/host_port.hpp"
+#include "daemon/config/limits_config.hpp"
+#include "security/acl/access_rules.hpp"
 #include "sync/base/expected.hpp"
 
 namespace hedgerow::config {
@@ -37,17 +39,26 @@ inline constexpr std::size_t kFilterBytesMax = 1024;
 
 enum class Auth {
   kCertificate,  // mutual TLS, the certificate's name is the client's
-  kAnonymous,    // whoever can connect may publish and subscribe
+  kPassword,     // user name and password in CONNECT, as `hedgerow user add` knows them
+  kAnonymous,    // nobody is asked who they are
+};
+
+enum class Protocol {
+  kMqtt,       // MQTT straight on the stream
+  kWebSocket,  // MQTT in WebSocket frames, for browsers
 };
 
 // As the file spells them.
 [[nodiscard]] std::string_view to_string(Auth auth);
+[[nodiscard]] std::string_view to_string(Protocol protocol);
 
 struct Listener {
   std::string name{};  // unique; "listener-1", "listener-2" … by position where the file gives none
   HostPort address{};  // an IP address; port 0 lets the kernel choose
   bool tls = true;
-  Auth auth = Auth::kCertificate;   // certificate iff tls
+  // kCertificate only with tls; the others may have tls, too, where only the server shows a certificate.
+  Auth auth = Auth::kCertificate;
+  Protocol protocol = Protocol::kMqtt;
   bool plaintext_accepted = false;  // unencrypted and reachable from other machines: the file says so
 };
 
@@ -66,11 +77,17 @@ struct Keep {
   bool operator==(const Keep&) const = default;
 };
 
+// Records older than this on arrival go only to persistent sessions and replays.
+inline constexpr std::chrono::seconds kLateDefault = std::chrono::minutes{5};
+inline constexpr std::chrono::seconds kNeverLate = std::chrono::seconds::max();
+
 struct Channel {
   std::string name{};    // unique; follows security::check_name, as do the names of mesh, node and listeners
   std::string filter{};  // unique, a valid MQTT topic filter
   Scope scope = Scope::kMesh;
   Keep keep{};
+  std::chrono::seconds late = kLateDefault;  // kNeverLate: all go to everybody
+  bool conflate = false;                     // an offline session gets only the latest value of each retained message
 
   bool operator==(const Channel&) const = default;
 };
@@ -82,6 +99,8 @@ struct Config {
   std::vector<Listener> listeners{};
   std::vector<HostPort> peers{};    // may name this very board
   std::vector<Channel> channels{};  // the built-in system channel first, then the user's in the order of the file
+  Limits limits{};
+  std::vector<security::AccessRule> access{};  // for security::AccessRules; every listener named in it exists
 };
 
 // The built-in channel: hedgerow/#, scope mesh, 24 h, 4 MiB.
