@@ -65,7 +65,7 @@ void Connection::on_timer(Instant now) {
 
 bool Connection::waits_for_owner() const {
   if (held_by_owner_ || phase_ == Phase::kAwaitVerdict) return true;
-  return protocol_ == Protocol::kV311 && unacknowledged_ >= limits_.receive_maximum;
+  return protocol_ == Protocol::kV311 && unacknowledged() >= limits_.receive_maximum;
 }
 
 void Connection::hold_input(bool held) {
@@ -169,7 +169,10 @@ void Connection::on_packet(std::uint8_t first_byte, ByteView body) {
   if (phase_ == Phase::kAwaitConnect) return on_connect_packet(body);
   switch (type) {
     case PacketType::kPublish: return on_publish_packet(flags, body);
-    case PacketType::kPuback: return on_puback_packet(body);
+    case PacketType::kPuback:
+    case PacketType::kPubrec:
+    case PacketType::kPubrel:
+    case PacketType::kPubcomp: return on_ack_packet(type, body);
     case PacketType::kSubscribe: return on_subscribe_packet(body);
     case PacketType::kUnsubscribe: return on_unsubscribe_packet(body);
     case PacketType::kDisconnect: return on_disconnect_packet(body);
@@ -180,10 +183,6 @@ void Connection::on_packet(std::uint8_t first_byte, ByteView body) {
       return append_pingresp(output_);  // [MQTT-3.12.4-1]
     case PacketType::kConnect:          // [MQTT-3.1.0-2]
       return on_fault("CONNECT", {ReasonCode::kProtocolError, "it was sent twice"});
-    case PacketType::kPubrec:
-    case PacketType::kPubrel:
-    case PacketType::kPubcomp:
-      return on_fault(to_string(type), {ReasonCode::kProtocolError, "QoS 2 is not in this version"});
     case PacketType::kConnack:
     case PacketType::kSuback:
     case PacketType::kUnsuback:
@@ -214,9 +213,6 @@ void Connection::on_connect_packet(ByteView body) {
     return on_fault("CONNECT",
                     {ReasonCode::kBadAuthenticationMethod, "enhanced authentication is not in this version"});
   }
-  if (packet->has_will) {
-    return on_fault("CONNECT", {ReasonCode::kImplementationSpecificError, "wills are not in this version"});
-  }
   phase_ = Phase::kAwaitVerdict;
   handler_.on_connect(request);
 }
@@ -224,12 +220,12 @@ void Connection::on_connect_packet(ByteView body) {
 void Connection::on_publish_packet(std::uint8_t flags, ByteView body) {
   const Decoded<PublishRequest> request = decode_publish(flags, body, protocol_, properties_scratch_);
   if (!request) return on_fault("PUBLISH", request.error());
-  if (request->qos == QoS::kAtLeastOnce) {
-    if (unacknowledged_ >= limits_.receive_maximum) {  // [MQTT-3.3.4-7]; section 3.3.4
+  if (request->qos != QoS::kAtMostOnce) {
+    if (unacknowledged() >= limits_.receive_maximum) {  // [MQTT-3.3.4-7]; section 3.3.4
       return on_fault("PUBLISH",
                       {ReasonCode::kReceiveMaximumExceeded, "more wait for PUBACK than this server accepts"});
     }
-    ++unacknowledged_;
+    ++(request->qos == QoS::kAtLeastOnce ? puback_owed_ : pubrec_owed_);
   }
   handler_.on_publish(*request);
 }
@@ -246,10 +242,15 @@ void Connection::on_unsubscribe_packet(ByteView body) {
   handler_.on_unsubscribe(*request);
 }
 
-void Connection::on_puback_packet(ByteView body) {
-  const Decoded<PubackReceived> puback = decode_puback(body, protocol_);
-  if (!puback) return on_fault("PUBACK", puback.error());
-  handler_.on_puback(*puback);
+void Connection::on_ack_packet(PacketType type, ByteView body) {
+  const Decoded<AckReceived> ack = decode_ack(type, body, protocol_);
+  if (!ack) return on_fault(to_string(type), ack.error());
+  switch (type) {
+    case PacketType::kPuback: return handler_.on_puback(*ack);
+    case PacketType::kPubrec: return handler_.on_pubrec(*ack);
+    case PacketType::kPubrel: return handler_.on_pubrel(*ack);
+    default: return handler_.on_pubcomp(*ack);
+  }
 }
 
 void Connection::on_disconnect_packet(ByteView body) {
@@ -316,28 +317,52 @@ void Connection::close_with_connack(std::optional<ReasonCode> code, std::string_
   static_cast<void>(append_connack(output_, protocol_, connack, client_packet_bytes_max_));
 }
 
-void Connection::puback(std::uint16_t packet_id, ReasonCode code) {
+void Connection::puback(std::uint16_t packet_id, ReasonCode code, std::string_view reason) {
   if (closing()) return;
   Expects(phase_ == Phase::kOpen);
-  Expects(unacknowledged_ > 0);
+  Expects(puback_owed_ > 0);
   if (protocol_ == Protocol::kV311 && is_failure(code)) return disconnect(code);
   if (waits_for_owner()) waited_for_owner_ = true;
-  --unacknowledged_;
-  append_puback(output_, protocol_, packet_id, code);
+  --puback_owed_;
+  append_ack(output_, protocol_, {PacketType::kPuback, packet_id, code, reason}, client_packet_bytes_max_);
 }
 
-void Connection::suback(std::uint16_t packet_id, std::span<const ReasonCode> codes) {
+void Connection::pubrec(std::uint16_t packet_id, ReasonCode code, std::string_view reason) {
+  if (closing()) return;
+  Expects(phase_ == Phase::kOpen);
+  Expects(pubrec_owed_ > 0);
+  if (protocol_ == Protocol::kV311 && is_failure(code)) return disconnect(code);
+  if (waits_for_owner()) waited_for_owner_ = true;
+  --pubrec_owed_;
+  append_ack(output_, protocol_, {PacketType::kPubrec, packet_id, code, reason}, client_packet_bytes_max_);
+}
+
+void Connection::pubrel(std::uint16_t packet_id, ReasonCode code) {
+  if (closing()) return;
+  Expects(phase_ == Phase::kOpen);
+  append_ack(output_, protocol_, {PacketType::kPubrel, packet_id, code, {}}, client_packet_bytes_max_);
+}
+
+void Connection::pubcomp(std::uint16_t packet_id, ReasonCode code) {
+  if (closing()) return;
+  Expects(phase_ == Phase::kOpen);
+  append_ack(output_, protocol_, {PacketType::kPubcomp, packet_id, code, {}}, client_packet_bytes_max_);
+}
+
+void Connection::suback(std::uint16_t packet_id, std::span<const ReasonCode> codes, std::string_view reason) {
   if (closing()) return;
   Expects(phase_ == Phase::kOpen);
   Expects(!codes.empty());
+  static_cast<void>(reason);
   if (append_suback(output_, protocol_, packet_id, codes, client_packet_bytes_max_)) return;
   disconnect(ReasonCode::kPacketTooLarge, "SUBACK: it is larger than the client accepts");
 }
 
-void Connection::unsuback(std::uint16_t packet_id, std::span<const ReasonCode> codes) {
+void Connection::unsuback(std::uint16_t packet_id, std::span<const ReasonCode> codes, std::string_view reason) {
   if (closing()) return;
   Expects(phase_ == Phase::kOpen);
   Expects(!codes.empty());
+  static_cast<void>(reason);
   if (append_unsuback(output_, protocol_, packet_id, codes, client_packet_bytes_max_)) return;
   disconnect(ReasonCode::kPacketTooLarge, "UNSUBACK: it is larger than the client accepts");
 }

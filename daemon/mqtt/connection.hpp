@@ -1,4 +1,4 @@
-// The server's protocol engine for one network connection: MQTT 3.1.1 and 5.0, QoS 0 and 1.
+// The server's protocol engine for one network connection: MQTT 3.1.1 and 5.0.
 //
 // Bytes and time go in; a handler is called, at once and synchronously, with what the client wants; bytes to send
 // gather in output(). Synchronous calls keep decoding free of copies: what a request views is valid during its call, no
@@ -12,8 +12,9 @@
 //   read timer       at next_deadline(): on_timer(now), then send output() closing()   send what is left of output()
 //   within a short time limit, then close the transport
 //
-// What this version does not do is announced in CONNACK (Maximum QoS 1, no topic alias, no shared subscriptions) or
-// refused (wills, enhanced authentication).
+// Connection decides what one connection can know: the form of packets, order, limits, flow control, topic aliases.
+// What outlives it is the owner's: sessions, which QoS 2 identifiers were received already, wills, subscriptions,
+// retained messages. No method of enhanced authentication is known: section 4.12 is answered with 0x8C.
 #pragma once
 
 #include <cstddef>
@@ -41,10 +42,18 @@ struct ConnectionLimits {
   Duration connect_timeout = kConnectTimeoutDefault;
   // Imposed on MQTT 5 clients that ask for a longer one or none (Server Keep Alive); 0 imposes nothing.
   std::uint16_t keep_alive_max_s = 0;
+  // Aliases that a client may use, announced; 0: none.
+  std::uint16_t topic_alias_maximum = kTopicAliasMaximumDefault;
+  // Announced when less than 2; publishes and wills above it are refused, subscriptions granted less.
+  QoS maximum_qos = QoS::kExactlyOnce;
+  // Of names and filters. At most kTopicLevelsMax.
+  std::size_t topic_levels_max = kTopicLevelsMax;
+  std::uint32_t will_bytes_max = kWillBytesDefault;
 };
 
 // Why the connection ends.
 struct Closed {
+  // With by_client: kSuccess cancels the will, kDisconnectWithWill and the others do not.
   ReasonCode reason = ReasonCode::kSuccess;
   bool by_client = false;                              // it sent DISCONNECT; else it broke a rule or a timer ran out
   std::optional<std::uint32_t> session_expiry_s = {};  // changed by the client's DISCONNECT
@@ -61,11 +70,18 @@ class ConnectionHandler {
   // Answer with accept() or refuse(), now or later; until then the client's further packets are held back
   // [MQTT-3.1.4-5].
   virtual void on_connect(const ConnectRequest& request) = 0;
-  // With QoS 1: answer with puback(), in the order of the publishes [MQTT-4.6.0-2].
+  // QoS 1: answer with puback(), QoS 2 with pubrec(), each in the order of the publishes [MQTT-4.6.0-2, -3]. Which
+  // identifiers of QoS 2 were received before is the session's knowledge: a repeated PUBLISH is told like any other,
+  // and wants its pubrec() too.
   virtual void on_publish(const PublishRequest& request) = 0;
   virtual void on_subscribe(const SubscribeRequest& request) = 0;
   virtual void on_unsubscribe(const UnsubscribeRequest& request) = 0;
-  virtual void on_puback(const PubackReceived& puback) = 0;
+  virtual void on_puback(const AckReceived& puback) = 0;
+  // Answer with pubrel(), unless the reason is a failure.
+  virtual void on_pubrec(const AckReceived& pubrec) = 0;
+  // Answer with pubcomp(), in order [MQTT-4.3.3-11]: kPacketIdentifierNotFound where the session knows none such.
+  virtual void on_pubrel(const AckReceived& pubrel) = 0;
+  virtual void on_pubcomp(const AckReceived& pubcomp) = 0;
   // Once, and last: the client disconnected, broke a rule, or was silent too long. What the standard wants to be sent
   // is in output() already. Not called for what the owner ends itself (refuse, disconnect, loss of the transport).
   virtual void on_closed(const Closed& closed) = 0;
@@ -75,6 +91,8 @@ struct ConnackOptions {
   bool session_present = false;
   std::string_view assigned_client_id = {};            // when the client gave none: MQTT 5 clients are told
   std::optional<std::uint32_t> session_expiry_s = {};  // when other than asked for
+  std::string_view response_information = {};          // sent only if it was asked for [MQTT-3.1.2-28]
+  std::string_view reason = {};                        // sent only where there is room for it
 };
 
 struct PublishOut {
@@ -82,7 +100,7 @@ struct PublishOut {
   ByteView properties = {};  // as PublishRequest::properties
   ByteView payload = {};
   QoS qos = QoS::kAtMostOnce;
-  std::uint16_t packet_id = 0;  // not 0 with QoS 1 [MQTT-2.2.1-3]
+  std::uint16_t packet_id = 0;  // not 0 with QoS 1 and 2 [MQTT-2.2.1-4]
   bool dup = false;
   bool retain = false;
   std::optional<std::uint32_t> expiry_left_s = {};
@@ -119,8 +137,8 @@ class Connection {
   // False while the client must be made to wait: held by the owner, no verdict on its CONNECT yet, too much output
   // unsent, or (3.1.1, which has no Receive Maximum) too many publishes unacknowledged; and once closing.
   [[nodiscard]] bool wants_input() const;
-  // Publishes with QoS 1 that were handed to on_publish and not answered yet.
-  [[nodiscard]] std::uint16_t unacknowledged() const { return unacknowledged_; }
+  // Publishes with QoS 1 and 2 that were handed to on_publish and not answered yet with puback or pubrec.
+  [[nodiscard]] std::uint32_t unacknowledged() const { return puback_owed_ + pubrec_owed_; }
 
   // The owner's answers. Once closing() they do nothing, so late answers are harmless.
   // accept, refuse. REQUIRES: on_connect was called, and neither was used yet. Look at closing() after accept: a client
@@ -130,11 +148,17 @@ class Connection {
   void refuse(ReasonCode code, std::string_view reason = {});
 
   // The rest REQUIRES: accepted.
-  // A failure closes a 3.1.1 connection, which has no other way to say so [MQTT-3.3.5-2 of 3.1.1].
-  void puback(std::uint16_t packet_id, ReasonCode code);
-  void suback(std::uint16_t packet_id, std::span<const ReasonCode> codes);
-  void unsuback(std::uint16_t packet_id, std::span<const ReasonCode> codes);
-  // Encodes into output(). The owner keeps to the client's Receive Maximum and looks at output().size().
+  // `reason` is a Reason String for 5.0: left out where the client's packet limit or Request Problem Information
+  // forbids it [MQTT-3.4.2-2] [MQTT-3.1.2-29]. A failing puback or pubrec closes a 3.1.1 connection, which has no other
+  // way to say so [MQTT-3.3.5-2 of 3.1.1].
+  void puback(std::uint16_t packet_id, ReasonCode code, std::string_view reason = {});
+  void pubrec(std::uint16_t packet_id, ReasonCode code, std::string_view reason = {});
+  void pubrel(std::uint16_t packet_id, ReasonCode code = ReasonCode::kSuccess);
+  void pubcomp(std::uint16_t packet_id, ReasonCode code = ReasonCode::kSuccess);
+  void suback(std::uint16_t packet_id, std::span<const ReasonCode> codes, std::string_view reason = {});
+  void unsuback(std::uint16_t packet_id, std::span<const ReasonCode> codes, std::string_view reason = {});
+  // Encodes into output(), with a topic alias where the client allows it and that saves bytes. The owner keeps to the
+  // client's Receive Maximum and looks at output().size().
   [[nodiscard]] PublishOutcome publish(const PublishOut& out);
   // MQTT 5: DISCONNECT, then closing. 3.1.1, or before accept(): closing.
   void disconnect(ReasonCode code, std::string_view reason = {});
@@ -164,7 +188,7 @@ class Connection {
   void on_publish_packet(std::uint8_t flags, ByteView body);
   void on_subscribe_packet(ByteView body);
   void on_unsubscribe_packet(ByteView body);
-  void on_puback_packet(ByteView body);
+  void on_ack_packet(PacketType type, ByteView body);
   void on_disconnect_packet(ByteView body);
   void on_fault(std::string_view where, const Fault& fault);
   void close_with_connack(std::optional<ReasonCode> code, std::string_view reason);
@@ -182,7 +206,8 @@ class Connection {
   bool request_problem_information_ = true;
   bool held_by_owner_ = false;
   bool waited_for_owner_ = false;  // until the next given time
-  std::uint16_t unacknowledged_ = 0;
+  std::uint32_t puback_owed_ = 0;
+  std::uint32_t pubrec_owed_ = 0;
   std::uint16_t keep_alive_s_ = 0;
   std::uint16_t client_receive_maximum_ = 65'535;
   std::uint32_t client_packet_bytes_max_ = kRemainingLengthMax + static_cast<std::uint32_t>(kFixedHeaderBytesMax);

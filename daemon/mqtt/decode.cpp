@@ -160,7 +160,10 @@ bool is_client_disconnect_reason(ReasonCode code) {
   return std::ranges::find(kAllowed, static_cast<std::uint8_t>(code)) != std::end(kAllowed);
 }
 
-bool is_puback_reason(ReasonCode code) {
+bool is_ack_reason(PacketType type, ReasonCode code) {
+  if (type == PacketType::kPubrel || type == PacketType::kPubcomp) {
+    return code == ReasonCode::kSuccess || code == ReasonCode::kPacketIdentifierNotFound;
+  }
   constexpr std::uint8_t kAllowed[] = {0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99};
   return std::ranges::find(kAllowed, static_cast<std::uint8_t>(code)) != std::end(kAllowed);
 }
@@ -224,9 +227,8 @@ Decoded<PublishRequest> decode_publish(std::uint8_t flags, ByteView body, Protoc
   request.retain = (flags & kFlagRetain) != 0;
   request.dup = (flags & kFlagDup) != 0;
   request.qos = static_cast<QoS>(qos);
-  if (qos == 3) return malformed("QoS 3");                                                   // [MQTT-3.3.1-4]
-  if (qos == 0 && request.dup) return malformed("DUP is set at QoS 0");                      // [MQTT-3.3.1-2]
-  if (qos == 2) return fault(ReasonCode::kQosNotSupported, "QoS 2 is not in this version");  // [MQTT-3.2.2-11]
+  if (qos == 3) return malformed("QoS 3");                               // [MQTT-3.3.1-4]
+  if (qos == 0 && request.dup) return malformed("DUP is set at QoS 0");  // [MQTT-3.3.1-2]
   Reader in{body};
   request.topic = in.text();
   if (qos > 0) request.packet_id = in.u16();
@@ -246,9 +248,9 @@ Decoded<PublishRequest> decode_publish(std::uint8_t flags, ByteView body, Protoc
   return request;
 }
 
-Decoded<PubackReceived> decode_puback(ByteView body, Protocol protocol) {
+Decoded<AckReceived> decode_ack(PacketType type, ByteView body, Protocol protocol) {
   Reader in{body};
-  PubackReceived puback;
+  AckReceived puback;
   puback.packet_id = in.u16();
   if (protocol == Protocol::kV5 && in.left() > 0) {
     puback.reason = static_cast<ReasonCode>(in.u8());
@@ -259,8 +261,8 @@ Decoded<PubackReceived> decode_puback(ByteView body, Protocol protocol) {
   }
   if (in.failed()) return tl::unexpected(in.why());
   if (in.left() > 0) return malformed("bytes follow its last field");
-  if (puback.packet_id == 0) return protocol_error("the packet identifier is 0");        // [MQTT-2.2.1-3]
-  if (!is_puback_reason(puback.reason)) return malformed("it has no such reason code");  // [MQTT-3.4.2-1]
+  if (puback.packet_id == 0) return protocol_error("the packet identifier is 0");           // [MQTT-2.2.1-3]
+  if (!is_ack_reason(type, puback.reason)) return malformed("it has no such reason code");  // [MQTT-3.4.2-1]
   return puback;
 }
 
@@ -284,7 +286,7 @@ Decoded<SubscribeRequest> decode_subscribe(ByteView body, Protocol protocol, std
     if (scratch.size() == kFiltersPerPacketMax)
       return fault(ReasonCode::kQuotaExceeded, "it has too many topic filters");
     options->subscription_identifier = properties->subscription_identifier;
-    scratch.push_back({filter, *options, verdict_on(filter, *options)});
+    scratch.push_back({filter, {}, filter, *options, verdict_on(filter, *options)});
   }
   request.entries = scratch;
   return request;

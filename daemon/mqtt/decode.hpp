@@ -35,7 +35,8 @@ struct ConnectPacket {
 [[nodiscard]] Decoded<PublishRequest> decode_publish(std::uint8_t flags, ByteView body, Protocol protocol,
                                                      Bytes& scratch);
 
-[[nodiscard]] Decoded<PubackReceived> decode_puback(ByteView body, Protocol protocol);
+// PUBACK, PUBREC, PUBREL, PUBCOMP.
+[[nodiscard]] Decoded<AckReceived> decode_ack(PacketType type, ByteView body, Protocol protocol);
 
 [[nodiscard]] Decoded<SubscribeRequest> decode_subscribe(ByteView body, Protocol protocol,
                                                          std::vector<SubscribeEntry>& scratch);

@@ -183,13 +183,23 @@ bool append_publish(Bytes& out, Protocol protocol, const PublishOut& publish, st
   return true;
 }
 
-void append_puback(Bytes& out, Protocol protocol, std::uint16_t packet_id, ReasonCode code) {
-  const bool has_code = protocol == Protocol::kV5 && code != ReasonCode::kSuccess;
-  Writer to{out, has_code ? 5U : 4U};
-  to.first_byte(PacketType::kPuback);
-  to.u8(has_code ? 3 : 2);
-  to.u16(packet_id);
-  if (has_code) to.u8(static_cast<std::uint8_t>(code));
+void append_ack(Bytes& out, Protocol protocol, const AckOut& ack, std::uint32_t packet_bytes_max) {
+  const bool is_v5 = protocol == Protocol::kV5;
+  std::string_view reason = is_v5 ? at_most_a_string(ack.reason) : std::string_view{};
+  constexpr std::size_t kUpToCode = 3;
+  const std::size_t with_reason = kUpToCode + varint_bytes(text_property_bytes(reason)) + text_property_bytes(reason);
+  if (1 + varint_bytes(with_reason) + with_reason > packet_bytes_max) reason = {};
+  const bool has_code = is_v5 && (ack.code != ReasonCode::kSuccess || !reason.empty());
+  const std::size_t remaining = !reason.empty() ? with_reason : has_code ? kUpToCode : 2;
+  Writer to{out, 1 + varint_bytes(remaining) + remaining};
+  to.first_byte(ack.type, ack.type == PacketType::kPubrel ? 2 : 0);  // [MQTT-3.6.1-1]
+  to.varint(remaining);
+  to.u16(ack.packet_id);
+  if (has_code) to.u8(static_cast<std::uint8_t>(ack.code));
+  if (reason.empty()) return;
+  to.varint(text_property_bytes(reason));
+  to.id(PropertyId::kReasonString);
+  to.text(reason);
 }
 
 bool append_suback(Bytes& out, Protocol protocol, std::uint16_t packet_id, std::span<const ReasonCode> codes,

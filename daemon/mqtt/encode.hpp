@@ -31,7 +31,14 @@ struct ConnackOut {
 [[nodiscard]] bool append_publish(Bytes& out, Protocol protocol, const PublishOut& publish,
                                   std::uint32_t packet_bytes_max);
 
-void append_puback(Bytes& out, Protocol protocol, std::uint16_t packet_id, ReasonCode code);
+struct AckOut {
+  PacketType type = PacketType::kPuback;  // or kPubrec, kPubrel, kPubcomp
+  std::uint16_t packet_id = 0;
+  ReasonCode code = ReasonCode::kSuccess;
+  std::string_view reason = {};
+};
+// The reason string is left out where the packet would become too large [MQTT-3.4.2-2].
+void append_ack(Bytes& out, Protocol protocol, const AckOut& ack, std::uint32_t packet_bytes_max);
 
 [[nodiscard]] bool append_suback(Bytes& out, Protocol protocol, std::uint16_t packet_id,
                                  std::span<const ReasonCode> codes, std::uint32_t packet_bytes_max);

@@ -28,6 +28,16 @@ inline constexpr std::size_t kOutputHighWaterBytesDefault = 256U * 1024U;
 // From the start of the connection to its complete CONNECT.
 inline constexpr Duration kConnectTimeoutDefault = std::chrono::seconds{10};
 
+// Topic aliases that a client may use. Announced as Topic Alias Maximum; a higher one is answered 0x94.
+inline constexpr std::uint16_t kTopicAliasMaximumDefault = 32;
+// Topics behind one client's aliases together. Beyond it 0x97.
+inline constexpr std::size_t kTopicAliasBytesMax = 64U * 1024U;
+// Aliases that we use towards one client, if it allows as many; and the bytes of their topics.
+inline constexpr std::uint16_t kTopicAliasesOutMax = 32;
+inline constexpr std::size_t kTopicAliasOutBytesMax = 16U * 1024U;
+// Topic, properties and payload of a will together. A larger one is answered 0x97.
+inline constexpr std::uint32_t kWillBytesDefault = 16U * 1024U;
+
 // Levels of a topic name or filter. A deeper name is answered 0x90, a deeper filter 0x8F. Bounds recursion and tree
 // growth.
 inline constexpr std::size_t kTopicLevelsMax = 200;
@@ -44,6 +54,9 @@ static_assert(kReceiveMaximumDefault > 0, "zero is a protocol error");
 static_assert(kClientIdBytesMax >= 23 && kClientIdBytesMax <= kStringBytesMax);
 static_assert(kClientIdBytesMax < kConnectPacketBytesDefault);
 static_assert(kTopicLevelsMax <= kStringBytesMax);
+static_assert(kTopicAliasBytesMax >= kStringBytesMax, "an alias for a topic of any length must be possible");
+static_assert(kTopicAliasesOutMax > 0);
+static_assert(kWillBytesDefault <= kConnectPacketBytesDefault, "the will is part of a CONNECT");
 static_assert(kFiltersPerPacketMax * 4 <= kPacketBytesDefault,
               "the filter limit must be reachable before the packet limit");
 

@@ -97,6 +97,17 @@ struct SubOptions {
   bool operator==(const SubOptions&) const = default;
 };
 
+// What to publish when the connection dies: section 3.1.2.5. Cancelled by DISCONNECT with reason 0x00 [MQTT-3.14.4-3].
+struct Will {
+  std::string_view topic = {};  // a valid topic name of at most ConnectionLimits::topic_levels_max levels
+  ByteView properties = {};     // as PublishRequest::properties; the delay is not in it
+  std::optional<std::uint32_t> expiry_s = {};
+  ByteView payload = {};
+  QoS qos = QoS::kAtMostOnce;
+  bool retain = false;
+  std::uint32_t delay_s = 0;  // 0 for 3.1.1
+};
+
 struct ConnectRequest {
   Protocol protocol = Protocol::kV5;
   bool clean_start = true;
@@ -110,10 +121,19 @@ struct ConnectRequest {
   std::uint16_t receive_maximum = 65'535;
   std::uint32_t packet_bytes_max = kRemainingLengthMax + static_cast<std::uint32_t>(kFixedHeaderBytesMax);
   bool request_problem_information = true;
+  bool request_response_information = false;
+  // Topic aliases that we may send; Connection chooses them itself.
+  std::uint16_t topic_alias_maximum = 0;
+  // A 3.1.1 client whose protocol level has the bit 0x80: another broker's bridge (Mosquitto's). Its subscriptions get
+  // no_local and retain_as_published, which 3.1.1 cannot say.
+  bool bridge = false;
+  std::optional<Will> will = {};
 };
 
 struct PublishRequest {
-  std::string_view topic = {};  // a valid topic name of at most kTopicLevelsMax levels
+  // A valid topic name of at most ConnectionLimits::topic_levels_max levels. Always the full name: Connection resolves
+  // topic aliases.
+  std::string_view topic = {};
   ByteView payload = {};
   // What MQTT 5 forwards unaltered, encoded as on the wire but without the length in front, in the order received:
   // payload format indicator, content type, response topic, correlation data, user properties [MQTT-3.3.2-4, -15, -16,
@@ -121,13 +141,15 @@ struct PublishRequest {
   ByteView properties = {};
   std::optional<std::uint32_t> expiry_s = {};
   std::uint16_t packet_id = 0;  // 0 with QoS 0
-  QoS qos = QoS::kAtMostOnce;   // at most once or at least once
+  QoS qos = QoS::kAtMostOnce;
   bool retain = false;
   bool dup = false;
 };
 
 struct SubscribeEntry {
-  std::string_view filter = {};
+  std::string_view filter = {};        // as sent, whole
+  std::string_view share = {};         // the group's name; empty: not shared
+  std::string_view topic_filter = {};  // what to match: the filter without $share/GROUP/
   SubOptions options;
   // What to answer unless the owner refuses too: the granted QoS, or why the protocol part already refused this filter.
   ReasonCode verdict = ReasonCode::kSuccess;
@@ -135,15 +157,18 @@ struct SubscribeEntry {
 
 struct SubscribeRequest {
   std::uint16_t packet_id = 0;
+  ByteView properties = {};  // user properties (and the subscription identifier), as on the wire without the length
   std::span<const SubscribeEntry> entries = {};  // never empty; suback() wants one code for each, in this order
 };
 
 struct UnsubscribeRequest {
   std::uint16_t packet_id = 0;
+  ByteView properties = {};                        // user properties, as on the wire without the length
   std::span<const std::string_view> filters = {};  // never empty; unsuback() wants one code for each, in this order
 };
 
-struct PubackReceived {
+// PUBACK, PUBREC, PUBREL or PUBCOMP. From 3.1.1, which has no reasons: kSuccess.
+struct AckReceived {
   std::uint16_t packet_id = 0;
   ReasonCode reason = ReasonCode::kSuccess;
 };

@@ -56,21 +56,22 @@ constexpr std::array<Rule, kRuleCount> kRules = make_rules();
 struct Value {
   std::uint32_t number = 0;
   std::string_view text;
+  std::string_view second_text;
 };
 
 Value read_value(Reader& in, ValueType type) {
   switch (type) {
     case ValueType::kUnknown: break;
-    case ValueType::kByte: return {in.u8(), {}};
-    case ValueType::kTwoBytes: return {in.u16(), {}};
-    case ValueType::kFourBytes: return {in.u32(), {}};
-    case ValueType::kVarint: return {in.varint(), {}};
-    case ValueType::kText: return {0, in.text()};
+    case ValueType::kByte: return {in.u8(), {}, {}};
+    case ValueType::kTwoBytes: return {in.u16(), {}, {}};
+    case ValueType::kFourBytes: return {in.u32(), {}, {}};
+    case ValueType::kVarint: return {in.varint(), {}, {}};
+    case ValueType::kText: return {0, in.text(), {}};
     case ValueType::kBinary: in.binary(); return {};
-    case ValueType::kTextPair:
-      in.text();
-      in.text();
-      return {};
+    case ValueType::kTextPair: {
+      const std::string_view key = in.text();
+      return {0, key, in.text()};
+    }
   }
   return {};
 }
@@ -169,6 +170,20 @@ bool are_forwardable_properties(ByteView raw) {
   const Decoded<Properties> properties = decode_block(raw, PropertyPlace::kPublish);
   return properties && !properties->has(PropertyId::kMessageExpiryInterval) &&
          !properties->has(PropertyId::kTopicAlias);
+}
+
+std::optional<std::string_view> find_user_property(ByteView properties, std::string_view name) {
+  Reader in{properties};
+  while (in.left() > 0) {
+    const std::uint32_t id = in.varint();
+    if (in.failed() || id >= kRuleCount) return std::nullopt;
+    const ValueType type = kRules[id].type;
+    if (type == ValueType::kUnknown) return std::nullopt;
+    const Value value = read_value(in, type);
+    if (in.failed()) return std::nullopt;
+    if (type == ValueType::kTextPair && value.text == name) return value.second_text;
+  }
+  return std::nullopt;
 }
 
 }  // namespace hedgerow::mqtt

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "daemon/mqtt/reader.hpp"
@@ -70,5 +71,9 @@ inline constexpr std::size_t kMessageExpiryBytes = 5;
 
 // True iff the bytes may be PublishRequest::properties: for bytes that come from elsewhere than a client's PUBLISH.
 [[nodiscard]] bool are_forwardable_properties(ByteView raw);
+
+// The value of the first user property of that name. The bytes are properties without the length in front, such as
+// PublishRequest::properties and SubscribeRequest::properties; what is ill-formed ends the search.
+[[nodiscard]] std::optional<std::string_view> find_user_property(ByteView properties, std::string_view name);
 
 }  // namespace hedgerow::mqtt
