@@ -78,7 +78,7 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
           },
           [&](EraseSessionIntent& erase) { return sessions_.erase_session(erase.id); },
           [&](PositionIntent& position) -> Expected<void> {
-            auto stored = sessions_.put_position(position.id, position.position);
+            auto stored = sessions_.put_position(position.id, position.position, {});
             if (stored) result.positions.emplace_back(position.id, position.position);
             return stored;
           },

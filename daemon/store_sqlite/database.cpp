@@ -146,6 +146,8 @@ Expected<std::unique_ptr<Database::Parts>> open_parts(std::unique_ptr<DataDir>& 
   if (auto counted = parts->writer->count_logs(); !counted) return pass_on(counted.error());
   if (auto loaded = parts->writer->load(); !loaded) return pass_on(loaded.error());
   if (auto sessions = parts->sessions->load_sessions(); !sessions) return pass_on(sessions.error());
+  if (auto wills = parts->sessions->load_wills(); !wills) return pass_on(wills.error());
+  if (auto groups = parts->sessions->load_groups(); !groups) return pass_on(groups.error());
   parts->dir = std::move(dir);
   return parts;
 }

@@ -102,7 +102,49 @@ constexpr const char* kVersion1 = R"sql(
   ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array kMigrations = {Migration{kVersion1}};
+// Version 2: QoS 2, wills and shared subscriptions.
+//
+//   received       QoS 2 from the client: published, not released yet
+//   releases       QoS 2 to the client: received there, not completed yet
+//   wills          one a session; died_…: the stamp of its connection's death, NULL while it lives
+//   share_groups   positions of shared subscriptions
+constexpr const char* kVersion2 = R"sql(
+  CREATE TABLE received(
+    session INTEGER NOT NULL,
+    packet_id INTEGER NOT NULL,
+    PRIMARY KEY (session, packet_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE releases(
+    session INTEGER NOT NULL,
+    packet_id INTEGER NOT NULL,
+    arrival INTEGER NOT NULL,
+    PRIMARY KEY (session, packet_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE wills(
+    session INTEGER PRIMARY KEY,
+    owner TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    expiry_s INTEGER NOT NULL,
+    qos INTEGER NOT NULL,
+    retain INTEGER NOT NULL,
+    delay_s INTEGER NOT NULL,
+    died_wall_ms INTEGER,
+    died_counter INTEGER,
+    died_quality INTEGER,
+    message_expiry_s INTEGER,
+    topic BLOB NOT NULL,
+    properties BLOB NOT NULL,
+    payload BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE share_groups(
+    share TEXT NOT NULL,
+    filter TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (share, filter)
+  ) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array kMigrations = {Migration{kVersion1}, Migration{kVersion2}};
 
 Expected<int> number_of(Connection& connection, const char* sql) {
   const auto text = connection.value(sql);

@@ -67,6 +67,16 @@ Expected<void> Engine::begin() {
   return {};
 }
 
+Expected<Stamp> Engine::stamp_now(const WallTime& now) {
+  Expects(in_turn_);
+  if (failed_) return tl::unexpected<Error>(*failed_);
+  Hlc clock = hlc_;
+  const Stamp stamp = clock.next(now);
+  if (auto sound = check_stamp(stamp); !sound) return tl::make_unexpected(std::move(sound.error()));
+  hlc_ = clock;
+  return stamp;
+}
+
 Expected<void> Engine::write(const WallTime& now, const LocalWrite& write) {
   Expects(in_turn_);
   if (failed_) return tl::unexpected<Error>(*failed_);
@@ -74,6 +84,7 @@ Expected<void> Engine::write(const WallTime& now, const LocalWrite& write) {
   if (!index) return tl::make_unexpected(index.error());
   Hlc clock = hlc_;
   Op op{.stamp = clock.next(now), .kind = write.kind, .publisher = write.publisher, .message = write.message};
+  if (write.stamp && *write.stamp < op.stamp) op.stamp = *write.stamp;
   if (auto sound = check_op(op); !sound) return sound;
   hlc_ = clock;
   return add_op(*index, self_, age_base_ms(now, op.stamp), std::move(op));

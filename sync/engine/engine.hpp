@@ -41,6 +41,10 @@ struct LocalWrite {
   OpKind kind;
   std::uint64_t publisher = 0;
   MessagePtr message;
+  // From stamp_now(), perhaps of an earlier turn: the op happened then, and loses against every write to its cell that
+  // came since. A will carries the moment its connection died. One that lies ahead of the clock is not believed: the op
+  // is stamped with now.
+  std::optional<Stamp> stamp = std::nullopt;
 };
 
 // Ops that a turn committed: consecutive ops of one replica in one channel. `segment` is as stored and as sent on.
@@ -88,6 +92,10 @@ class Engine {
   // touched) leaves the turn as it was. When the storage fails, the turn is lost: commit() then rolls back and returns
   // that first error.
   Expected<void> begin();
+
+  // A moment to stamp a write with later: everything that is written here from now on is greater, everything before is
+  // less. It ticks the clock, durably with the turn. kLimit: the clock stands beyond what a stamp holds.
+  Expected<Stamp> stamp_now(const WallTime& now);
 
   // Stamps and sequences one write. Consecutive writes to one channel share a segment. kInvalidInput, kLimit:
   // check_op() of sync/log/segment.hpp refuses it. kNotFound: no such channel.

@@ -145,7 +145,11 @@ Expected<void> check_op(const Op& op) {
   if (!is_topic_name(message.topic)) {
     return fail(Category::kInvalidInput, "op: a topic must not be empty, nor hold NUL, + or #");
   }
-  if (op.stamp.wall_ms > kStampWallMsMax) {
+  return check_stamp(op.stamp);
+}
+
+Expected<void> check_stamp(const Stamp& stamp) {
+  if (stamp.wall_ms > kStampWallMsMax) {
     return fail(Category::kLimit, "op: the clock stands beyond the year 9999; set it");
   }
   return {};

@@ -58,6 +58,8 @@ inline constexpr unsigned kFlagPublisher = 1U << 7U;
 // The rules that every op obeys wherever it comes from: a topic name without wildcard or NUL [MQTT-3.3.2-2]
 // [MQTT-1.5.4-2], sizes and stamp within limits.hpp, a kind that does something. kInvalidInput or kLimit.
 [[nodiscard]] Expected<void> check_op(const Op& op);
+// The part of it that is the stamp's: kLimit.
+[[nodiscard]] Expected<void> check_stamp(const Stamp& stamp);
 
 struct SegmentHeader {
   ReplicaId replica{};

@@ -153,6 +153,7 @@ void MemoryStorage::undo_to(std::size_t length) {
 }
 
 void MemoryStorage::crash() {
+  if (in_turn_ && part_ != nullptr) part_->on_rollback();
   undo_to(0);
   turn_start_ = 0;
   in_turn_ = false;
@@ -180,6 +181,7 @@ Expected<void> MemoryStorage::begin() {
   if (broken_) return broken_file();
   turn_start_ = undo_.size();
   in_turn_ = true;
+  if (part_ != nullptr) part_->on_begin();
   return {};
 }
 
@@ -201,6 +203,7 @@ void MemoryStorage::rollback() {
   if (!in_turn_) return;
   undo_to(turn_start_);
   in_turn_ = false;
+  if (part_ != nullptr) part_->on_rollback();
 }
 
 Expected<void> MemoryStorage::may_change() {

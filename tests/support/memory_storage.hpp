@@ -23,6 +23,19 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
  public:
   explicit MemoryStorage(sync::ReplicaId self);
 
+  // Something else that lives in this storage's turns.
+  class TurnPart {
+   public:
+    virtual void on_begin() = 0;
+    // The turn that began last is undone.
+    virtual void on_rollback() = 0;
+
+   protected:
+    ~TurnPart() = default;
+  };
+  // Call once, before the first turn. The part must live as long as turns do.
+  void join(TurnPart& part) { part_ = &part; }
+
   // Power loss: everything since the last commit is gone; with a lying disk, everything since it began to lie. Open a
   // new Engine afterwards. Ends a turn that is under way, and a broken file.
   void crash();
@@ -86,6 +99,7 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
   // How to go back, last change last: first what a lying disk will lose, from turn_start_ on the turn.
   std::vector<Undo> undo_;
   std::size_t turn_start_ = 0;
+  TurnPart* part_ = nullptr;
   bool in_turn_ = false;
   bool lying_ = false;
   bool broken_ = false;

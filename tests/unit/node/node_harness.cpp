@@ -4,28 +4,6 @@
 
 namespace hedgerow::test {
 
-Expected<std::vector<node::StoredSession>> MemorySessions::load_sessions() {
-  std::vector<node::StoredSession> out;
-  for (const auto& [id, session] : sessions) out.push_back(session);
-  return out;
-}
-Expected<void> MemorySessions::put_session(const node::StoredSession& session) {
-  const auto known = sessions.find(session.id);
-  const sync::Arrival position =
-      known == sessions.end() ? session.position : std::max(known->second.position, session.position);
-  sessions[session.id] = session;
-  sessions[session.id].position = position;
-  return {};
-}
-Expected<void> MemorySessions::erase_session(std::uint64_t id) {
-  sessions.erase(id);
-  return {};
-}
-Expected<void> MemorySessions::put_position(std::uint64_t id, sync::Arrival position) {
-  if (const auto found = sessions.find(id); found != sessions.end()) found->second.position = position;
-  return {};
-}
-
 NodeHarness::NodeHarness() {
   REQUIRE(security::init_crypto());
   start();

@@ -10,19 +10,10 @@
 #include "daemon/node/node.hpp"
 #include "daemon/node/store_turn.hpp"
 #include "security/crypto_mbedtls/crypto.hpp"
-#include "tests/support/memory_storage.hpp"
+#include "tests/support/memory_sessions.hpp"
 #include "tests/support/mqtt_packets.hpp"
 
 namespace hedgerow::test {
-
-class MemorySessions final : public node::SessionStore {
- public:
-  Expected<std::vector<node::StoredSession>> load_sessions() override;
-  Expected<void> put_session(const node::StoredSession& session) override;
-  Expected<void> erase_session(std::uint64_t id) override;
-  Expected<void> put_position(std::uint64_t id, sync::Arrival position) override;
-  std::map<std::uint64_t, node::StoredSession> sessions;
-};
 
 // The node's connection to one client.
 class FakeStream final : public node::Stream {
@@ -70,7 +61,7 @@ class NodeHarness : public node::StorePort {
   Instant now{std::chrono::hours{1}};
   WallTime wall{.unix_ms = 1'800'000'000'000, .quality = ClockQuality::kSynchronised};
   MemoryStorage storage{sync::ReplicaId{1}};
-  MemorySessions session_store;
+  MemorySessions session_store{storage};
   security::Sha256 hasher;
   security::Sha256 read_hasher;
   std::unique_ptr<sync::Engine> engine;
