@@ -8,8 +8,8 @@
 #
 # Includes are relative to the root of the checkout.
 
-set(HEDGEROW_SANITIZER "" CACHE STRING "address (with undefined), thread, or empty")
-set_property(CACHE HEDGEROW_SANITIZER PROPERTY STRINGS "" address thread)
+set(HEDGEROW_SANITIZER "" CACHE STRING "address (with undefined), thread, fuzzer (clang only; with both), or empty")
+set_property(CACHE HEDGEROW_SANITIZER PROPERTY STRINGS "" address thread fuzzer)
 option(HEDGEROW_WERROR "Treat warnings as errors" ON)
 
 set(CMAKE_POSITION_INDEPENDENT_CODE OFF)  # -fPIE comes from hedgerow_flags: everything ends in an executable
@@ -59,7 +59,7 @@ endif()
 add_library(hedgerow_warnings INTERFACE)
 target_compile_options(hedgerow_warnings INTERFACE
   -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wformat=2 -Wcast-qual -Wundef -Wimplicit-fallthrough
-  -Wduplicated-cond -Wduplicated-branches -Wlogical-op
+  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wduplicated-branches -Wlogical-op>
   $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast -Wnon-virtual-dtor -Woverloaded-virtual -Wextra-semi -Wsuggest-override>
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes>)
 if(HEDGEROW_WERROR)
@@ -98,8 +98,11 @@ elseif(HEDGEROW_SANITIZER STREQUAL "thread")
       set(CMAKE_CROSSCOMPILING_EMULATOR "setarch;-R")
     endif()
   endif()
+elseif(HEDGEROW_SANITIZER STREQUAL "fuzzer")
+  # The libraries are instrumented as the targets are; tests/fuzz links libFuzzer itself.
+  set(sanitizer_flags -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 elseif(HEDGEROW_SANITIZER)
-  message(FATAL_ERROR "HEDGEROW_SANITIZER is '${HEDGEROW_SANITIZER}': use address, thread or nothing")
+  message(FATAL_ERROR "HEDGEROW_SANITIZER is '${HEDGEROW_SANITIZER}': use address, thread, fuzzer or nothing")
 endif()
 if(HEDGEROW_SANITIZER)
   target_compile_options(hedgerow_sanitizers INTERFACE ${sanitizer_flags} -O1)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds targets from a checkout on a machine that may lack everything but apt: what demo and tests have in common.
 #
-#   build.sh PRESET [TARGET...]      presets: dev release asan tsan arm64 armhf; without targets everything
+#   build.sh PRESET [TARGET...]      presets: dev release asan tsan fuzz arm64 armhf; without targets everything
 #
 # Installs missing packages, fetches the dependencies, configures, builds. The result lies in build/PRESET/bin.
 # Exit status: 0 built, 1 failed, 2 usage or a package that could not be installed.
@@ -11,9 +11,9 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 preset=${1:-}
 case $preset in
   dev | release | asan | tsan) groups=build ;;
-  arm64 | armhf) groups=$preset ;;
+  fuzz | arm64 | armhf) groups=$preset ;;
   *)
-    echo "build.sh: unknown preset '$preset': use dev, release, asan, tsan, arm64 or armhf" >&2
+    echo "build.sh: unknown preset '$preset': use dev, release, asan, tsan, fuzz, arm64 or armhf" >&2
     exit 2
     ;;
 esac

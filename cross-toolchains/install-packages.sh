@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a step needs and that are missing.
 #
-#   install-packages.sh GROUP...     groups: build demo bench tests arm64 armhf fresh
+#   install-packages.sh GROUP...     groups: build demo bench tests fuzz arm64 armhf fresh
 #
 # Root runs apt-get; anybody else goes through sudo; without either the exact line is printed and the status is 2.
 # Nothing is done, and no right is needed, when everything is there. What counts is the command, not the package that
@@ -41,6 +41,11 @@ needs() {
       echo 'npm npm'
       echo 'update-ca-certificates ca-certificates'
       ;;
+    fuzz)
+      needs build
+      echo 'clang++ clang'
+      echo 'llvm-symbolizer llvm'
+      ;;
     arm64)
       needs build
       echo 'aarch64-linux-gnu-g++ g++-aarch64-linux-gnu'
@@ -56,7 +61,7 @@ needs() {
       echo 'git git'
       ;;
     *)
-      say "unknown group '$1': use build, demo, bench, tests, arm64, armhf or fresh"
+      say "unknown group '$1': use build, demo, bench, tests, fuzz, arm64, armhf or fresh"
       exit 2
       ;;
   esac
@@ -90,7 +95,7 @@ as_root() {
 }
 
 [ $# -gt 0 ] || {
-  say "name a group: build, demo, bench, tests, arm64, armhf or fresh"
+  say "name a group: build, demo, bench, tests, fuzz, arm64, armhf or fresh"
   exit 2
 }
 for group in "$@"; do needs "$group" >/dev/null; done
