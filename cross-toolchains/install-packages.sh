@@ -37,6 +37,7 @@ needs() {
       ;;
     tests)
       needs demo
+      echo 'mosquitto mosquitto'
       echo 'node nodejs'
       echo 'npm npm'
       echo 'update-ca-certificates ca-certificates'
