@@ -1,0 +1,94 @@
+// Wills: when which will is published. MQTT 5.0 sections 3.1.2.5 and 3.1.3.2.2, DESIGN 1.
+//
+//   set ──► armed ──on_died──► waits for its delay ──► due ──take_due──► published by the caller
+//             └──cancel──► gone ◄──cancel──┘
+//
+// A delay of 0 is over at once: such a will is due however soon the client returns. MQTT 3.1.1 knows no other.
+// What the caller does, in the order of its intents to the store:
+// - a newer connection of a live session: on_died() for the old one; then on_session_ended() if the start is clean,
+//   else cancel(); then set().
+// - DISCONNECT 0x00: cancel() while the connection counts as alive. Any other end: on_died().
+// - the session expires or is replaced: on_session_ended().
+// The disk is the caller's: put_will() after set() and after on_died(), erase_will() after cancel() and together with
+// the publish, but the latter only while has(session) is false: the row may hold a newer will by then.
+//
+// Pure. Thread-compatible: owned by the loop thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "daemon/node/session_store.hpp"
+#include "sync/base/time.hpp"
+#include "sync/log/op.hpp"
+
+namespace hedgerow::node {
+
+class Wills {
+ public:
+  // `bytes_max`: of all wills together, those of sessions that wait included (G6).
+  explicit Wills(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+
+  // The wills on disk, at the start of the process, where every connection is dead. Those without `died` died with the
+  // node: they get `started`, and their sessions are returned, to be put again, so that another restart does not begin
+  // their delay anew. What passed of a delay counts where both clocks can be believed, else the delay begins anew.
+  std::vector<std::uint64_t> restore(Instant now, const WallTime& wall, const sync::Stamp& started,
+                                     std::vector<StoredWill> stored);
+
+  // The session's connection, now alive, has this will; it replaces one that is armed. False: no room, nothing changed.
+  // REQUIRES: no `died`; a will of the session that waits was cancelled or its session ended.
+  [[nodiscard]] bool set(StoredWill will);
+
+  // Forgets the session's will, unless it is due already [MQTT-3.1.2-10] [MQTT-3.1.3-9]. Returns true iff there was
+  // one: its row is to be erased.
+  bool cancel(Instant now, std::uint64_t session);
+
+  // The connection is gone and the will stays [MQTT-3.1.2-8]. Due after the lesser of its delay and the session's
+  // expiry as it is now. Returns the will when it waits, else null: there is none, or it is due at once. Valid until
+  // the next call.
+  const StoredWill* on_died(Instant now, std::uint64_t session, std::uint32_t session_expiry_s);
+
+  // The store stamped the will that waits; take_due() hands it out with the stamp. None waits: no effect, what is
+  // written without a stamp gets one then.
+  void set_stamp(std::uint64_t session, const sync::Stamp& died);
+
+  // The will that waits is due now [MQTT-3.1.2-8]. An armed one is not touched.
+  void on_session_ended(Instant now, std::uint64_t session);
+
+  // Hands out the wills whose time has come, in the order in which it came, `count_max` at most: call again while
+  // next_deadline() has passed. The Message Expiry Interval of one with `died` is longer by what it waited: it counts
+  // from the publication, and the op from its stamp.
+  [[nodiscard]] std::vector<StoredWill> take_due(Instant now, std::size_t count_max);
+
+  // A will from take_due() could not be written. It is due again, and cannot be cancelled any more.
+  void put_back(Instant now, Instant due, StoredWill will);
+
+  [[nodiscard]] std::optional<Instant> next_deadline() const;
+  // An armed will, or one that waits and can be cancelled.
+  [[nodiscard]] bool has(std::uint64_t session) const;
+  [[nodiscard]] std::size_t size() const { return armed_.size() + by_due_.size(); }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  struct Waiting {
+    StoredWill will;
+    Instant died_at;  // the Message Expiry Interval is counted from here
+  };
+  using Key = std::pair<Instant, std::uint64_t>;  // when it is due; then first come, first out
+
+  Key add_waiting(Instant due, Waiting waiting);
+
+  std::size_t bytes_max_;
+  std::size_t bytes_ = 0;
+  std::uint64_t last_order_ = 0;
+  std::unordered_map<std::uint64_t, StoredWill> armed_;  // by session
+  std::map<Key, Waiting> by_due_;                        // of dead connections
+  std::unordered_map<std::uint64_t, Key> cancellable_;   // by session: those of by_due_ that a return cancels
+};
+
+}  // namespace hedgerow::node
