@@ -60,8 +60,9 @@ bool is_same_level(std::string_view granted, std::string_view text, const Values
 
 // Level by level. A topic name is a filter that matches itself alone, so this also answers "does it match?".
 bool grant_covers(std::string_view granted, std::string_view narrow, const Values& values) {
-  // Every topic has a first level, so "+/#" is as wide as "#".
-  if (narrow == "#") return granted == "#" || granted == "+/#";
+  // No topic is empty, so these are two ways to say one thing, and the longer one can be compared level by level.
+  if (narrow == "#") narrow = "+/#";
+  if (narrow == "/#") narrow = "/+/#";
   const bool is_dollar = narrow.starts_with('$');
   Levels wide_levels{granted};
   Levels narrow_levels{narrow};

@@ -1,7 +1,10 @@
 #include "security/passwords_mbedtls/password_hash.hpp"
 
-#include <mbedtls/constant_time.h>
 #include <mbedtls/pkcs5.h>
+
+extern "C" {
+#include <mbedtls/constant_time.h>  // the only header of mbedTLS 3.6 that does not say so itself
+}
 
 #include <gsl/gsl>
 
