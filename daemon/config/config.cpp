@@ -10,7 +10,8 @@ Channel system_channel() {
   return {.name = std::string{kSystemChannelName},
           .filter = std::string{kSystemTopicRoot} + "/#",
           .scope = Scope::kMesh,
-          .keep = {.age = std::chrono::hours{24}, .size_bytes = std::uint64_t{4} << 20U}};
+          .keep = {.age = std::chrono::hours{24}, .size_bytes = std::uint64_t{4} << 20U},
+          .late = kNeverLate};
 }
 
 Channel default_channel() { return {.name = "default", .filter = "#", .scope = Scope::kMesh, .keep = {}}; }
@@ -56,22 +57,6 @@ std::string_view to_string(Scope scope) {
     case Scope::kLocal: return "local";
   }
   return "unknown";
-}
-
-std::string describe(const Config& config) {
-  std::string out = "mesh " + config.mesh + ", " +
-                    (config.node.empty() ? "node named by its certificate or host name" : "node " + config.node) +
-                    ", data in " + config.data.string() + "\n";
-  for (const Listener& listener : config.listeners) {
-    out += "listener " + listener.name + " " + to_string(listener.address) + (listener.tls ? " TLS" : " plaintext") +
-           " " + std::string{to_string(listener.auth)} + "\n";
-  }
-  for (const HostPort& peer : config.peers) out += "peer " + to_string(peer) + "\n";
-  for (const Channel& channel : config.channels) {
-    out += "channel " + channel.name + " " + channel.filter + " " + std::string{to_string(channel.scope)} + ", keep " +
-           format_duration(channel.keep.age) + " and " + format_size(channel.keep.size_bytes) + "\n";
-  }
-  return out;
 }
 
 }  // namespace hedgerow::config

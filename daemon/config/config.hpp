@@ -103,7 +103,7 @@ struct Config {
   std::vector<security::AccessRule> access{};  // for security::AccessRules; every listener named in it exists
 };
 
-// The built-in channel: hedgerow/#, scope mesh, 24 h, 4 MiB.
+// The built-in channel: hedgerow/#, scope mesh, 24 h, 4 MiB, never late.
 [[nodiscard]] Channel system_channel();
 
 // The channel of a node whose file declares none: default, #, scope mesh, 24 h, 64 MiB.

@@ -23,12 +23,12 @@ struct Limits {
   std::uint32_t subscriptions_per_session = 1'000;
   std::uint32_t topic_levels = 200;        // of a topic name or filter
   std::uint16_t topic_aliases = 32;        // that it may use; announced as Topic Alias Maximum
-  std::uint32_t will_bytes = 32'768;       // payload of its will
+  std::uint32_t will_bytes = 16'384;       // topic, properties and payload of its will together
   std::chrono::seconds keep_alive_max{0};  // imposed where it asks for longer or none; 0 imposes nothing
   std::uint8_t maximum_qos = 2;            // that it may publish with
 
   // Of the node.
-  std::uint64_t queue_bytes = 67'108'864;       // of all session_queue_bytes together
+  std::uint64_t queue_bytes = 33'554'432;       // of all session_queue_bytes together
   std::uint32_t sessions = 10'000;              // that outlive their connection
   std::uint32_t retained_messages = 1'000'000;  // one more is refused; replacing and deleting always work
 

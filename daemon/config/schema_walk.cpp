@@ -1,7 +1,9 @@
 #include "daemon/config/schema_walk.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
+#include <system_error>
 #include <utility>
 
 #include "daemon/config/suggestion.hpp"
@@ -79,6 +81,15 @@ std::optional<bool> SchemaWalk::boolean(const JsonValue& value) {
   if (value.kind == JsonKind::kBoolean) return value.boolean;
   unexpected(value, "true or false");
   return std::nullopt;
+}
+
+std::optional<std::uint64_t> SchemaWalk::whole_number(const JsonValue& value) const {
+  if (value.kind != JsonKind::kNumber) return std::nullopt;
+  const std::string_view digits = scan_.values[value.order].number;
+  const char* const end = digits.data() + digits.size();
+  std::uint64_t number = 0;
+  const auto [rest, error] = std::from_chars(digits.data(), end, number);
+  return error == std::errc{} && rest == end ? std::optional{number} : std::nullopt;
 }
 
 std::optional<std::string_view> SchemaWalk::text(const JsonValue& value, std::string_view expected) {

@@ -4,6 +4,8 @@
 // Pure. Thread-compatible: one owner. Borrows the tree and the scan, which must outlive it.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
@@ -58,6 +60,9 @@ class SchemaWalk {
 
   [[nodiscard]] std::optional<bool> boolean(const JsonValue& value);
 
+  // None, without a problem, unless it is a number written with digits alone that fits.
+  [[nodiscard]] std::optional<std::uint64_t> whole_number(const JsonValue& value) const;
+
   // The text borrows from the value.
   [[nodiscard]] std::optional<std::string_view> text(const JsonValue& value, std::string_view expected);
 
@@ -78,6 +83,7 @@ class SchemaWalk {
 
   [[nodiscard]] std::string path_of(const JsonValue& value) const { return scan_.path_of(value.order); }
 
+  [[nodiscard]] std::size_t problem_count() const { return problems_.size(); }
   // All problems so far, in the order of the text.
   [[nodiscard]] Problems take_problems();
 

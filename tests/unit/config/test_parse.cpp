@@ -99,6 +99,41 @@ TEST_CASE("what this version does may be spelt out", "[config]") {
   CHECK(config.channels[1].keep == Keep{});
 }
 
+TEST_CASE("a listener may take passwords, with TLS, on loopback, or declared plaintext", "[config][G7]") {
+  const Config config = accepted(R"({"mesh":"m","listeners":[
+      {"address":"0.0.0.0:8884","auth":"password"},
+      {"address":"127.0.0.1:1883","tls":false,"auth":"password"},
+      {"address":"0.0.0.0:1884","tls":false,"auth":"password","plaintext":"accepted"}]})");
+  for (const Listener& listener : config.listeners) CHECK(listener.auth == Auth::kPassword);
+  CHECK(config.listeners[0].tls);
+  CHECK_FALSE(config.listeners[1].plaintext_accepted);
+  CHECK(config.listeners[2].plaintext_accepted);
+}
+
+TEST_CASE("with TLS, clients may be anonymous", "[config]") {
+  const Config config = accepted(R"({"mesh":"m","listeners":[{"address":"0.0.0.0:8884","auth":"anonymous"}]})");
+  CHECK(config.listeners[0].tls);
+  CHECK(config.listeners[0].auth == Auth::kAnonymous);
+}
+
+TEST_CASE("a listener speaks MQTT unless it says WebSocket", "[config]") {
+  const Config config = accepted(R"({"mesh":"m","listeners":[
+      {"address":"127.0.0.1:1"}, {"address":"127.0.0.1:2","protocol":"websocket"}]})");
+  CHECK(config.listeners[0].protocol == Protocol::kMqtt);
+  CHECK(config.listeners[1].protocol == Protocol::kWebSocket);
+}
+
+TEST_CASE("a channel says what is late and whether it is conflated", "[config]") {
+  const Config config = accepted(R"({"mesh":"m","channels":[
+      {"name":"a","filter":"a/#","late":"1h","conflate":true}, {"name":"b","filter":"b/#","late":"never"},
+      {"name":"c","filter":"c/#"}]})");
+  CHECK(config.channels[1].late == std::chrono::hours{1});
+  CHECK(config.channels[1].conflate);
+  CHECK(config.channels[2].late == kNeverLate);
+  CHECK(config.channels[3].late == std::chrono::minutes{5});
+  CHECK_FALSE(config.channels[3].conflate);
+}
+
 TEST_CASE("part of keep may be left out", "[config]") {
   const Config config = accepted(R"({"mesh":"m","channels":[{"name":"a","filter":"#","keep":{"age":"1h"}}]})");
   CHECK(config.channels[1].keep == Keep{.age = std::chrono::hours{1}, .size_bytes = 67'108'864});

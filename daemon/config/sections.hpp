@@ -1,0 +1,19 @@
+// The sections of a configuration, each read from its value into the Config. Where something is wrong, a problem is
+// noted and the reading goes on with the default. Not for others than parse().
+// Pure. Thread rule: free functions without state.
+#pragma once
+
+#include "daemon/config/config.hpp"
+#include "daemon/config/json_value.hpp"
+#include "daemon/config/schema_walk.hpp"
+
+namespace hedgerow::config {
+
+void read_listeners(SchemaWalk& walk, const JsonValue& value, Config& config);
+void read_peers(SchemaWalk& walk, const JsonValue& value, Config& config);
+void read_channels(SchemaWalk& walk, const JsonValue& value, Config& config);
+void read_limits(SchemaWalk& walk, const JsonValue& value, Config& config);
+// After the listeners, which its rules name.
+void read_access(SchemaWalk& walk, const JsonValue& value, Config& config);
+
+}  // namespace hedgerow::config
