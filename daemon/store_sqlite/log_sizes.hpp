@@ -1,4 +1,4 @@
-// LogSizes: how many bytes each channel's log holds, so that trimming by size scans nothing.
+// LogSizes: how many bytes and ops each channel's log holds, so that trimming by size scans nothing.
 //
 // The sums live in memory and follow the turn: a rollback undoes what the turn changed. Now and then one is written
 // down together with the arrival number up to which it holds; open() counts only what came later.
@@ -10,15 +10,15 @@
 #include <vector>
 
 #include "daemon/store_sqlite/limits.hpp"
-#include "sync/log/op.hpp"
+#include "sync/engine/storage.hpp"
 
 namespace hedgerow::store_sqlite {
 
 class LogSizes {
  public:
   struct Size {
-    std::uint64_t bytes = 0;            // of all segments
-    std::uint64_t bytes_unwritten = 0;  // of those that came after what is written down
+    sync::LogTotals log;
+    std::uint64_t bytes_unwritten = 0;  // of the segments that came after what is written down
     sync::Arrival newest = 0;           // no segment begins later
     bool due = false;                   // the written sum is wrong, or long ago: write it down with this turn
   };
@@ -31,16 +31,18 @@ class LogSizes {
     undo_.clear();
   }
 
-  void append(sync::ChannelNo channel, sync::Arrival first_arrival, std::uint64_t bytes) {
+  void append(sync::ChannelNo channel, sync::Arrival first_arrival, const sync::LogTotals& more) {
     Size& size = change(channel);
-    size.bytes += bytes;
-    size.bytes_unwritten += bytes;
+    size.log.ops += more.ops;
+    size.log.bytes += more.bytes;
+    size.bytes_unwritten += more.bytes;
     if (size.bytes_unwritten >= kLogBytesUncounted || first_arrival <= size.newest) size.due = true;
     if (first_arrival > size.newest) size.newest = first_arrival;
   }
-  void drop(sync::ChannelNo channel, std::uint64_t bytes) {
+  void drop(sync::ChannelNo channel, const sync::LogTotals& gone) {
     Size& size = change(channel);
-    size.bytes -= bytes;
+    size.log.ops -= gone.ops;
+    size.log.bytes -= gone.bytes;
     size.due = true;
   }
   void written(sync::ChannelNo channel) {
@@ -49,9 +51,9 @@ class LogSizes {
     size.due = false;
   }
 
-  [[nodiscard]] std::uint64_t bytes(sync::ChannelNo channel) const {
+  [[nodiscard]] sync::LogTotals of(sync::ChannelNo channel) const {
     const auto found = sizes_.find(channel);
-    return found == sizes_.end() ? 0 : found->second.bytes;
+    return found == sizes_.end() ? sync::LogTotals{} : found->second.log;
   }
   [[nodiscard]] const std::map<sync::ChannelNo, Size>& all() const { return sizes_; }
 

@@ -102,13 +102,20 @@ constexpr const char* kVersion1 = R"sql(
   ) STRICT, WITHOUT ROWID;
 )sql";
 
-// Version 2: QoS 2, wills and shared subscriptions.
+// Version 2: QoS 2, wills, shared subscriptions, and what $SYS counts.
 //
+//   channels       live_cells: how many of its cells are no tombstones; log_ops: as log_bytes
 //   received       QoS 2 from the client: published, not released yet
 //   releases       QoS 2 to the client: received there, not completed yet
 //   wills          one a session; died_…: the stamp of its connection's death, NULL while it lives
 //   share_groups   positions of shared subscriptions
 constexpr const char* kVersion2 = R"sql(
+  ALTER TABLE channels ADD COLUMN live_cells INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE channels ADD COLUMN log_ops INTEGER NOT NULL DEFAULT 0;
+  UPDATE channels SET
+    live_cells=(SELECT count(*) FROM cells WHERE channel=number AND length(payload)>0),
+    log_ops=(SELECT ifnull(sum(count), 0) FROM segments
+             WHERE place>(number << 44) AND place<=((number << 44) | log_bytes_at));
   CREATE TABLE received(
     session INTEGER NOT NULL,
     packet_id INTEGER NOT NULL,

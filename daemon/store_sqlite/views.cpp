@@ -38,6 +38,8 @@ class ViewConnection {
   Statement channels{c, "SELECT number FROM channels ORDER BY number"};
   Statement first_place{c, "SELECT place, count FROM segments WHERE place>=? AND place<? ORDER BY place LIMIT 1"};
   Statement last_place{c, "SELECT place, count FROM segments WHERE place>=? AND place<=? ORDER BY place DESC LIMIT 1"};
+  Statement since{c,
+                  "SELECT place FROM segments WHERE place>=? AND place<? AND newest_wall_ms>=? ORDER BY place LIMIT 1"};
   Statement at_place{c, select(kSegmentColumns, "segments WHERE place=?")};
   Statement cells_from{c, select(kCellColumns, "cells WHERE channel=? AND topic>=? ORDER BY topic")};
   Statement cell{c, select(kCellColumns, "cells WHERE channel=? AND topic=?")};
@@ -81,6 +83,7 @@ class View final : public sync::ReadView {
   }
 
   Expected<std::vector<ChannelSegment>> segments_after(sync::Arrival after, std::size_t bytes_max) override;
+  Expected<sync::Arrival> first_arrival_since(sync::ChannelNo channel, std::uint64_t wall_ms) override;
   Expected<std::vector<sync::Cell>> cells(sync::ChannelNo channel, std::string_view prefix,
                                           std::string_view after_topic, std::size_t bytes_max) override;
   Expected<std::optional<sync::Cell>> cell(sync::ChannelNo channel, std::string_view topic) override;
@@ -161,6 +164,13 @@ Expected<std::vector<sync::ReadView::ChannelSegment>> View::segments_after(sync:
     std::push_heap(heads.begin(), heads.end(), later);
   }
   return rows;
+}
+
+Expected<sync::Arrival> View::first_arrival_since(sync::ChannelNo channel, std::uint64_t wall_ms) {
+  Query query(db_->since, place_of(channel, 0), place_of(channel, kArrivalMax), std::min(wall_ms, sync::kAgeUnknown));
+  const auto row = query.next();
+  if (!row) return tl::unexpected<Error>(row.error());
+  return *row ? arrival_of(query.number(0)) - 1 : last_arrival_;
 }
 
 Expected<std::vector<sync::Cell>> View::cells(sync::ChannelNo channel, std::string_view prefix,

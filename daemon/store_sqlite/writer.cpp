@@ -19,25 +19,26 @@ Writer::Statements::Statements(Connection& c)
       commit(c, "COMMIT"),
       load_node(c, "SELECT replica FROM node"),
       load_clock(c, kClockSql),
-      load_channels(c, "SELECT number, name, log_bytes, log_bytes_at FROM channels ORDER BY number"),
+      load_channels(c,
+                    "SELECT number, name, live_cells, log_bytes, log_ops, log_bytes_at FROM channels ORDER BY number"),
       load_replicas(c, select(kReplicaColumns, "FROM replicas WHERE channel=?")),
       count_log(c,
-                "SELECT ifnull(sum(length(bytes)), 0), ifnull(max(place), 0) FROM segments "
+                "SELECT ifnull(sum(length(bytes)), 0), ifnull(sum(count), 0), ifnull(max(place), 0) FROM segments "
                 "WHERE place>? AND place<?"),
       find_channel(c, "SELECT number FROM channels WHERE name=?"),
       add_channel(c,
                   "INSERT INTO channels(number, name) SELECT ifnull(max(number), 0)+1, ? FROM channels "
                   "RETURNING number"),
-      put_size(c, "UPDATE channels SET log_bytes=?, log_bytes_at=? WHERE number=?"),
+      put_size(c, "UPDATE channels SET log_bytes=?, log_ops=?, log_bytes_at=? WHERE number=?"),
       append(c,
              "INSERT INTO segments(place, channel, replica, first_seq, count, newest_wall_ms, bytes) "
              "VALUES(?,?,?,?,?,?,?)"),
       put_replica(c,
                   "INSERT INTO replicas(channel, replica, seq, trimmed, head) VALUES(?,?,?,?,?) "
                   "ON CONFLICT DO UPDATE SET seq=excluded.seq, trimmed=excluded.trimmed, head=excluded.head"),
-      cell_order(c,
-                 "SELECT stamp_wall_ms, stamp_counter, stamp_quality, replica, seq FROM cells "
-                 "WHERE channel=? AND topic=?"),
+      held_cell(c,
+                "SELECT stamp_wall_ms, stamp_counter, stamp_quality, replica, seq, length(payload) FROM cells "
+                "WHERE channel=? AND topic=?"),
       put_cell(c,
                "INSERT INTO cells(channel, topic, stamp_wall_ms, stamp_counter, stamp_quality, replica, seq, arrival, "
                "qos, publisher, expiry_s, properties, payload) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?) "
@@ -46,6 +47,7 @@ Writer::Statements::Statements(Connection& c)
                "replica=excluded.replica, seq=excluded.seq, arrival=excluded.arrival, qos=excluded.qos, "
                "publisher=excluded.publisher, expiry_s=excluded.expiry_s, properties=excluded.properties, "
                "payload=excluded.payload"),
+      put_live_cells(c, "UPDATE channels SET live_cells=? WHERE number=?"),
       gap_before(c,
                  "SELECT first, last, reason FROM gaps WHERE channel=? AND replica=? AND first<=? "
                  "ORDER BY first DESC LIMIT 1"),
@@ -65,7 +67,7 @@ Writer::Writer(Connection& connection, std::function<Expected<void>()> before_tu
 Expected<void> Writer::count_logs() {
   struct Written {
     sync::ChannelNo channel{};
-    std::uint64_t bytes = 0;
+    sync::LogTotals log;
     sync::Arrival at = 0;
   };
   std::vector<Written> channels;
@@ -75,15 +77,17 @@ Expected<void> Writer::count_logs() {
       const auto row = query.next();
       if (!row) return tl::unexpected<Error>(row.error());
       if (!*row) break;
-      channels.push_back({query.as<sync::ChannelNo>(0), query.number(2), query.number(3)});
+      channels.push_back({query.as<sync::ChannelNo>(0), {query.number(4), query.number(3)}, query.number(5)});
     }
   }
   for (const Written& written : channels) {
     Query query(sql_.count_log, place_of(written.channel, written.at), place_of(written.channel, kArrivalMax));
     if (auto row = query.next(); !row) return tl::unexpected<Error>(std::move(row.error()));
     const std::uint64_t later = query.number(0);
-    const sync::Arrival newest = query.number(1) == 0 ? written.at : arrival_of(query.number(1));
-    sizes_.load(written.channel, {.bytes = written.bytes + later, .bytes_unwritten = later, .newest = newest});
+    const sync::Arrival newest = query.number(2) == 0 ? written.at : arrival_of(query.number(2));
+    sizes_.load(written.channel, {.log = {.ops = written.log.ops + query.number(1), .bytes = written.log.bytes + later},
+                                  .bytes_unwritten = later,
+                                  .newest = newest});
   }
   return {};
 }
@@ -107,8 +111,10 @@ Expected<sync::StoredState> Writer::load() {
       const auto row = query.next();
       if (!row) return tl::unexpected<Error>(row.error());
       if (!*row) break;
-      state.channels.push_back(
-          {.number = query.as<sync::ChannelNo>(0), .name = std::string(query.text(1)), .replicas = {}});
+      state.channels.push_back({.number = query.as<sync::ChannelNo>(0),
+                                .name = std::string(query.text(1)),
+                                .replicas = {},
+                                .live_cells = query.number(2)});
     }
   }
   for (sync::ChannelState& channel : state.channels) {
@@ -118,6 +124,8 @@ Expected<sync::StoredState> Writer::load() {
   }
   return state;
 }
+
+sync::LogTotals Writer::log_totals(sync::ChannelNo channel) const { return sizes_.of(channel); }
 
 Expected<void> Writer::begin() {
   Expects(!in_turn_);
@@ -153,7 +161,7 @@ void Writer::rollback() {
 Expected<void> Writer::write_sizes() {
   for (const auto& [channel, size] : sizes_.all()) {
     if (!size.due) continue;
-    if (auto put = Query(sql_.put_size, size.bytes, size.newest, channel).run(); !put) return put;
+    if (auto put = Query(sql_.put_size, size.log.bytes, size.log.ops, size.newest, channel).run(); !put) return put;
     sizes_.written(channel);
   }
   return {};
@@ -193,7 +201,7 @@ Expected<void> Writer::append(sync::ChannelNo channel, const sync::SegmentRow& r
     return fail(Category::kLimit,
                 "arrival number " + std::to_string(row.first_arrival) + " is beyond what can be stored");
   }
-  sizes_.append(channel, row.first_arrival, row.bytes.size());
+  sizes_.append(channel, row.first_arrival, {.ops = row.count, .bytes = row.bytes.size()});
   return Query(sql_.append, place_of(channel, row.first_arrival), channel, row.replica, row.first_seq, row.count,
                row.newest_wall_ms, row.bytes)
       .run();
@@ -211,14 +219,16 @@ Expected<void> Writer::put_clock(sync::Arrival last_arrival, const sync::Stamp& 
   return Query(sql_.put_replica, 0U, 0U, last_arrival, last_stamp.wall_ms, ByteView(head)).run();
 }
 
-Expected<std::optional<sync::WriteOrder>> Writer::cell_order(sync::ChannelNo channel, std::string_view topic) {
+Expected<std::optional<sync::HeldCell>> Writer::held_cell(sync::ChannelNo channel, std::string_view topic) {
   if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
   const ByteView key = as_bytes(topic);
-  Query query(sql_.cell_order, channel, key);
+  Query query(sql_.held_cell, channel, key);
   const auto row = query.next();
   if (!row) return tl::unexpected<Error>(row.error());
   if (!*row) return std::nullopt;
-  return sync::WriteOrder{.stamp = stamp_at(query, 0), .replica = query.as<sync::ReplicaId>(3), .seq = query.number(4)};
+  return sync::HeldCell{
+      .order = {.stamp = stamp_at(query, 0), .replica = query.as<sync::ReplicaId>(3), .seq = query.number(4)},
+      .is_tombstone = query.number(5) == 0};
 }
 
 Expected<void> Writer::put_cell(sync::ChannelNo channel, const sync::Cell& cell) {
@@ -228,6 +238,11 @@ Expected<void> Writer::put_cell(sync::ChannelNo channel, const sync::Cell& cell)
                cell.order.stamp.quality, cell.order.replica, cell.order.seq, cell.arrival, cell.qos, cell.publisher,
                message.expiry_s, message.properties, message.payload)
       .run();
+}
+
+Expected<void> Writer::put_live_cells(sync::ChannelNo channel, std::uint64_t live_cells) {
+  if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
+  return Query(sql_.put_live_cells, live_cells, channel).run();
 }
 
 // Neighbours of one reason become one row: what age trims step by step stays one gap.
@@ -250,7 +265,8 @@ Expected<std::vector<sync::Storage::Trimmed>> Writer::trim(sync::ChannelNo chann
                                                            std::uint64_t oldest_wall_ms, std::size_t segments_max) {
   if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
   std::vector<Trimmed> trimmed;
-  std::uint64_t left = sizes_.bytes(channel);
+  const std::uint64_t held_bytes = sizes_.of(channel).bytes;
+  sync::LogTotals gone;
   std::uint64_t last_place = 0;
   {
     Query query(sql_.oldest, place_of(channel, 0), place_of(channel, kArrivalMax), segments_max);
@@ -259,18 +275,19 @@ Expected<std::vector<sync::Storage::Trimmed>> Writer::trim(sync::ChannelNo chann
       if (!row) return tl::unexpected<Error>(row.error());
       if (!*row) break;
       const bool too_old = query.number(4) < oldest_wall_ms;
-      if (!too_old && left <= size_bytes) break;
+      if (!too_old && held_bytes - gone.bytes <= size_bytes) break;
       const sync::Seq first = query.number(2);
       trimmed.push_back({.replica = query.as<sync::ReplicaId>(1),
                          .first = first,
                          .last = first + query.number(3) - 1,
                          .reason = too_old ? sync::GapReason::kAge : sync::GapReason::kSize});
-      left -= query.number(5);
+      gone.ops += query.number(3);
+      gone.bytes += query.number(5);
       last_place = query.number(0);
     }
   }
   if (trimmed.empty()) return trimmed;
-  sizes_.drop(channel, sizes_.bytes(channel) - left);
+  sizes_.drop(channel, gone);
   if (auto dropped = Query(sql_.drop, place_of(channel, 0), last_place).run(); !dropped) {
     return tl::unexpected<Error>(std::move(dropped.error()));
   }

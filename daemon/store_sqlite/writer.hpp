@@ -20,6 +20,7 @@ class Writer final : public sync::Storage {
   Expected<void> count_logs();
 
   Expected<sync::StoredState> load() override;
+  [[nodiscard]] sync::LogTotals log_totals(sync::ChannelNo channel) const override;
   Expected<void> begin() override;
   Expected<void> commit() override;
   void rollback() override;
@@ -27,8 +28,9 @@ class Writer final : public sync::Storage {
   Expected<void> append(sync::ChannelNo channel, const sync::SegmentRow& row) override;
   Expected<void> put_replica(sync::ChannelNo channel, const sync::ReplicaState& state) override;
   Expected<void> put_clock(sync::Arrival last_arrival, const sync::Stamp& last_stamp) override;
-  Expected<std::optional<sync::WriteOrder>> cell_order(sync::ChannelNo channel, std::string_view topic) override;
+  Expected<std::optional<sync::HeldCell>> held_cell(sync::ChannelNo channel, std::string_view topic) override;
   Expected<void> put_cell(sync::ChannelNo channel, const sync::Cell& cell) override;
+  Expected<void> put_live_cells(sync::ChannelNo channel, std::uint64_t live_cells) override;
   Expected<void> add_gap(sync::ChannelNo channel, const sync::Gap& gap) override;
   Expected<std::vector<Trimmed>> trim(sync::ChannelNo channel, std::uint64_t size_bytes, std::uint64_t oldest_wall_ms,
                                       std::size_t segments_max) override;
@@ -48,7 +50,7 @@ class Writer final : public sync::Storage {
     Statement begin, commit;
     Statement load_node, load_clock, load_channels, load_replicas, count_log;
     Statement find_channel, add_channel, put_size;
-    Statement append, put_replica, cell_order, put_cell;
+    Statement append, put_replica, held_cell, put_cell, put_live_cells;
     Statement gap_before, extend_gap, add_gap;
     Statement oldest, drop;
     Statement stage, staged, drop_staged;

@@ -38,12 +38,24 @@ Expected<void> Engine::open(const std::vector<ChannelSettings>& channels) {
 
   std::sort(channels_.begin(), channels_.end(),
             [](const ChannelState& a, const ChannelState& b) { return a.number < b.number; });
-  keeps_.assign(channels_.size(), std::nullopt);
+  bounds_.assign(channels_.size(), {});
   for (const ChannelSettings& settings : channels) {
     const auto found = std::find_if(channels_.begin(), channels_.end(), is_named(settings.name));
-    keeps_[static_cast<std::size_t>(found - channels_.begin())] = settings.keep;
+    bounds_[static_cast<std::size_t>(found - channels_.begin())] = {.keep = settings.keep,
+                                                                    .live_cells_max = settings.live_cells_max};
   }
   return {};
+}
+
+StoreTotals Engine::totals() const {
+  StoreTotals totals;
+  for (const ChannelState& channel : channels_) {
+    const LogTotals log = storage_.log_totals(channel.number);
+    totals.live_cells += channel.live_cells;
+    totals.ops += log.ops;
+    totals.bytes += log.bytes;
+  }
+  return totals;
 }
 
 Expected<std::size_t> Engine::index_of(ChannelNo channel) const {
@@ -86,8 +98,23 @@ Expected<void> Engine::write(const WallTime& now, const LocalWrite& write) {
   Op op{.stamp = clock.next(now), .kind = write.kind, .publisher = write.publisher, .message = write.message};
   if (write.stamp && *write.stamp < op.stamp) op.stamp = *write.stamp;
   if (auto sound = check_op(op); !sound) return sound;
+  if (auto room = check_cells_bound(*index, op); !room) return room;
   hlc_ = clock;
   return add_op(*index, self_, age_base_ms(now, op.stamp), std::move(op));
+}
+
+// Below the bound nothing is looked up.
+Expected<void> Engine::check_cells_bound(std::size_t index, const Op& op) {
+  const ChannelState& channel = channels_[index];
+  const std::optional<std::uint64_t>& most = bounds_[index].live_cells_max;
+  if (!op.kind.cell || op.message->payload.empty() || !most || channel.live_cells < *most) return {};
+  const auto held = kept(storage_.held_cell(channel.number, op.message->topic));
+  if (!held) return tl::make_unexpected(held.error());
+  const WriteOrder order{.stamp = op.stamp, .replica = self_, .seq = kSeqMax};
+  if (*held && !((*held)->is_tombstone && order > (*held)->order)) return {};
+  return fail(Category::kLimit, "channel \"" + channel.name + "\": it holds " + std::to_string(channel.live_cells) +
+                                    " retained messages, and at most " + std::to_string(*most) +
+                                    " are allowed: delete some, or raise the limit");
 }
 
 Expected<void> Engine::add_op(std::size_t index, ReplicaId replica, std::uint64_t age_base, Op op) {
@@ -107,7 +134,8 @@ Expected<void> Engine::add_op(std::size_t index, ReplicaId replica, std::uint64_
   builder_.add(op);
   open_->age_base_ms = age_base;
   open_->ops.push_back(std::move(op));
-  return {};
+  return take_cell_of(index, {.replica = replica, .seq = state.seq}, last_arrival_ + open_->ops.size(),
+                      open_->ops.back());
 }
 
 // Turns the open segment into a row.
@@ -127,34 +155,37 @@ Expected<void> Engine::flush() {
                                                      .first_arrival = last_arrival_ + 1,
                                                      .newest_wall_ms = open.age_base_ms,
                                                      .bytes = builder_.finish()});
-  if (auto done = append_row(open.channel, *row, out.ops); !done) return done;
+  if (auto done = append_row(open.channel, *row); !done) return done;
   out.segment = std::move(row);
   if (report_) committed_.segments.push_back(std::move(out));
   return {};
 }
 
-Expected<void> Engine::append_row(std::size_t index, const SegmentRow& row, const std::vector<Op>& ops) {
+Expected<void> Engine::append_row(std::size_t index, const SegmentRow& row) {
   last_arrival_ += row.count;
-  if (auto done = kept(storage_.append(channels_[index].number, row)); !done) return done;
-  for (std::size_t i = 0; i < ops.size(); ++i) {
-    const Op& op = ops[i];
-    if (!op.kind.cell) continue;
-    const Cell cell{.order = {.stamp = op.stamp, .replica = row.replica, .seq = row.first_seq + i},
-                    .arrival = row.first_arrival + i,
-                    .qos = op.kind.qos,
-                    .publisher = op.publisher,
-                    .message = op.message};
-    if (auto done = take_cell(index, cell); !done) return done;
-  }
-  return {};
+  return kept(storage_.append(channels_[index].number, row));
 }
 
+Expected<void> Engine::take_cell_of(std::size_t index, const OpName& name, Arrival arrival, const Op& op) {
+  if (!op.kind.cell) return {};
+  return take_cell(index, {.order = {.stamp = op.stamp, .replica = name.replica, .seq = name.seq},
+                           .arrival = arrival,
+                           .qos = op.kind.qos,
+                           .publisher = op.publisher,
+                           .message = op.message});
+}
+
+// REQUIRES: touch(index)
 Expected<void> Engine::take_cell(std::size_t index, const Cell& cell) {
-  const ChannelNo channel = channels_[index].number;
-  const auto held = kept(storage_.cell_order(channel, cell.message->topic));
+  ChannelState& channel = channels_[index];
+  const auto held = kept(storage_.held_cell(channel.number, cell.message->topic));
   if (!held) return tl::make_unexpected(held.error());
-  if (!wins(cell.order, *held)) return {};
-  return kept(storage_.put_cell(channel, cell));
+  if (!wins(cell.order, *held ? std::optional((*held)->order) : std::nullopt)) return {};
+  const bool was_live = *held && !(*held)->is_tombstone;
+  const bool is_live = !cell.is_tombstone();
+  if (is_live && !was_live) ++channel.live_cells;
+  if (was_live && !is_live) --channel.live_cells;
+  return kept(storage_.put_cell(channel.number, cell));
 }
 
 Expected<bool> Engine::trim(const WallTime& now) {
@@ -163,7 +194,7 @@ Expected<bool> Engine::trim(const WallTime& now) {
   std::size_t left = kTrimSegmentsPerStep;
   for (std::size_t turn = 0; turn < channels_.size(); ++turn) {
     const std::size_t index = trim_next_ % channels_.size();
-    if (const std::optional<Keep>& keep = keeps_[index]) {
+    if (const std::optional<Keep>& keep = bounds_[index].keep) {
       const bool age_counts = now.quality == ClockQuality::kSynchronised && now.unix_ms > keep->age_ms;
       const std::uint64_t oldest_wall_ms = age_counts ? now.unix_ms - keep->age_ms : 0;
       auto gone = kept(storage_.trim(channels_[index].number, keep->size_bytes, oldest_wall_ms, left));
@@ -204,6 +235,7 @@ Expected<Committed> Engine::commit() {
     return tl::make_unexpected(std::move(done.error()));
   }
   committed_.last_arrival = last_arrival_;
+  committed_.totals = totals();
   for (const Before& before : before_) committed_.frontiers.push_back(channels_[before.channel]);
   end_turn();
   return std::move(committed_);
@@ -219,6 +251,8 @@ Expected<void> Engine::put_changes() {
       if (known && old->seq == state.seq && old->trimmed == state.trimmed) continue;
       if (auto done = kept(storage_.put_replica(channel.number, state)); !done) return done;
     }
+    if (channel.live_cells == before.state.live_cells) continue;
+    if (auto done = kept(storage_.put_live_cells(channel.number, channel.live_cells)); !done) return done;
   }
   if (last_arrival_ == last_arrival_before_ && hlc_.last() == hlc_before_.last()) return {};
   return kept(storage_.put_clock(last_arrival_, hlc_.last()));

@@ -34,6 +34,17 @@ struct Keep {
 struct ChannelSettings {
   std::string name;
   Keep keep;
+  // From so many retained messages on no local write makes one more (G6). Changing and deleting them goes on, and what
+  // peers wrote is always taken: nodes would diverge otherwise.
+  std::optional<std::uint64_t> live_cells_max = std::nullopt;
+};
+
+// What all channels hold together.
+struct StoreTotals {
+  std::uint64_t live_cells = 0;  // retained messages
+  std::uint64_t ops = 0;         // in the logs
+  std::uint64_t bytes = 0;       // of the logs, as stored
+  bool operator==(const StoreTotals&) const = default;
 };
 
 struct LocalWrite {
@@ -63,6 +74,7 @@ struct Committed {
   Arrival last_arrival = 0;
   // Frontiers of the channels that changed, whole, each ordered by replica.
   std::vector<ChannelState> frontiers;
+  StoreTotals totals;
 };
 
 // What became of a segment from a peer.
@@ -87,6 +99,8 @@ class Engine {
   // Ordered by number; the numbers are stable for the life of the database. ChannelState::replicas is ordered by
   // replica.
   [[nodiscard]] const std::vector<ChannelState>& channels() const { return channels_; }
+  // Reads no disk.
+  [[nodiscard]] StoreTotals totals() const;
 
   // Within a turn a mistake of the caller's or a peer's (kInvalidInput, kCorrupt, kNotFound, kLimit before anything was
   // touched) leaves the turn as it was. When the storage fails, the turn is lost: commit() then rolls back and returns
@@ -98,7 +112,8 @@ class Engine {
   Expected<Stamp> stamp_now(const WallTime& now);
 
   // Stamps and sequences one write. Consecutive writes to one channel share a segment. kInvalidInput, kLimit:
-  // check_op() of sync/log/segment.hpp refuses it. kNotFound: no such channel.
+  // check_op() of sync/log/segment.hpp refuses it; kLimit also: it would be one retained message too many. kNotFound:
+  // no such channel.
   Expected<void> write(const WallTime& now, const LocalWrite& write);
 
   // A segment as it came from a peer. kCorrupt when it breaks the grammar. Ops under our own name that we have not
@@ -161,7 +176,14 @@ class Engine {
 
   Expected<void> add_op(std::size_t index, ReplicaId replica, std::uint64_t age_base, Op op);
   Expected<void> flush();
-  Expected<void> append_row(std::size_t index, const SegmentRow& row, const std::vector<Op>& ops);
+  Expected<void> append_row(std::size_t index, const SegmentRow& row);
+  [[nodiscard]] Expected<void> check_cells_bound(std::size_t index, const Op& op);
+  // `name` and `arrival` are the op's. Does nothing for an op that writes no cell.
+  struct OpName {
+    ReplicaId replica{};
+    Seq seq = 0;
+  };
+  Expected<void> take_cell_of(std::size_t index, const OpName& name, Arrival arrival, const Op& op);
   Expected<void> take_cell(std::size_t index, const Cell& cell);
   Expected<void> note_trimmed(std::size_t index, const std::vector<Storage::Trimmed>& gone);
   Expected<void> put_changes();
@@ -185,7 +207,12 @@ class Engine {
   Hlc hlc_{Stamp{}};
   Arrival last_arrival_ = 0;
   std::vector<ChannelState> channels_;
-  std::vector<std::optional<Keep>> keeps_;  // of channels_, by index
+  // Of channels_, by index; what the database knows and the file leaves out has none.
+  struct Bounds {
+    std::optional<Keep> keep;
+    std::optional<std::uint64_t> live_cells_max;
+  };
+  std::vector<Bounds> bounds_;
   std::size_t trim_next_ = 0;
 
   // The turn: what it changed, and how to go back.

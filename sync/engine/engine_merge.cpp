@@ -128,6 +128,7 @@ Expected<ReceiveResult> Engine::walk_cell(std::size_t index, Cell cell, Pass pas
     return contradiction(name_of(cell.order.replica, cell.order.seq) + " set a cell but is not in its frontier");
   }
   if (pass == Pass::kCheck) return ReceiveResult::kApplied;
+  if (auto done = flush(); !done) return tl::make_unexpected(std::move(done.error()));
   hlc_.observe(cell.order.stamp);
   cell.arrival = ++last_arrival_;
   if (auto done = take_cell(index, cell); !done) return tl::make_unexpected(std::move(done.error()));

@@ -70,7 +70,11 @@ Expected<void> Engine::apply_tail(const WallTime& now, std::size_t index, PageSe
                                                      .first_arrival = last_arrival_ + 1,
                                                      .newest_wall_ms = age,
                                                      .bytes = to_bytes(item.bytes)});
-  if (auto done = append_row(index, *row, ops); !done) return done;
+  if (auto done = append_row(index, *row); !done) return done;
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    const OpName name{.replica = header.replica, .seq = header.first_seq + i};
+    if (auto done = take_cell_of(index, name, row->first_arrival + i, ops[i]); !done) return done;
+  }
   ReplicaState& state = state_in(channels_[index].replicas, header.replica);
   state.seq = header.last_seq();
   state.head = fitted.head_after;

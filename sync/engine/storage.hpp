@@ -31,6 +31,7 @@ struct ChannelState {
   ChannelNo number{};
   std::string name;
   std::vector<ReplicaState> replicas;
+  std::uint64_t live_cells = 0;  // retained messages: cells that are no tombstones
 };
 
 struct StoredState {
@@ -54,6 +55,12 @@ struct SegmentRow {
   Bytes bytes;
 };
 
+// What a channel's log holds.
+struct LogTotals {
+  std::uint64_t ops = 0;
+  std::uint64_t bytes = 0;  // of the segments as stored
+};
+
 // A topic's winner, or its tombstone (empty payload). The retained message outlives its record in the log.
 struct Cell {
   WriteOrder order;
@@ -62,6 +69,12 @@ struct Cell {
   std::uint64_t publisher = 0;
   MessagePtr message;
   [[nodiscard]] bool is_tombstone() const { return message->payload.empty(); }
+};
+
+// What decides whether a write takes a cell.
+struct HeldCell {
+  WriteOrder order;
+  bool is_tombstone = false;
 };
 
 // A range of ops that this node does not hold and will not get by itself. G6.
@@ -91,6 +104,10 @@ class ReadView {
     SegmentRow row;
   };
   virtual Expected<std::vector<ChannelSegment>> segments_after(Arrival after, std::size_t bytes_max) = 0;
+  // Where a replay begins that goes back to `wall_ms`: segments_after() this arrival begins with the first segment
+  // whose newest op is not older, or of unknown age. It may hold older ops too, and so may those that follow.
+  // last_arrival() when there is none. Looks at every segment before that one, but not at what a large one holds.
+  virtual Expected<Arrival> first_arrival_since(ChannelNo, std::uint64_t wall_ms) = 0;
   // Cells (tombstones too) with topic > after_topic, in byte order of the topic, until `bytes_max` is passed.
   // `prefix` restricts to topics that begin with it; empty: all.
   virtual Expected<std::vector<Cell>> cells(ChannelNo, std::string_view prefix, std::string_view after_topic,
@@ -110,6 +127,9 @@ class Storage {
   virtual ~Storage() = default;
 
   virtual Expected<StoredState> load() = 0;
+  // Any time after load(): what the log holds, with what was written since begin(). From memory. Zeros for a channel
+  // that is not known.
+  [[nodiscard]] virtual LogTotals log_totals(ChannelNo) const = 0;
 
   virtual Expected<void> begin() = 0;
   // Durable when it returns. kLimit: the disk is full; rolled back, nothing else is lost. kIo: the file must not be
@@ -122,8 +142,10 @@ class Storage {
   virtual Expected<void> append(ChannelNo, const SegmentRow&) = 0;
   virtual Expected<void> put_replica(ChannelNo, const ReplicaState&) = 0;
   virtual Expected<void> put_clock(Arrival last_arrival, const Stamp& last_stamp) = 0;
-  virtual Expected<std::optional<WriteOrder>> cell_order(ChannelNo, std::string_view topic) = 0;
+  virtual Expected<std::optional<HeldCell>> held_cell(ChannelNo, std::string_view topic) = 0;
   virtual Expected<void> put_cell(ChannelNo, const Cell&) = 0;
+  // ChannelState::live_cells. Who writes the cells counts them: the storage only keeps the number.
+  virtual Expected<void> put_live_cells(ChannelNo, std::uint64_t live_cells) = 0;
   // A gap that continues the last one of the same channel, replica and reason (last + 1 == first) extends it, so that
   // steady trimming keeps one row.
   virtual Expected<void> add_gap(ChannelNo, const Gap&) = 0;

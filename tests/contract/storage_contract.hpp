@@ -242,6 +242,31 @@ TEST_CASE_METHOD(Fixture, "segments of all channels come in arrival order", "[st
   CHECK(view()->segments_after(8, kMuch).value().empty());
 }
 
+TEST_CASE_METHOD(Fixture, "a replay since a time begins before the first segment that is not older",
+                 "[storage][contract]") {
+  append(channel_, {row(kX, 1, 3, 1, 100, 10), row(kX, 4, 2, 4, 100, 30), row(kY, 1, 1, 6, 100'000, 20),
+                    row(kX, 6, 1, 7, 100, 40)});
+  append(other_, {row(kX, 1, 1, 8, 100, 1000)});
+  turn([](Storage& storage) { REQUIRE(storage.put_clock(8, {.wall_ms = 1000})); });
+  const auto since = [this](std::uint64_t wall_ms) { return view()->first_arrival_since(channel_, wall_ms).value(); };
+  CHECK(since(0) == 0);
+  CHECK(since(10) == 0);
+  CHECK(since(11) == 3);
+  CHECK(since(30) == 3);
+  CHECK(since(31) == 6);
+  CHECK(since(41) == 8);
+  CHECK(since(~std::uint64_t{0}) == 8);
+  CHECK(firsts(view()->segments_after(channel_, since(31), kMuch).value()) == Seqs{6});
+  CHECK(view()->segments_after(channel_, since(41), kMuch).value().empty());
+  CHECK(view()->first_arrival_since(ChannelNo{99}, 0).value() == 8);
+}
+
+TEST_CASE_METHOD(Fixture, "a replay since a time takes what has no known age", "[storage][contract][G10]") {
+  append(channel_, {row(kX, 1, 1, 1, 100, 10), row(kX, 2, 1, 2, 100, kAgeUnknown), row(kX, 3, 1, 3, 100, 30)});
+  CHECK(view()->first_arrival_since(channel_, 30).value() == 1);
+  CHECK(view()->first_arrival_since(channel_, ~std::uint64_t{0}).value() == 1);
+}
+
 TEST_CASE_METHOD(Fixture, "a cell comes back as it was stored", "[storage][contract]") {
   put({cell("a/b", "value", 1U << 31U)});
   const Cell stored = cell("a/b", "value", 1U << 31U);
@@ -273,13 +298,33 @@ TEST_CASE_METHOD(Fixture, "no expiry is not expiry 0", "[storage][contract]") {
 
 TEST_CASE_METHOD(Fixture, "the turn sees the cells that it wrote", "[storage][contract]") {
   turn([this](Storage& storage) {
-    CHECK_FALSE(storage.cell_order(channel_, "t").value());
+    CHECK_FALSE(storage.held_cell(channel_, "t").value());
     REQUIRE(storage.put_cell(channel_, cell("t", "v", 4)));
-    CHECK(storage.cell_order(channel_, "t").value()->seq == 4);
+    CHECK(storage.held_cell(channel_, "t").value()->order.seq == 4);
     REQUIRE(storage.put_cell(channel_, cell("t", "w", 5)));
-    CHECK(storage.cell_order(channel_, "t").value() == cell("t", "w", 5).order);
-    CHECK_FALSE(storage.cell_order(other_, "t").value());
+    CHECK(storage.held_cell(channel_, "t").value()->order == cell("t", "w", 5).order);
+    CHECK_FALSE(storage.held_cell(other_, "t").value());
   });
+}
+
+TEST_CASE_METHOD(Fixture, "a held cell says whether it is a tombstone", "[storage][contract][G4]") {
+  put({cell("live", "v"), cell("dead", "")});
+  turn([this](Storage& storage) {
+    CHECK_FALSE(storage.held_cell(channel_, "live").value()->is_tombstone);
+    CHECK(storage.held_cell(channel_, "dead").value()->is_tombstone);
+  });
+}
+
+TEST_CASE_METHOD(Fixture, "the number of live cells is kept with the turn", "[storage][contract][G6]") {
+  turn([this](Storage& storage) { REQUIRE(storage.put_live_cells(channel_, 7)); });
+  REQUIRE(storage().begin());
+  REQUIRE(storage().put_live_cells(channel_, 8));
+  storage().rollback();
+  CHECK(storage().load().value().channels.at(0).live_cells == 7);
+  CHECK(storage().load().value().channels.at(1).live_cells == 0);
+  turn([this](Storage& storage) { REQUIRE(storage.put_live_cells(channel_, std::uint64_t{1} << 33U)); });
+  reopen();
+  CHECK(storage().load().value().channels.at(0).live_cells == std::uint64_t{1} << 33U);
 }
 
 TEST_CASE_METHOD(Fixture, "cells come in byte order of their topics", "[storage][contract]") {
@@ -403,6 +448,29 @@ TEST_CASE_METHOD(Fixture, "a channel's size counts what the turn appended", "[st
   });
   reopen();
   turn([this](Storage& storage) { CHECK(storage.trim(channel_, 100, 0, 10).value().empty()); });
+}
+
+TEST_CASE_METHOD(Fixture, "a log's totals follow the turn and survive a power loss", "[storage][contract][G6]") {
+  const auto totals = [this](ChannelNo channel) {
+    return std::pair(storage().log_totals(channel).ops, storage().log_totals(channel).bytes);
+  };
+  using Totals = std::pair<std::uint64_t, std::uint64_t>;
+  append(channel_, {row(kX, 1, 3, 1, 1000), row(kY, 1, 5, 4, 200'000), row(kX, 4, 1, 9, 100'000)});
+  append(other_, {row(kX, 1, 2, 10, 10)});
+  CHECK(totals(channel_) == Totals{9, 301'000});
+  CHECK(totals(other_) == Totals{2, 10});
+  CHECK(totals(ChannelNo{99}) == Totals{0, 0});
+  REQUIRE(storage().begin());
+  REQUIRE(storage().append(channel_, row(kX, 5, 7, 12)));
+  REQUIRE(storage().trim(channel_, 200, 0, 10));
+  CHECK(totals(channel_) == Totals{7, 100});
+  storage().rollback();
+  CHECK(totals(channel_) == Totals{9, 301'000});
+  turn([this](Storage& storage) { REQUIRE(storage.trim(channel_, 300'000, 0, 1)); });
+  append(channel_, {row(kX, 5, 2, 12, 50)});
+  reopen();
+  CHECK(totals(channel_) == Totals{8, 300'050});
+  CHECK(totals(other_) == Totals{2, 10});
 }
 
 TEST_CASE_METHOD(Fixture, "a gap that continues the one before extends it", "[storage][contract][G6]") {

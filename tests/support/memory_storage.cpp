@@ -105,6 +105,13 @@ class MemoryView final : public sync::ReadView {
     return out;
   }
 
+  Expected<Arrival> first_arrival_since(ChannelNo channel, std::uint64_t wall_ms) override {
+    for (const auto& [first, row] : at(channel).by_arrival) {
+      if (row->newest_wall_ms >= std::min(wall_ms, sync::kAgeUnknown)) return first - 1;
+    }
+    return state_->last_arrival;
+  }
+
   Expected<std::vector<Cell>> cells(ChannelNo channel, std::string_view prefix, std::string_view after_topic,
                                     std::size_t bytes_max) override {
     const auto& all = at(channel).cells;
@@ -171,9 +178,15 @@ Expected<sync::StoredState> MemoryStorage::load() {
   sync::StoredState out{
       .self = state_->self, .last_arrival = state_->last_arrival, .last_stamp = state_->last_stamp, .channels = {}};
   for (const auto& [number, channel] : state_->channels) {
-    out.channels.push_back({.number = number, .name = channel.name, .replicas = replicas_of(channel)});
+    out.channels.push_back(
+        {.number = number, .name = channel.name, .replicas = replicas_of(channel), .live_cells = channel.live_cells});
   }
   return out;
+}
+
+sync::LogTotals MemoryStorage::log_totals(ChannelNo channel) const {
+  const auto found = state_->channels.find(channel);
+  return found == state_->channels.end() ? sync::LogTotals{} : found->second.log;
 }
 
 Expected<void> MemoryStorage::begin() {
@@ -243,12 +256,14 @@ Expected<void> MemoryStorage::append(ChannelNo channel, const SegmentRow& row) {
   auto shared = std::make_shared<const SegmentRow>(row);
   (*in)->by_seq[{row.replica, row.first_seq}] = shared;
   (*in)->by_arrival[row.first_arrival] = shared;
-  (*in)->log_bytes += row.bytes.size();
+  (*in)->log.bytes += row.bytes.size();
+  (*in)->log.ops += row.count;
   undo_.emplace_back([channel, shared](State& at) {
     Channel& back = at.channels.at(channel);
     back.by_seq.erase({shared->replica, shared->first_seq});
     back.by_arrival.erase(shared->first_arrival);
-    back.log_bytes -= shared->bytes.size();
+    back.log.bytes -= shared->bytes.size();
+    back.log.ops -= shared->count;
   });
   return {};
 }
@@ -282,11 +297,20 @@ Expected<void> MemoryStorage::put_clock(Arrival last_arrival, const sync::Stamp&
   return {};
 }
 
-Expected<std::optional<sync::WriteOrder>> MemoryStorage::cell_order(ChannelNo channel, std::string_view topic) {
+Expected<std::optional<sync::HeldCell>> MemoryStorage::held_cell(ChannelNo channel, std::string_view topic) {
   const auto in = change(channel);
   if (!in) return tl::make_unexpected(in.error());
   const auto found = (*in)->cells.find(topic);
-  return found == (*in)->cells.end() ? std::nullopt : std::optional(found->second.order);
+  if (found == (*in)->cells.end()) return std::nullopt;
+  return sync::HeldCell{.order = found->second.order, .is_tombstone = found->second.is_tombstone()};
+}
+
+Expected<void> MemoryStorage::put_live_cells(ChannelNo channel, std::uint64_t live_cells) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  undo_.emplace_back([channel, before = (*in)->live_cells](State& at) { at.channels.at(channel).live_cells = before; });
+  (*in)->live_cells = live_cells;
+  return {};
 }
 
 Expected<void> MemoryStorage::put_cell(ChannelNo channel, const Cell& cell) {
@@ -336,19 +360,21 @@ Expected<std::vector<sync::Storage::Trimmed>> MemoryStorage::trim(ChannelNo chan
   while (gone.size() < segments_max && !log.by_arrival.empty()) {
     const std::shared_ptr<const SegmentRow> row = log.by_arrival.begin()->second;
     const bool too_old = row->newest_wall_ms < oldest_wall_ms;
-    if (!too_old && log.log_bytes <= size_bytes) break;
+    if (!too_old && log.log.bytes <= size_bytes) break;
     gone.push_back({.replica = row->replica,
                     .first = row->first_seq,
                     .last = row->first_seq + row->count - 1,
                     .reason = too_old ? GapReason::kAge : GapReason::kSize});
     log.by_arrival.erase(row->first_arrival);
     log.by_seq.erase({row->replica, row->first_seq});
-    log.log_bytes -= row->bytes.size();
+    log.log.bytes -= row->bytes.size();
+    log.log.ops -= row->count;
     undo_.emplace_back([channel, row](State& at) {
       Channel& back = at.channels.at(channel);
       back.by_arrival[row->first_arrival] = row;
       back.by_seq[{row->replica, row->first_seq}] = row;
-      back.log_bytes += row->bytes.size();
+      back.log.bytes += row->bytes.size();
+      back.log.ops += row->count;
     });
   }
   return gone;
@@ -359,17 +385,13 @@ Expected<void> MemoryStorage::stage_page(ChannelNo channel, std::string_view pee
   const auto in = change(channel);
   if (!in) return tl::make_unexpected(in.error());
   const std::pair key{std::string(peer), page_no};
-  const auto held = (*in)->staged.find(key);
-  const auto before = held == (*in)->staged.end() ? std::nullopt : std::optional(held->second);
+  if (const auto held = (*in)->staged.find(key); held != (*in)->staged.end()) {
+    undo_.emplace_back(
+        [channel, key, before = held->second](State& at) { at.channels.at(channel).staged[key] = before; });
+  } else {
+    undo_.emplace_back([channel, key](State& at) { at.channels.at(channel).staged.erase(key); });
+  }
   (*in)->staged[key] = to_bytes(page);
-  undo_.emplace_back([channel, key, before](State& at) {
-    auto& staged = at.channels.at(channel).staged;
-    if (before) {
-      staged[key] = *before;
-    } else {
-      staged.erase(key);
-    }
-  });
   return {};
 }
 

@@ -47,6 +47,7 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
   void fail_next_write(Error error) { next_write_error_ = std::move(error); }
 
   Expected<sync::StoredState> load() override;
+  [[nodiscard]] sync::LogTotals log_totals(sync::ChannelNo channel) const override;
   Expected<void> begin() override;
   Expected<void> commit() override;
   void rollback() override;
@@ -54,8 +55,9 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
   Expected<void> append(sync::ChannelNo channel, const sync::SegmentRow& row) override;
   Expected<void> put_replica(sync::ChannelNo channel, const sync::ReplicaState& state) override;
   Expected<void> put_clock(sync::Arrival last_arrival, const sync::Stamp& last_stamp) override;
-  Expected<std::optional<sync::WriteOrder>> cell_order(sync::ChannelNo channel, std::string_view topic) override;
+  Expected<std::optional<sync::HeldCell>> held_cell(sync::ChannelNo channel, std::string_view topic) override;
   Expected<void> put_cell(sync::ChannelNo channel, const sync::Cell& cell) override;
+  Expected<void> put_live_cells(sync::ChannelNo channel, std::uint64_t live_cells) override;
   Expected<void> add_gap(sync::ChannelNo channel, const sync::Gap& gap) override;
   Expected<std::vector<Trimmed>> trim(sync::ChannelNo channel, std::uint64_t size_bytes, std::uint64_t oldest_wall_ms,
                                       std::size_t segments_max) override;
@@ -76,7 +78,8 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
     std::map<std::string, sync::Cell, std::less<>> cells;
     std::vector<sync::Gap> gaps;
     std::map<std::pair<std::string, std::uint64_t>, Bytes> staged;  // by peer and page
-    std::uint64_t log_bytes = 0;
+    sync::LogTotals log;
+    std::uint64_t live_cells = 0;
   };
   struct State {
     sync::ReplicaId self{};

@@ -150,7 +150,7 @@ TEST_CASE_METHOD(ClosedStore, "a database of a newer version is refused and left
   CHECK(opened.error().category == Category::kRefused);
   CHECK(opened.error().what.find("9999") != std::string::npos);
   CHECK_FALSE(std::filesystem::exists(file() + ".corrupt-1"));
-  run("PRAGMA user_version=1");
+  run("PRAGMA user_version=" + std::to_string(store_sqlite::migrations().size()));
   open();
   CHECK(value() == "kept");
 }
@@ -175,7 +175,8 @@ TEST_CASE_METHOD(ClosedStore, "a truncated file is set aside", "[store][G11]") {
 
 TEST_CASE_METHOD(ClosedStore, "a file that lacks a table is set aside, whichever it is", "[store][G11]") {
   unsigned number = 0;
-  for (const std::string table : {"node", "channels", "replicas", "segments", "cells", "gaps", "staged", "sessions"}) {
+  for (const std::string table : {"node", "channels", "replicas", "segments", "cells", "gaps", "staged", "sessions",
+                                  "subscriptions", "received", "releases", "wills", "share_groups"}) {
     run("DROP TABLE " + table);
     open();
     check_set_aside(++number);

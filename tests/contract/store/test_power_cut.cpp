@@ -163,19 +163,45 @@ class Life {
     if (!play(store_.storage(), seed_, committed_ + 1)) return false;
     const node::StoredSession session{
         .id = kSession, .owner = "", .client_id = "c", .position = committed_ + 1, .subscriptions = {}};
-    if (!store_.sessions().put_session(session)) return false;
+    if (!store_.sessions().put_session(session) || !put_in_flight(committed_ + 1)) return false;
     return store_.storage().commit().has_value();
+  }
+
+  // One identifier received, one released and one will, in place of those of the turn before.
+  bool put_in_flight(std::uint64_t turn) {
+    node::SessionStore& sessions = store_.sessions();
+    const std::uint16_t before[] = {packet_id(turn - 1)};
+    node::StoredWill will{.session = kSession, .owner = "", .client_id = "c", .message = {}, .died = {}};
+    will.died = sync::Stamp{.wall_ms = turn};
+    return sessions.erase_received(kSession, before[0]) && sessions.add_received(kSession, packet_id(turn)) &&
+           sessions.put_position(kSession, turn, before) &&
+           sessions.add_release(kSession, {.packet_id = packet_id(turn), .arrival = turn}) && sessions.put_will(will) &&
+           sessions.put_group({.share = "g", .filter = "f", .position = turn});
+  }
+  static std::uint16_t packet_id(std::uint64_t turn) { return static_cast<std::uint16_t>(1 + turn % 65'535); }
+
+  bool holds_in_flight(std::uint64_t turns) {
+    const auto sessions = store_.sessions().load_sessions();
+    const auto wills = store_.sessions().load_wills();
+    const auto groups = store_.sessions().load_groups();
+    if (!sessions || !wills || !groups) return false;
+    if (turns == 0) return sessions->empty() && wills->empty() && groups->empty();
+    if (sessions->size() != 1 || wills->size() != 1 || groups->size() != 1) return false;
+    const node::StoredSession& session = sessions->front();
+    const std::optional<sync::Stamp>& died = wills->front().died;
+    return session.position == turns && session.received == std::vector{packet_id(turns)} &&
+           session.releases.size() == 1 && session.releases[0].packet_id == packet_id(turns) &&
+           session.releases[0].arrival == turns && died && died->wall_ms == turns && groups->front().position == turns;
   }
 
   bool holds_what_was_committed() {
     const auto view = store_.views().open_view();
-    const auto sessions = store_.sessions().load_sessions();
-    if (!view || !sessions) return false;
+    if (!view) return false;
     const std::uint64_t turns = (*view)->last_arrival().value() / 10;
     if (turns != committed_ && turns != committed_ + 1) return false;
     committed_ = turns;
     if (description(**view) != expected_after(turns)) return false;
-    return turns == 0 ? sessions->empty() : sessions->size() == 1 && sessions->front().position == turns;
+    return holds_in_flight(turns);
   }
 
   // REQUIRES: `turns` never falls.

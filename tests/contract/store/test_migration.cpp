@@ -1,0 +1,140 @@
+// A database of an older version is brought to the newest one with all that it holds.
+#include <sqlite3.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "daemon/store_sqlite/schema.hpp"
+#include "tests/contract/store/store_fixture.hpp"
+
+namespace hedgerow::test {
+
+namespace {
+
+// A small database as version 1 left it: two channels, of which the first has trimmed and grown since its size was
+// written down.
+constexpr const char* kVersion1Rows = R"sql(
+  INSERT INTO channels(number, name, log_bytes, log_bytes_at) VALUES(1, 'default', 30, 4), (2, 'other', 0, 0);
+  INSERT INTO replicas(channel, replica, seq, trimmed, head) VALUES
+    (0, 0, 9, 1234, x'010007'),
+    (1, 7, 12, 2, zeroblob(32));
+  INSERT INTO segments(place, channel, replica, first_seq, count, newest_wall_ms, bytes) VALUES
+    ((1 << 44) | 1, 1, 7, 3, 3, 1000, zeroblob(10)),
+    ((1 << 44) | 4, 1, 7, 6, 2, 1000, zeroblob(20)),
+    ((1 << 44) | 6, 1, 7, 8, 4, 1000, zeroblob(40)),
+    ((2 << 44) | 10, 2, 7, 1, 5, 1000, zeroblob(50));
+  INSERT INTO cells(channel, topic, stamp_wall_ms, stamp_counter, stamp_quality, replica, seq, arrival, qos, publisher,
+                    properties, payload) VALUES
+    (1, CAST('t' AS BLOB), 5, 0, 1, 7, 3, 1, 1, 9, x'', CAST('kept' AS BLOB)),
+    (1, CAST('u' AS BLOB), 6, 0, 1, 7, 4, 2, 1, 9, x'', x'00'),
+    (1, CAST('dead' AS BLOB), 7, 0, 1, 7, 5, 3, 1, 9, x'', x''),
+    (2, CAST('t' AS BLOB), 8, 0, 1, 7, 1, 10, 1, 9, x'', x'01');
+  INSERT INTO gaps(channel, replica, first, last, reason) VALUES(1, 7, 1, 2, 2);
+  INSERT INTO sessions(id, owner, client_id, expiry_s, position) VALUES(77, 'pump', 'c', 60, 8);
+  INSERT INTO subscriptions(session, filter, options, identifier, start, retained_due) VALUES(77, 'a/#', 1, NULL, 2, 0);
+)sql";
+
+class Version1 : public StoreFixture {
+ public:
+  Version1() {
+    first_replica = storage().load().value().self;
+    next_replica = sync::ReplicaId{42};
+    close();
+    make();
+  }
+
+  // The file, as an older hedgerowd would have left it. Through the disk of the test, so that a power cut knows it.
+  void make() {
+    sqlite3* raw = nullptr;
+    REQUIRE(sqlite3_open_v2(file().c_str(), &raw, SQLITE_OPEN_READWRITE, disk.name().c_str()) == SQLITE_OK);
+    std::string sql = "BEGIN; CREATE TEMP TABLE was AS SELECT * FROM node;";
+    for (const std::string table : {"node", "channels", "replicas", "segments", "cells", "gaps", "staged", "sessions",
+                                    "subscriptions", "received", "releases", "wills", "share_groups"}) {
+      sql += "DROP TABLE IF EXISTS main." + table + ";";
+    }
+    sql += store_sqlite::migrations()[0].sql;
+    sql += "INSERT INTO node SELECT * FROM was;";
+    sql += kVersion1Rows;
+    sql += "PRAGMA user_version=1; COMMIT; PRAGMA wal_checkpoint(TRUNCATE)";
+    char* message = nullptr;
+    sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, &message);
+    INFO(std::string(message == nullptr ? "" : message));
+    CHECK(message == nullptr);
+    sqlite3_free(message);
+    sqlite3_close(raw);
+  }
+
+  void check_kept() {
+    INFO(database->report().note);
+    CHECK_FALSE(database->report().new_replica);
+    CHECK(value() == "kept");
+    const sync::StoredState state = storage().load().value();
+    CHECK(state.self == first_replica);
+    CHECK(state.last_arrival == 9);
+    CHECK(state.last_stamp == sync::Stamp{.wall_ms = 1234, .counter = 7});
+    REQUIRE(state.channels.size() == 2);
+    REQUIRE(state.channels[0].replicas.size() == 1);
+    CHECK(state.channels[0].replicas[0].seq == 12);
+    const auto view = views().open_view().value();
+    CHECK(view->segments_after(0, 1U << 20U).value().size() == 4);
+    CHECK(view->gaps(sync::ChannelNo{1}).value().size() == 1);
+    const auto loaded = sessions().load_sessions().value();
+    REQUIRE(loaded.size() == 1);
+    CHECK(loaded[0].position == 8);
+    CHECK(loaded[0].subscriptions.size() == 1);
+    CHECK(loaded[0].received.empty());
+    CHECK(loaded[0].releases.empty());
+  }
+  void check_counted() {
+    const sync::StoredState state = storage().load().value();
+    CHECK(state.channels.at(0).live_cells == 2);
+    CHECK(state.channels.at(1).live_cells == 1);
+    CHECK(storage().log_totals(sync::ChannelNo{1}).ops == 9);
+    CHECK(storage().log_totals(sync::ChannelNo{1}).bytes == 70);
+    CHECK(storage().log_totals(sync::ChannelNo{2}).ops == 5);
+    CHECK(storage().log_totals(sync::ChannelNo{2}).bytes == 50);
+  }
+
+  sync::ReplicaId first_replica{};
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Version1, "a database of version 1 goes on with all that it holds", "[store][G5]") {
+  open();
+  check_kept();
+  reopen();
+  check_kept();
+}
+
+TEST_CASE_METHOD(Version1, "what version 1 did not count is counted when it is migrated", "[store][G6]") {
+  open();
+  check_counted();
+  reopen();
+  check_counted();
+}
+
+TEST_CASE_METHOD(Version1, "a migrated database takes what is new", "[store]") {
+  open();
+  REQUIRE(storage().begin());
+  REQUIRE(sessions().add_received(77, 3));
+  REQUIRE(sessions().put_will({.session = 77, .owner = "", .client_id = "", .message = {}, .died = {}}));
+  REQUIRE(storage().commit());
+  reopen();
+  CHECK(sessions().load_sessions().value().at(0).received.size() == 1);
+  CHECK(sessions().load_wills().value().size() == 1);
+}
+
+TEST_CASE_METHOD(Version1, "a power cut while a database is migrated loses nothing", "[store][G1]") {
+  for (std::uint64_t writes = 0; writes < 40; writes += 2) {
+    disk.power_cut_in(writes);
+    static_cast<void>(try_open());
+    lose_power();
+    open();
+    check_kept();
+    check_counted();
+    close();
+    make();
+  }
+}
+
+}  // namespace hedgerow::test
