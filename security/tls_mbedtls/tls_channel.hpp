@@ -6,7 +6,8 @@
 //   on any error:     take_outgoing() holds the alert that tells the peer; send it if the socket takes it, then close
 //
 // Both sides authenticate: a session is kOpen only when the peer has proved a certificate of the mesh's authority, with
-// our mesh in O and an accepted role in OU; peer() then says who it is. With TLS 1.3 a client is open before the server
+// our mesh in O and an accepted role in OU; peer() then says who it is. A server may ask for none
+// (TlsOptions::client_certificate): peer() is then empty. With TLS 1.3 a client is open before the server
 // has judged the client's certificate: a refusal arrives as an error of a later feed().
 // There is no resumption: a resumed session would not show the peer's certificate.
 //
@@ -67,7 +68,7 @@ class TlsChannel {
   void close();
 
   [[nodiscard]] State state() const;
-  // Set from kOpen on.
+  // Set from kOpen on, unless the server asks for no certificates.
   [[nodiscard]] const std::optional<PeerIdentity>& peer() const;
   // "TLSv1.3 TLS1-3-AES-128-GCM-SHA256"; empty before kOpen.
   [[nodiscard]] std::string description() const;

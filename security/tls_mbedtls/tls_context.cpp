@@ -30,7 +30,16 @@ constexpr std::array kChaCha20First = {MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
                                        0};
 
 // mbedTLS wants pointers to char that is not const, and changes none.
-const char* protocols[] = {"mqtt", nullptr};
+const char* mqtt_protocols[] = {"mqtt", nullptr};
+const char* http_protocols[] = {"http/1.1", nullptr};
+
+const char** protocol_list(Alpn alpn) {
+  switch (alpn) {
+    case Alpn::kMqtt: return mqtt_protocols;
+    case Alpn::kHttp: return http_protocols;
+  }
+  return mqtt_protocols;
+}
 
 const int* cipher_list(CipherPreference preference) {
   switch (preference) {
@@ -44,11 +53,12 @@ const int* cipher_list(CipherPreference preference) {
 Expected<void> configure(mbedtls_ssl_config& config, int endpoint, TlsContext::Impl& impl) {
   int status = mbedtls_ssl_config_defaults(&config, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
   if (status == 0) status = mbedtls_ssl_conf_own_cert(&config, impl.certificate.get(), impl.key.get());
-  if (status == 0) status = mbedtls_ssl_conf_alpn_protocols(&config, protocols);
+  if (status == 0) status = mbedtls_ssl_conf_alpn_protocols(&config, protocol_list(impl.options.alpn));
   if (status != 0) return fail(Category::kUnavailable, "cannot configure TLS: " + mbedtls_error_text(status));
   mbedtls_ssl_conf_rng(&config, random_callback, nullptr);
   mbedtls_ssl_conf_ca_chain(&config, impl.authority.get(), nullptr);
-  mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_REQUIRED);
+  const bool asks = endpoint == MBEDTLS_SSL_IS_CLIENT || impl.asks_clients();
+  mbedtls_ssl_conf_authmode(&config, asks ? MBEDTLS_SSL_VERIFY_REQUIRED : MBEDTLS_SSL_VERIFY_NONE);
   mbedtls_ssl_conf_min_tls_version(
       &config, impl.options.minimum == TlsVersion::kTls13 ? MBEDTLS_SSL_VERSION_TLS1_3 : MBEDTLS_SSL_VERSION_TLS1_2);
   mbedtls_ssl_conf_max_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_3);

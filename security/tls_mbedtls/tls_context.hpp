@@ -19,11 +19,19 @@ enum class TlsVersion : std::uint8_t { kTls12, kTls13 };
 // Which cipher goes first. kByProcessor asks the processor whether it has AES instructions.
 enum class CipherPreference : std::uint8_t { kByProcessor, kAesGcmFirst, kChaCha20First };
 
+// kNotAsked: for listeners that know their clients by password, or not at all; the client still checks us.
+enum class ClientCertificate : std::uint8_t { kRequired, kNotAsked };
+
+// What we answer to a client that asks by ALPN; one that does not ask is served all the same.
+enum class Alpn : std::uint8_t { kMqtt, kHttp };
+
 struct TlsOptions {
   TlsVersion minimum = TlsVersion::kTls13;
   CipherPreference ciphers = CipherPreference::kByProcessor;
   // Roles that a peer's certificate may carry. Others are refused inside the handshake.
   RoleSet accepted_roles = {Role::kNode};
+  ClientCertificate client_certificate = ClientCertificate::kRequired;  // as a server; a client always checks
+  Alpn alpn = Alpn::kMqtt;                                              // kHttp: browsers, for WebSocket
 };
 
 class TlsContext {

@@ -21,6 +21,8 @@ struct TlsContext::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  [[nodiscard]] bool asks_clients() const { return options.client_certificate == ClientCertificate::kRequired; }
+
   PeerIdentity self;
   TlsOptions options;
   Certificate certificate;

@@ -36,7 +36,7 @@ Error tls_error(int status) {
       return {Category::kRefused, "the peer speaks no version of TLS that is allowed here"};
     case MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE: return {Category::kRefused, "the peer shares no cipher or curve with us"};
     case MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL:
-      return {Category::kRefused, "the peer asks by ALPN for another protocol than mqtt"};
+      return {Category::kRefused, "the peer asks by ALPN for another protocol than this listener speaks"};
     case MBEDTLS_ERR_SSL_INVALID_MAC:
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
     case MBEDTLS_ERR_SSL_DECODE_ERROR:
