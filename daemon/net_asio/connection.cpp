@@ -6,6 +6,8 @@
 #include <boost/asio/error.hpp>
 #include <utility>
 
+#include "security/crypto_mbedtls/sha1.hpp"
+
 namespace hedgerow::net_asio {
 namespace {
 
@@ -34,7 +36,7 @@ Connection::Connection(EventLoop::Impl& loop, std::shared_ptr<ListenerState> lis
       remote_(endpoint_text(remote)) {}
 
 void Connection::start() {
-  if (listener_->settings.tls) {
+  if (listener_->settings.tls || listener_->settings.protocol == Protocol::kWebSocket) {
     start_handshake();
   } else {
     open();
@@ -44,18 +46,26 @@ void Connection::start() {
 
 void Connection::start_handshake() {
   handshake_ = listener_->handshakes.insert(listener_->handshakes.end(), this);
-  auto channel = security::TlsChannel::create(listener_->settings.tls, security::TlsSide::kServer);
-  if (!channel) {
-    refuse(&Refused::by_handshake, channel.error().what);
-    return;
+  in_handshakes_ = true;
+  if (listener_->settings.tls) {
+    auto channel = security::TlsChannel::create(listener_->settings.tls, security::TlsSide::kServer);
+    if (!channel) {
+      refuse(&Refused::by_handshake, channel.error().what);
+      return;
+    }
+    channel_ = std::move(*channel);
   }
-  channel_ = std::move(*channel);
+  if (listener_->settings.protocol == Protocol::kWebSocket) {
+    websocket_ = std::make_unique<websocket::WebSocketChannel>(
+        websocket::OriginPolicy{.allowed = listener_->settings.origins, .loopback = listener_->loopback},
+        security::sha1);
+  }
   arm_deadline(listener_->settings.limits.handshake_time);
   wait_readable();
 }
 
 void Connection::leave_handshakes() {
-  if (state_ == State::kHandshaking && listener_->settings.tls) listener_->handshakes.erase(handshake_);
+  if (std::exchange(in_handshakes_, false)) listener_->handshakes.erase(handshake_);
 }
 
 void Connection::refuse(std::uint64_t Refused::*count, const std::string& reason) {
@@ -68,7 +78,11 @@ void Connection::open() {
   leave_handshakes();
   deadline_.reset();
   state_ = State::kOpen;
-  node::Arrived arrived{.listener = listener_->settings.name, .remote = remote_, .identity = std::nullopt};
+  node::Arrived arrived{.listener = listener_->settings.name,
+                        .remote = remote_,
+                        .address = address_.to_string(),
+                        .loopback = listener_->loopback,
+                        .identity = std::nullopt};
   if (is_tls()) arrived.identity = channel_->peer();
   handler_ = listener_->acceptor->on_accept(EventLoop::now(), arrived, *this);
   if (!handler_) {
@@ -79,12 +93,18 @@ void Connection::open() {
 }
 
 void Connection::send(Bytes& bytes) {
-  if (state_ != State::kOpen) {
+  // A WebSocket that has ended before its connection takes nothing after the close frame.
+  const bool ended = is_websocket() && websocket_->state() != websocket::WebSocketChannel::State::kOpen;
+  if (state_ != State::kOpen || ended) {
     bytes.clear();
     return;
   }
   if (bytes.empty()) return;
   unsent_ = true;
+  if (is_websocket()) {
+    Bytes header = websocket_->header_for(bytes.size());
+    plain_.push(header);
+  }
   plain_.push(bytes);
   flush_soon();
 }
@@ -107,6 +127,10 @@ void Connection::close() {
 
 void Connection::begin_closing(std::string reason) {
   leave_handshakes();
+  if (is_websocket()) {
+    websocket_->close();
+    take_frames();
+  }
   state_ = State::kClosing;
   reason_ = std::move(reason);
   arm_deadline(kCloseTime);
@@ -141,7 +165,9 @@ void Connection::on_readable() {
   if (error && !would_block(error)) {
     const std::string reason = error == asio::error::eof ? "closed by the peer" : "connection lost: " + error.message();
     if (state_ == State::kHandshaking) {
-      refuse(&Refused::by_handshake, reason + " during the TLS handshake");
+      const bool upgrading = is_websocket() && (!is_tls() || channel_->state() == security::TlsChannel::State::kOpen);
+      refuse(upgrading ? &Refused::by_upgrade : &Refused::by_handshake,
+             reason + (upgrading ? " before the upgrade to WebSocket" : " during the TLS handshake"));
     } else {
       finish(reason_.empty() ? reason : reason_);
     }
@@ -173,7 +199,7 @@ void Connection::take_input(ByteView bytes) {
       if (is_tls()) {
         take_ciphertext(bytes);
       } else {
-        handler_->on_bytes(EventLoop::now(), bytes);
+        take_plaintext(bytes);
       }
       return;
     case State::kClosing:
@@ -186,18 +212,53 @@ void Connection::take_ciphertext(ByteView bytes) {
   loop_.plaintext.clear();
   const Expected<void> fed = channel_->feed(bytes, loop_.plaintext);
   take_outgoing();
-  if (state_ == State::kHandshaking && channel_->peer().has_value()) open();
-  if (state_ == State::kOpen && !loop_.plaintext.empty()) handler_->on_bytes(EventLoop::now(), loop_.plaintext);
+  const bool ended = channel_->state() == security::TlsChannel::State::kPeerClosed;
+  const bool shaken = ended || channel_->state() == security::TlsChannel::State::kOpen;
+  if (state_ == State::kHandshaking && shaken && !is_websocket()) open();
+  if (!loop_.plaintext.empty() && (state_ == State::kOpen || is_websocket())) take_plaintext(loop_.plaintext);
   if (!fed) {
-    const std::string& reason = fed.error().what;
-    if (state_ == State::kHandshaking) {
-      listener_->refused.by_handshake += 1;
-      listener_->last_refusal = remote_ + ": " + reason;
-    }
-    if (state_ == State::kHandshaking || state_ == State::kOpen) begin_closing(reason);
-  } else if (channel_->state() == security::TlsChannel::State::kPeerClosed && state_ == State::kOpen) {
-    begin_closing("closed by the peer");
+    take_failure(&Refused::by_handshake, fed.error().what);
+  } else if (ended) {
+    take_failure(&Refused::by_upgrade, "closed by the peer");
   }
+}
+
+void Connection::take_plaintext(ByteView bytes) {
+  if (!is_websocket()) {
+    handler_->on_bytes(EventLoop::now(), bytes);
+    return;
+  }
+  using Channel = websocket::WebSocketChannel;
+  loop_.payload.clear();
+  const Expected<void> fed = websocket_->feed(bytes, loop_.payload);
+  // Pongs for a peer that does not read wait in the channel, which keeps one: the queue cannot be made to grow by
+  // pings.
+  if (plain_.bytes() <= kWriteChunkBytes || websocket_->state() != Channel::State::kOpen) take_frames();
+  const bool ended = websocket_->state() == Channel::State::kPeerClosed;
+  if (state_ == State::kHandshaking && (ended || websocket_->state() == Channel::State::kOpen)) open();
+  if (state_ == State::kOpen && !loop_.payload.empty()) handler_->on_bytes(EventLoop::now(), loop_.payload);
+  if (!fed) {
+    take_failure(&Refused::by_upgrade, fed.error().what);
+  } else if (ended) {
+    take_failure(&Refused::by_upgrade, "closed by the peer");
+  }
+}
+
+// What the peer did ends the connection; if it was a stranger still, it is counted under `count`.
+void Connection::take_failure(std::uint64_t Refused::*count, const std::string& reason) {
+  if (state_ == State::kHandshaking) {
+    listener_->refused.*count += 1;
+    listener_->last_refusal = remote_ + ": " + reason;
+  }
+  if (state_ == State::kHandshaking || state_ == State::kOpen) begin_closing(reason);
+}
+
+bool Connection::take_frames() {
+  Bytes frames;
+  if (!websocket_->take_outgoing(frames)) return false;
+  plain_.push(frames);
+  flush_is_due_ = true;
+  return true;
 }
 
 void Connection::take_outgoing() {
@@ -256,6 +317,10 @@ void Connection::wait_writable() {
 
 void Connection::on_flushed() {
   if (state_ == State::kOpen) {
+    if (is_websocket() && take_frames()) {
+      flush();
+      return;
+    }
     if (std::exchange(unsent_, false)) handler_->on_drained(EventLoop::now());
     return;
   }
@@ -280,7 +345,8 @@ void Connection::arm_deadline(Duration time) {
     // An expiry that was on its way when the deadline moved is none.
     if (error || !self->deadline_ || self->deadline_->expiry() > to_steady(EventLoop::now())) return;
     if (self->state_ == State::kHandshaking) {
-      self->refuse(&Refused::by_time, "the TLS handshake took too long");
+      self->refuse(&Refused::by_time,
+                   self->is_websocket() ? "the upgrade to WebSocket took too long" : "the TLS handshake took too long");
     } else {
       self->finish(self->reason_);
     }
@@ -300,6 +366,7 @@ void Connection::finish(const std::string& reason) {
   const std::unique_ptr<node::StreamHandler> handler = std::move(handler_);
   if (handler) handler->on_closed(EventLoop::now(), reason);
   channel_.reset();
+  websocket_.reset();
   loop_.remove(self);
 }
 
@@ -310,6 +377,7 @@ void Connection::abandon() {
   deadline_.reset();
   handler_.reset();
   channel_.reset();
+  websocket_.reset();
 }
 
 }  // namespace hedgerow::net_asio

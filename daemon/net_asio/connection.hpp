@@ -1,8 +1,11 @@
-// Connection: one accepted socket, plain or TLS, from its accept to its end. Not for others: includes asio.
+// Connection: one accepted socket, plain or TLS, MQTT as it is or over WebSocket, from its accept to its end. Not for
+// others: includes asio.
 //
 //   kHandshaking ──► kOpen ──► kClosing ──► kLingering ──► kClosed
-//        TLS only              sends what     our end is shut; reads and drops
-//                              is queued      until the peer's end is, too
+//     TLS, then the            sends what     our end is shut; reads and drops
+//     upgrade, if any          is queued      until the peer's end is, too
+//
+//   socket ⇄ cipher_ ⇄ TlsChannel ⇄ plain_ ⇄ WebSocketChannel ⇄ handler     each layer only where the listener has it
 //
 // An error or a time limit goes to kClosed from anywhere. Lingering is what lets the last bytes arrive: closing a
 // socket that holds unread input makes TCP throw away what the peer has not received yet (RFC 1122 4.2.2.13). Thread
@@ -21,6 +24,7 @@
 #include "daemon/net_asio/loop_impl.hpp"
 #include "daemon/net_asio/write_queue.hpp"
 #include "daemon/node/stream.hpp"
+#include "daemon/websocket/websocket_channel.hpp"
 #include "security/tls_mbedtls/tls_channel.hpp"
 
 namespace hedgerow::net_asio {
@@ -29,6 +33,7 @@ namespace hedgerow::net_asio {
 struct ListenerState {
   ListenSettings settings;
   node::StreamAcceptor* acceptor = nullptr;
+  bool loopback = false;
   Refused refused;
   std::string last_refusal;
   std::list<Connection*> handshakes;  // the oldest first
@@ -62,6 +67,7 @@ class Connection final : public node::Stream, public std::enable_shared_from_thi
   enum class State { kHandshaking, kOpen, kClosing, kLingering, kClosed };
 
   [[nodiscard]] bool is_tls() const { return channel_ != nullptr; }
+  [[nodiscard]] bool is_websocket() const { return websocket_ != nullptr; }
   [[nodiscard]] bool wants_input() const;
   void start_handshake();
   void leave_handshakes();
@@ -71,10 +77,14 @@ class Connection final : public node::Stream, public std::enable_shared_from_thi
   void acknowledge_now();
   void take_input(ByteView bytes);
   void take_ciphertext(ByteView bytes);
+  void take_plaintext(ByteView bytes);
+  void take_failure(std::uint64_t Refused::*count, const std::string& reason);
   void wait_writable();
   // False: the session has failed, and the connection is finished.
   [[nodiscard]] bool encrypt();
   void take_outgoing();
+  // Queues what the WebSocket layer has to say. True: something was.
+  bool take_frames();
   void flush_soon();
   void on_flushed();
   void begin_closing(std::string reason);
@@ -86,6 +96,7 @@ class Connection final : public node::Stream, public std::enable_shared_from_thi
   asio::ip::address address_;
   std::string remote_;
   std::unique_ptr<security::TlsChannel> channel_;
+  std::unique_ptr<websocket::WebSocketChannel> websocket_;
   std::unique_ptr<node::StreamHandler> handler_;
   std::unique_ptr<asio::steady_timer> deadline_;
   std::list<Connection*>::iterator handshake_;
@@ -93,6 +104,7 @@ class Connection final : public node::Stream, public std::enable_shared_from_thi
   WriteQueue cipher_;  // only with TLS
   std::string reason_;
   State state_ = State::kHandshaking;
+  bool in_handshakes_ = false;  // handshake_ is valid
   bool paused_ = false;
   bool waiting_readable_ = false;
   bool waiting_writable_ = false;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <csignal>
+#include <cstdint>
 #include <utility>
 
 #include "daemon/net_asio/connection.hpp"
@@ -23,10 +24,27 @@ EventLoop::Impl::~Impl() {
   for (const std::shared_ptr<Connection>& connection : connections) connection->abandon();
 }
 
-bool EventLoop::Impl::admits(const asio::ip::address& remote, const Limits& limits) const {
-  if (connections.size() >= limits.connections_max) return false;
+std::string EventLoop::Impl::refusal(const asio::ip::address& remote, const Limits& limits) const {
+  if (connections.size() >= limits.connections_max) {
+    return "too many connections: " + std::to_string(limits.connections_max) + " are allowed";
+  }
+  if (connections.size() >= descriptors) {
+    return "too many connections: the process may open files for " + std::to_string(descriptors) +
+           "; raise LimitNOFILE= in the service unit";
+  }
   const auto known = connections_by_address.find(remote);
-  return known == connections_by_address.end() || known->second < limits.connections_per_address_max;
+  if (known != connections_by_address.end() && known->second >= limits.connections_per_address_max) {
+    return "too many connections of one address: " + std::to_string(limits.connections_per_address_max) +
+           " are allowed";
+  }
+  return {};
+}
+
+void EventLoop::Impl::measure_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t kept = std::min<rlim_t>(kDescriptorsKept, limit.rlim_cur / 2);
+  descriptors = static_cast<std::size_t>(std::min<rlim_t>(limit.rlim_cur - kept, SIZE_MAX));
 }
 
 void EventLoop::Impl::add(const std::shared_ptr<Connection>& connection) {

@@ -25,6 +25,10 @@ inline constexpr std::size_t kCiphertextBytesMax = std::size_t{64} * 1024;
 // Connections that the kernel may hold ready for us.
 inline constexpr int kListenBacklog = 1024;
 
+// File descriptors that connections leave to the rest of the process: databases, links that are dialled, control
+// clients.
+inline constexpr std::size_t kDescriptorsKept = 128;
+
 // How long accepting rests when the process has run out of file descriptors or memory.
 inline constexpr Duration kAcceptPause = std::chrono::milliseconds{100};
 
@@ -40,7 +44,7 @@ inline constexpr int kTcpProbes = 4;
 struct Limits {
   std::size_t connections_max = 10'240;             // of all listeners of one loop together
   std::size_t connections_per_address_max = 4'096;  // likewise; many boards may share one address behind NAT
-  std::size_t handshakes_max = 128;                 // TLS sessions of strangers; beyond it the oldest one goes
+  std::size_t handshakes_max = 128;                 // TLS or upgrade not done; beyond it the oldest one goes
   Duration handshake_time = std::chrono::seconds{10};
 };
 

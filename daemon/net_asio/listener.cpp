@@ -34,13 +34,14 @@ class Accepting : public std::enable_shared_from_this<Accepting> {
       : loop_(loop), state_(std::move(state)), acceptor_(loop.context), pause_(loop.context) {}
 
   [[nodiscard]] Tcp::acceptor& acceptor() { return acceptor_; }
+  [[nodiscard]] ListenerState& state() { return *state_; }
   [[nodiscard]] const ListenerState& state() const { return *state_; }
 
   void accept_next() {
     acceptor_.async_accept([self = shared_from_this()](const error_code& error, Tcp::socket socket) {
       if (!self->acceptor_.is_open()) return;
       if (error && is_exhaustion(error)) {
-        self->rest();
+        self->rest(error);
         return;
       }
       if (!error) self->take(std::move(socket));
@@ -63,7 +64,10 @@ class Accepting : public std::enable_shared_from_this<Accepting> {
   }
 
   // The connection that could not be accepted stays ready: going on at once would spin.
-  void rest() {
+  void rest(const error_code& cause) {
+    state_->refused.by_exhaustion += 1;
+    state_->last_refusal = "nobody can be accepted: " + cause.message() +
+                           "; raise LimitNOFILE= in the service unit, or allow fewer connections";
     pause_.expires_at(to_steady(EventLoop::now() + kAcceptPause));
     pause_.async_wait([self = shared_from_this()](const error_code& error) {
       if (!error && self->acceptor_.is_open()) self->accept_next();
@@ -75,13 +79,13 @@ class Accepting : public std::enable_shared_from_this<Accepting> {
     const Tcp::endpoint remote = socket.remote_endpoint(error);
     if (!error) socket.non_blocking(true, error);
     if (error) return;  // gone already
-    if (!loop_.admits(remote.address(), state_->settings.limits)) {
+    if (const std::string why = loop_.refusal(remote.address(), state_->settings.limits); !why.empty()) {
       state_->refused.by_limit += 1;
-      state_->last_refusal = remote.address().to_string() + ": too many connections";
+      state_->last_refusal = remote.address().to_string() + ": " + why;
       return;
     }
     if (state_->handshakes.size() >= state_->settings.limits.handshakes_max) {
-      state_->handshakes.front()->refuse(&Refused::by_limit, "crowded out by newer TLS handshakes");
+      state_->handshakes.front()->refuse(&Refused::by_limit, "crowded out by newer handshakes");
     }
     // Hints to the kernel: a socket works without them.
     socket.set_option(Tcp::no_delay(true), error);
@@ -113,6 +117,7 @@ class AsioListener final : public Listener {
   [[nodiscard]] std::uint16_t port() const override { return bound_.port(); }
   [[nodiscard]] Refused refused() const override { return accepting_->state().refused; }
   [[nodiscard]] const std::string& last_refusal() const override { return accepting_->state().last_refusal; }
+  void set_limits(const Limits& limits) override { accepting_->state().settings.limits = limits; }
 
  private:
   std::shared_ptr<Accepting> accepting_;
@@ -152,6 +157,8 @@ Expected<std::unique_ptr<Listener>> listen(EventLoop& loop, ListenSettings setti
   auto state = std::make_shared<ListenerState>();
   state->settings = std::move(settings);
   state->acceptor = &acceptor;
+  state->loopback = address.is_loopback();
+  loop.impl().measure_descriptors();
   auto accepting = std::make_shared<Accepting>(loop.impl(), state);
   Tcp::acceptor& socket = accepting->acceptor();
   const Tcp::endpoint endpoint(address, state->settings.port);

@@ -10,9 +10,11 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_set>
 #include <vector>
 
@@ -37,8 +39,10 @@ struct EventLoop::Impl {
   Impl& operator=(const Impl&) = delete;
   ~Impl();
 
-  // Registers a connection that was just accepted. False: a limit says no.
-  [[nodiscard]] bool admits(const asio::ip::address& remote, const Limits& limits) const;
+  // Why a connection that was just accepted must go; empty: it may stay.
+  [[nodiscard]] std::string refusal(const asio::ip::address& remote, const Limits& limits) const;
+  // Leaves some of the process's file descriptors to others: the database must not run out because of connections.
+  void measure_descriptors();
   void add(const std::shared_ptr<Connection>& connection);
   void remove(const std::shared_ptr<Connection>& connection);
 
@@ -53,6 +57,9 @@ struct EventLoop::Impl {
   std::optional<asio::signal_set> signals;
   std::function<void(Signal)> signal_handler;
 
+  // Connections that the process has file descriptors for.
+  std::size_t descriptors = std::numeric_limits<std::size_t>::max();
+
   std::unordered_set<std::shared_ptr<Connection>> connections;
   std::map<asio::ip::address, std::size_t> connections_by_address;
   std::vector<std::shared_ptr<Connection>> to_flush;
@@ -63,6 +70,7 @@ struct EventLoop::Impl {
 
   Bytes read_buffer;             // lent to one connection for the time of one read
   Bytes plaintext;               // likewise, what TLS made of it
+  Bytes payload;                 // and what WebSocket made of that
   std::vector<ByteView> pieces;  // scratch of WriteQueue::gather
   std::vector<asio::const_buffer> buffers;
 };

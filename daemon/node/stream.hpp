@@ -42,10 +42,13 @@ class StreamHandler {
 struct Arrived {
   std::string listener;                            // its configured name
   std::string remote;                              // "ADDR:PORT", for logs
+  std::string address = {};                        // the same without the port: "192.0.2.7", "fe80::1"
+  bool loopback = false;                           // the listener's own address is one that only this board reaches
   std::optional<security::PeerIdentity> identity;  // from the certificate; none on listeners that ask for none
 };
 
-// Called once a connection is ready for MQTT: after TCP accept, or after a finished TLS handshake.
+// Called once a connection is ready for MQTT: after TCP accept, or after a finished TLS handshake or upgrade to
+// WebSocket.
 class StreamAcceptor {
  public:
   virtual ~StreamAcceptor() = default;
