@@ -61,8 +61,8 @@ class Wills {
   void on_session_ended(Instant now, std::uint64_t session);
 
   // Hands out the wills whose time has come, in the order in which it came, `count_max` at most: call again while
-  // next_deadline() has passed. The Message Expiry Interval of one with `died` is longer by what it waited: it counts
-  // from the publication, and the op from its stamp.
+  // next_deadline() has passed. The Message Expiry Interval of one that has `died` and is stored (QoS 1, 2 or retained)
+  // is longer by what it waited: it counts from the publication, but an op's from its stamp.
   [[nodiscard]] std::vector<StoredWill> take_due(Instant now, std::size_t count_max);
 
   // A will from take_due() could not be written. It is due again, and cannot be cancelled any more.

@@ -1,0 +1,157 @@
+#include "daemon/node/wills.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <gsl/assert>
+#include <limits>
+
+namespace hedgerow::node {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+std::size_t bytes_of(const StoredWill& will) {
+  return sizeof(StoredWill) + will.owner.size() + will.client_id.size() + will.message.topic.size() +
+         will.message.properties.size() + will.message.payload.size();
+}
+
+// The earlier of the Will Delay Interval and the end of the session [MQTT-3.1.3-9]. 0xFFFFFFFF, "never", is the
+// greatest expiry.
+seconds wait_of(const StoredWill& will) { return seconds{std::min(will.delay_s, will.expiry_s)}; }
+
+// How long the connection has been dead, as far as that can be known.
+Duration dead_before_start(const StoredWill& will, const WallTime& wall) {
+  if (!will.died || will.died->quality != ClockQuality::kSynchronised || wall.quality != ClockQuality::kSynchronised ||
+      wall.unix_ms <= will.died->wall_ms) {
+    return Duration{0};
+  }
+  constexpr std::uint64_t kLongestMs = std::uint64_t{std::numeric_limits<std::int32_t>::max()} * 1'000;  // 68 years
+  return milliseconds{static_cast<std::int64_t>(std::min(wall.unix_ms - will.died->wall_ms, kLongestMs))};
+}
+
+void lengthen_expiry(StoredWill& will, Duration waited) {
+  const bool is_stored = will.qos > 0 || will.retain;
+  if (!is_stored || !will.died || !will.message.expiry_s) return;
+  const std::uint64_t waited_s = static_cast<std::uint64_t>(std::chrono::ceil<seconds>(waited).count());
+  const std::uint64_t longest = std::numeric_limits<std::uint32_t>::max();
+  will.message.expiry_s = static_cast<std::uint32_t>(std::min(*will.message.expiry_s + waited_s, longest));
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> Wills::restore(Instant now, const WallTime& wall, const sync::Stamp& started,
+                                          std::vector<StoredWill> stored) {
+  std::vector<std::uint64_t> stamped;
+  for (StoredWill& will : stored) {
+    const std::uint64_t session = will.session;
+    const Instant died_at = now - dead_before_start(will, wall);
+    if (!will.died) {
+      will.died = started;
+      stamped.push_back(session);
+    }
+    bytes_ += bytes_of(will);
+    const Instant due = died_at + wait_of(will);
+    cancellable_[session] = add_waiting(due, {.will = std::move(will), .died_at = died_at});
+  }
+  return stamped;
+}
+
+bool Wills::set(StoredWill will) {
+  Expects(!will.died);
+  Expects(cancellable_.count(will.session) == 0);
+  const auto old = armed_.find(will.session);
+  const std::size_t freed = old == armed_.end() ? 0 : bytes_of(old->second);
+  const std::size_t needed = bytes_of(will);
+  if (bytes_ - freed + needed > bytes_max_) return false;
+  bytes_ = bytes_ - freed + needed;
+  armed_.insert_or_assign(will.session, std::move(will));
+  return true;
+}
+
+bool Wills::cancel(Instant now, std::uint64_t session) {
+  if (const auto armed = armed_.find(session); armed != armed_.end()) {
+    bytes_ -= bytes_of(armed->second);
+    armed_.erase(armed);
+    return true;
+  }
+  const auto waits = cancellable_.find(session);
+  if (waits == cancellable_.end()) return false;
+  const Key key = waits->second;
+  cancellable_.erase(waits);
+  if (key.first <= now) return false;  // its time has come: it only was not fetched yet
+  const auto entry = by_due_.find(key);
+  bytes_ -= bytes_of(entry->second.will);
+  by_due_.erase(entry);
+  return true;
+}
+
+const StoredWill* Wills::on_died(Instant now, std::uint64_t session, std::uint32_t session_expiry_s) {
+  const auto armed = armed_.find(session);
+  if (armed == armed_.end()) return nullptr;
+  Waiting waiting{.will = std::move(armed->second), .died_at = now};
+  armed_.erase(armed);
+  waiting.will.expiry_s = session_expiry_s;
+  const seconds wait = wait_of(waiting.will);
+  const Key key = add_waiting(now + wait, std::move(waiting));
+  if (wait == seconds{0}) return nullptr;
+  cancellable_[session] = key;
+  return &by_due_.at(key).will;
+}
+
+void Wills::set_stamp(std::uint64_t session, const sync::Stamp& died) {
+  if (const auto waits = cancellable_.find(session); waits != cancellable_.end()) {
+    by_due_.at(waits->second).will.died = died;
+  }
+}
+
+void Wills::on_session_ended(Instant now, std::uint64_t session) {
+  const auto waits = cancellable_.find(session);
+  if (waits == cancellable_.end()) return;
+  const Key key = waits->second;
+  cancellable_.erase(waits);
+  if (key.first <= now) return;
+  const auto entry = by_due_.find(key);
+  Waiting waiting = std::move(entry->second);
+  by_due_.erase(entry);
+  add_waiting(now, std::move(waiting));
+}
+
+std::vector<StoredWill> Wills::take_due(Instant now, std::size_t count_max) {
+  std::vector<StoredWill> out;
+  while (!by_due_.empty() && by_due_.begin()->first.first <= now && out.size() < count_max) {
+    const auto first = by_due_.begin();
+    StoredWill& will = first->second.will;
+    if (const auto waits = cancellable_.find(will.session);
+        waits != cancellable_.end() && waits->second == first->first) {
+      cancellable_.erase(waits);
+    }
+    bytes_ -= bytes_of(will);
+    lengthen_expiry(will, now - first->second.died_at);
+    out.push_back(std::move(will));
+    by_due_.erase(first);
+  }
+  return out;
+}
+
+void Wills::put_back(Instant now, Instant due, StoredWill will) {
+  bytes_ += bytes_of(will);
+  // Its expiry is right as of now.
+  add_waiting(due, {.will = std::move(will), .died_at = now});
+}
+
+std::optional<Instant> Wills::next_deadline() const {
+  if (by_due_.empty()) return std::nullopt;
+  return by_due_.begin()->first.first;
+}
+
+bool Wills::has(std::uint64_t session) const { return armed_.count(session) > 0 || cancellable_.count(session) > 0; }
+
+Wills::Key Wills::add_waiting(Instant due, Waiting waiting) {
+  const Key key{due, ++last_order_};
+  by_due_.emplace(key, std::move(waiting));
+  return key;
+}
+
+}  // namespace hedgerow::node
