@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,6 +28,7 @@
 #include <vector>
 
 #include "daemon/mqtt/limits.hpp"
+#include "daemon/mqtt/packet_id_set.hpp"
 #include "daemon/mqtt/packets.hpp"
 #include "daemon/mqtt/reader.hpp"
 #include "sync/base/bytes.hpp"
@@ -113,10 +115,16 @@ enum class PublishOutcome : std::uint8_t {
   kClosing,   // nothing sent: keep it for the session's next connection
 };
 
+struct DecodeRules;
+class InboundAliases;
+class OutboundAliases;
+
 class Connection {
  public:
-  // The handler must outlive the Connection. REQUIRES: limits.receive_maximum > 0.
+  // The handler must outlive the Connection. REQUIRES: limits.receive_maximum > 0, limits.topic_levels_max from 1 to
+  // kTopicLevelsMax.
   Connection(const ConnectionLimits& limits, ConnectionHandler& handler, Instant now);
+  ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -178,40 +186,56 @@ class Connection {
  private:
   enum class Phase : std::uint8_t { kAwaitConnect, kAwaitVerdict, kOpen, kClosing };
 
+  // connection.cpp: time and bytes.
   // Handles whole packets from the front while wants_input(); returns the bytes used.
   std::size_t consume(ByteView bytes);
   // The client must wait and it is not its own doing, so its silence is not held against it.
   [[nodiscard]] bool waits_for_owner() const;
   void excuse_waiting(Instant now);
-  void on_packet(std::uint8_t first_byte, ByteView body);
-  void on_connect_packet(ByteView body);
-  void on_publish_packet(std::uint8_t flags, ByteView body);
-  void on_subscribe_packet(ByteView body);
-  void on_unsubscribe_packet(ByteView body);
-  void on_ack_packet(PacketType type, ByteView body);
-  void on_disconnect_packet(ByteView body);
-  void on_fault(std::string_view where, const Fault& fault);
-  void close_with_connack(std::optional<ReasonCode> code, std::string_view reason);
   ByteView complete_held_packet(ByteView bytes);
   void release_held();
   [[nodiscard]] ByteView held() const { return ByteView{held_}.subspan(held_used_); }
   [[nodiscard]] std::uint32_t packet_bytes_max() const;
   [[nodiscard]] Duration keep_alive_grace() const;
 
+  // connection_receive.cpp: packets.
+  void on_packet(std::uint8_t first_byte, ByteView body);
+  void on_connect_packet(ByteView body);
+  void on_publish_packet(std::uint8_t flags, ByteView body);
+  void on_ack_packet(PacketType type, ByteView body);
+  void on_subscribe_packet(ByteView body);
+  void on_unsubscribe_packet(ByteView body);
+  void on_disconnect_packet(ByteView body);
+  void on_auth_packet(ByteView body);
+  void on_pingreq_packet(ByteView body);
+  void on_fault(std::string_view where, const Fault& fault);
+  [[nodiscard]] DecodeRules decode_rules() const;
+  [[nodiscard]] std::optional<Fault> resolve_alias(std::uint16_t alias, std::string_view& topic);
+  [[nodiscard]] std::optional<Fault> count_in_flight(const PublishRequest& request);
+
+  // connection_answer.cpp: answers.
+  void close_with_connack(std::optional<ReasonCode> code, std::string_view reason);
+  void append_ack_of(PacketType type, std::uint16_t packet_id, ReasonCode code, std::string_view reason);
+  void append_filter_ack_of(PacketType type, std::uint16_t packet_id, std::span<const ReasonCode> codes,
+                            std::string_view reason);
+
   const ConnectionLimits limits_;
   ConnectionHandler& handler_;
   Phase phase_ = Phase::kAwaitConnect;
   Protocol protocol_ = Protocol::kV5;
   bool understood_ = false;  // the first packet told a version that an answer can be given in
+  bool bridge_ = false;
   bool request_problem_information_ = true;
+  bool request_response_information_ = false;
   bool held_by_owner_ = false;
   bool waited_for_owner_ = false;  // until the next given time
-  std::uint32_t puback_owed_ = 0;
-  std::uint32_t pubrec_owed_ = 0;
   std::uint16_t keep_alive_s_ = 0;
   std::uint16_t client_receive_maximum_ = 65'535;
+  std::uint16_t aliases_out_max_ = 0;  // 0 for 3.1.1
   std::uint32_t client_packet_bytes_max_ = kRemainingLengthMax + static_cast<std::uint32_t>(kFixedHeaderBytesMax);
   std::uint32_t session_expiry_s_ = 0;
+  std::uint32_t puback_owed_ = 0;
+  std::uint32_t pubrec_owed_ = 0;
   Instant opened_at_;  // moves on while the owner makes a stranger wait
   Instant heard_at_;
   Bytes output_;
@@ -219,8 +243,10 @@ class Connection {
   std::size_t held_used_ = 0;  // bytes of held_ that were handled already
   std::size_t backlog_seen_bytes_ = std::numeric_limits<std::size_t>::max();  // unsent output at the last deadline
   Bytes properties_scratch_;
-  std::vector<SubscribeEntry> entries_scratch_;
-  std::vector<std::string_view> filters_scratch_;
+  PacketIdSet unreleased_;  // QoS 2 publishes of 5.0 on this connection, until PUBCOMP or a failing PUBREC
+  // Most clients never use one.
+  std::unique_ptr<InboundAliases> aliases_in_;
+  std::unique_ptr<OutboundAliases> aliases_out_;
 };
 
 }  // namespace hedgerow::mqtt

@@ -3,21 +3,10 @@
 #include <algorithm>
 
 #include "daemon/mqtt/properties.hpp"
+#include "daemon/mqtt/reason_codes.hpp"
 
 namespace hedgerow::mqtt {
 namespace {
-
-constexpr std::uint8_t kLevelV31 = 3;
-constexpr std::uint8_t kBridgeBit = 0x80;  // Mosquitto's bridges set it in the protocol level, and retry without
-
-// CONNECT flags: section 3.1.2.3.
-constexpr std::uint8_t kFlagReserved = 0x01;
-constexpr std::uint8_t kFlagCleanStart = 0x02;
-constexpr std::uint8_t kFlagWill = 0x04;
-constexpr std::uint8_t kFlagWillRetain = 0x20;
-constexpr std::uint8_t kFlagPassword = 0x40;
-constexpr std::uint8_t kFlagUsername = 0x80;
-constexpr std::uint8_t will_qos(std::uint8_t flags) { return (flags >> 3U) & 3U; }
 
 // PUBLISH flags: section 3.3.1.
 constexpr std::uint8_t kFlagRetain = 0x01;
@@ -26,117 +15,28 @@ constexpr std::uint8_t kFlagDup = 0x08;
 tl::unexpected<Fault> malformed(std::string_view what) { return fault(ReasonCode::kMalformedPacket, what); }
 tl::unexpected<Fault> protocol_error(std::string_view what) { return fault(ReasonCode::kProtocolError, what); }
 
-Decoded<Protocol> decode_version(Reader& in, std::optional<Protocol>& answer_in) {
-  const std::string_view name = in.text();
-  const std::uint8_t level = in.u8();
-  if (in.failed()) return tl::unexpected(in.why());
-  constexpr std::string_view kUnsupported = "this server speaks MQTT 3.1.1 and 5.0";
-  if (name == "MQIsdp" && (level & ~kBridgeBit) == kLevelV31) {
-    answer_in = Protocol::kV311;  // MQTT 3.1 has the same CONNACK
-    return fault(ReasonCode::kUnsupportedProtocolVersion, kUnsupported);
-  }
-  if (name != "MQTT") return fault(ReasonCode::kUnsupportedProtocolVersion, "it does not begin with \"MQTT\"");
-  if (level == static_cast<std::uint8_t>(Protocol::kV311) || level == static_cast<std::uint8_t>(Protocol::kV5)) {
-    answer_in = static_cast<Protocol>(level);
-    return *answer_in;
-  }
-  // [MQTT-3.1.2-2]; what is newer than 5.0 will understand the form of 5.0.
-  const bool is_newer = level > static_cast<std::uint8_t>(Protocol::kV5) && level < kBridgeBit;
-  answer_in = is_newer ? Protocol::kV5 : Protocol::kV311;
-  return fault(ReasonCode::kUnsupportedProtocolVersion, kUnsupported);
-}
-
-std::string_view wrong_connect_flags(std::uint8_t flags, Protocol protocol) {
-  if ((flags & kFlagReserved) != 0) return "the reserved flag is set";  // [MQTT-3.1.2-3]
-  if (will_qos(flags) == 3) return "the will has QoS 3";                // [MQTT-3.1.2-12]
-  const bool has_will_flags = (flags & kFlagWillRetain) != 0 || will_qos(flags) != 0;
-  if ((flags & kFlagWill) == 0 && has_will_flags) return "will flags without a will";  // [MQTT-3.1.2-11, -13]
-  const bool password_only = (flags & kFlagPassword) != 0 && (flags & kFlagUsername) == 0;
-  // [MQTT-3.1.2-22 of 3.1.1]; 5.0 allows it.
-  if (password_only && protocol == Protocol::kV311) return "a password without a user name";
-  return {};
-}
-
-Decoded<bool> read_connect_properties(Reader& in, ConnectRequest& request) {
-  const Decoded<Properties> properties = decode_properties(in, PropertyPlace::kConnect);
-  if (!properties) return tl::unexpected(properties.error());
-  request.session_expiry_s = properties->session_expiry_s;
-  request.request_problem_information = properties->request_problem_information;
-  if (properties->has(PropertyId::kReceiveMaximum)) request.receive_maximum = properties->receive_maximum;
-  if (properties->has(PropertyId::kMaximumPacketSize)) request.packet_bytes_max = properties->packet_bytes_max;
-  const bool has_method = properties->has(PropertyId::kAuthenticationMethod);
-  if (!has_method && properties->has(PropertyId::kAuthenticationData)) {  // section 3.1.2.11.10
-    return protocol_error("authentication data without a method");
-  }
-  return has_method;
-}
-
-Decoded<bool> skip_will(Reader& in, Protocol protocol) {
-  if (protocol == Protocol::kV5) {
-    const Decoded<Properties> properties = decode_properties(in, PropertyPlace::kWill);
-    if (!properties) return tl::unexpected(properties.error());
-  }
-  const std::string_view topic = in.text();
-  in.binary();
-  if (in.failed()) return tl::unexpected(in.why());
-  if (topic.empty() || has_wildcard(topic))
-    return fault(ReasonCode::kTopicNameInvalid, "the will topic is not a topic name");
-  return true;
-}
-
-std::optional<Fault> wrong_client_id(const ConnectRequest& request) {
-  constexpr ReasonCode kCode = ReasonCode::kClientIdentifierNotValid;
-  if (request.client_id.size() > kClientIdBytesMax) return Fault{kCode, "the client identifier is too long"};
-  const bool wants_session = request.protocol == Protocol::kV311 && !request.clean_start;
-  if (request.client_id.empty() && wants_session) {  // [MQTT-3.1.3-8 of 3.1.1]
-    return Fault{kCode, "a session without a client identifier"};
-  }
-  return std::nullopt;
-}
-
-// The longest run of forwardable properties is a view; only an expiry in the middle needs the scratch.
-ByteView without_expiry(const Properties& properties, Bytes& scratch) {
-  if (!properties.has(PropertyId::kMessageExpiryInterval)) return properties.raw;
-  const ByteView before = properties.raw.first(properties.message_expiry_offset);
-  const ByteView after = properties.raw.subspan(properties.message_expiry_offset + kMessageExpiryBytes);
-  if (before.empty()) return after;
-  if (after.empty()) return before;
-  scratch.assign(before.begin(), before.end());
-  append(scratch, after);
-  return scratch;
-}
-
-std::optional<Fault> wrong_publish_topic(std::string_view topic) {
-  std::size_t levels = 1;
-  for (const char c : topic) {
-    if (c == '+' || c == '#')
-      return Fault{ReasonCode::kTopicNameInvalid, "the topic name has a wildcard"};  // [MQTT-3.3.2-2]
-    levels += c == '/' ? 1U : 0U;
-  }
-  if (topic.empty()) return Fault{ReasonCode::kProtocolError, "the topic name is empty"};  // [MQTT-4.7.3-1]
-  if (levels > kTopicLevelsMax) return Fault{ReasonCode::kTopicNameInvalid, "the topic name has too many levels"};
-  return std::nullopt;
-}
-
-Decoded<SubOptions> decode_options(std::uint8_t byte, Protocol protocol) {
+Decoded<SubOptions> decode_options(std::uint8_t byte, const DecodeRules& rules, bool is_shared) {
   const auto qos = static_cast<std::uint8_t>(byte & 3U);
-  if (protocol == Protocol::kV311 && byte > 2) return malformed("reserved bits of the QoS are set");  // [MQTT-3-8.3-4]
-  if ((byte & 0xC0U) != 0) return malformed("reserved bits of the subscription options are set");     // [MQTT-3.8.3-5]
-  if (qos == 3) return protocol_error("a subscription with QoS 3");
+  if (rules.protocol == Protocol::kV311 && byte > 2) {  // [MQTT-3-8.3-4] of 3.1.1
+    return malformed("reserved bits of the QoS are set");
+  }
+  if ((byte & 0xC0U) != 0) return malformed("reserved bits of the subscription options are set");  // [MQTT-3.8.3-5]
+  if (qos == 3) return protocol_error("a subscription with QoS 3");                                // section 3.8.3.1
   const unsigned retain_handling = (byte >> 4U) & 3U;
   if (retain_handling == 3) return protocol_error("a subscription with retain handling 3");
   SubOptions options;
-  options.qos = qos == 0 ? QoS::kAtMostOnce : QoS::kAtLeastOnce;  // QoS 2 is granted as 1
-  options.no_local = (byte & 4U) != 0;
-  options.retain_as_published = (byte & 8U) != 0;
+  // Granted at most what is supported [MQTT-3.2.2-10] [MQTT-3.8.4-7].
+  options.qos = std::min(static_cast<QoS>(qos), rules.maximum_qos);
+  options.no_local = (byte & 4U) != 0 || (rules.bridge && !is_shared);
+  options.retain_as_published = (byte & 8U) != 0 || rules.bridge;
   options.retain_handling = static_cast<RetainHandling>(retain_handling);
+  if (options.no_local && is_shared) return protocol_error("a shared subscription with no local");  // [MQTT-3.8.3-4]
   return options;
 }
 
-ReasonCode verdict_on(std::string_view filter, const SubOptions& options) {
-  if (is_shared_filter(filter)) return ReasonCode::kSharedSubscriptionsNotSupported;
-  if (topic_level_count(filter) > kTopicLevelsMax) return ReasonCode::kTopicFilterInvalid;
-  return options.qos == QoS::kAtMostOnce ? ReasonCode::kSuccess : ReasonCode::kGrantedQos1;
+ReasonCode verdict_on(std::string_view topic_filter, const SubOptions& options, const DecodeRules& rules) {
+  if (topic_level_count(topic_filter) > rules.topic_levels_max) return ReasonCode::kTopicFilterInvalid;
+  return static_cast<ReasonCode>(options.qos);  // section 3.9.3: granted QoS 0, 1 or 2
 }
 
 // Packet identifier and properties: SUBSCRIBE and UNSUBSCRIBE begin alike.
@@ -154,18 +54,37 @@ Decoded<Properties> read_filters_header(Reader& in, Protocol protocol, PropertyP
   return properties;
 }
 
-bool is_client_disconnect_reason(ReasonCode code) {
-  constexpr std::uint8_t kAllowed[] = {0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90,
-                                       0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99};
-  return std::ranges::find(kAllowed, static_cast<std::uint8_t>(code)) != std::end(kAllowed);
+// What is wrong with a filter, which is valid UTF-8 already.
+std::optional<Fault> wrong_filter(std::string_view filter) {
+  if (!is_valid_share(filter)) {  // [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+    return Fault{ReasonCode::kProtocolError, "a shared subscription is not of the form $share/GROUP/FILTER"};
+  }
+  if (is_valid_topic_filter(filter)) return std::nullopt;  // [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1]
+  return Fault{ReasonCode::kMalformedPacket, "a topic filter is empty or breaks the rules for wildcards"};
 }
 
-bool is_ack_reason(PacketType type, ReasonCode code) {
-  if (type == PacketType::kPubrel || type == PacketType::kPubcomp) {
-    return code == ReasonCode::kSuccess || code == ReasonCode::kPacketIdentifierNotFound;
+constexpr std::string_view kTooManyFilters = "it has too many topic filters";
+constexpr std::string_view kTrailingBytes = "bytes follow its last field";
+constexpr std::string_view kBadReason = "it has no such reason code";
+
+struct Reason {
+  ReasonCode code = ReasonCode::kSuccess;
+  Properties properties;
+};
+
+// A reason code and properties end PUBACK and its kin, DISCONNECT and AUTH. Both may be left out, or the properties.
+Decoded<Reason> read_reason(Reader& in, PropertyPlace place, ReasonPlace codes) {
+  Reason reason;
+  if (in.left() > 0) reason.code = static_cast<ReasonCode>(in.u8());
+  if (in.left() > 0) {
+    const Decoded<Properties> properties = decode_properties(in, place);
+    if (!properties) return tl::unexpected(properties.error());
+    reason.properties = *properties;
   }
-  constexpr std::uint8_t kAllowed[] = {0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99};
-  return std::ranges::find(kAllowed, static_cast<std::uint8_t>(code)) != std::end(kAllowed);
+  if (in.failed()) return tl::unexpected(in.why());
+  if (in.left() > 0) return malformed(kTrailingBytes);
+  if (!is_allowed(reason.code, codes)) return protocol_error(kBadReason);
+  return reason;
 }
 
 }  // namespace
@@ -189,40 +108,21 @@ Frame decode_frame(ByteView bytes) {
   return frame;
 }
 
-Decoded<ConnectPacket> decode_connect(ByteView body, std::optional<Protocol>& answer_in) {
-  Reader in{body};
-  const Decoded<Protocol> protocol = decode_version(in, answer_in);
-  if (!protocol) return tl::unexpected(protocol.error());
-  ConnectPacket packet;
-  ConnectRequest& request = packet.request;
-  request.protocol = *protocol;
-  const std::uint8_t flags = in.u8();
-  request.keep_alive_s = in.u16();
-  if (const std::string_view wrong = wrong_connect_flags(flags, *protocol); !wrong.empty()) return malformed(wrong);
-  request.clean_start = (flags & kFlagCleanStart) != 0;
-  if (*protocol == Protocol::kV5) {
-    const Decoded<bool> has_method = read_connect_properties(in, request);
-    if (!has_method) return tl::unexpected(has_method.error());
-    packet.has_authentication_method = *has_method;
-  } else {
-    request.session_expiry_s = request.clean_start ? 0 : kSessionExpiryNever;
+std::optional<Fault> wrong_topic_name(std::string_view topic, std::size_t levels_max) {
+  std::size_t levels = 1;
+  for (const char c : topic) {
+    if (c == '+' || c == '#') {  // [MQTT-3.3.2-2]
+      return Fault{ReasonCode::kMalformedPacket, "the topic name has a wildcard"};
+    }
+    levels += c == '/' ? 1U : 0U;
   }
-  request.client_id = in.text();
-  packet.has_will = (flags & kFlagWill) != 0;
-  if (packet.has_will) {
-    const Decoded<bool> will = skip_will(in, *protocol);
-    if (!will) return tl::unexpected(will.error());
-  }
-  if ((flags & kFlagUsername) != 0) request.username = in.text();
-  if ((flags & kFlagPassword) != 0) request.password = in.binary();
-  if (in.failed()) return tl::unexpected(in.why());
-  if (in.left() > 0) return malformed("bytes follow its last field");
-  if (const std::optional<Fault> wrong = wrong_client_id(request)) return tl::unexpected(*wrong);
-  return packet;
+  if (levels > levels_max) return Fault{ReasonCode::kTopicNameInvalid, "the topic name has too many levels"};
+  return std::nullopt;
 }
 
-Decoded<PublishRequest> decode_publish(std::uint8_t flags, ByteView body, Protocol protocol, Bytes& scratch) {
-  PublishRequest request;
+Decoded<PublishPacket> decode_publish(std::uint8_t flags, ByteView body, const DecodeRules& rules, Bytes& scratch) {
+  PublishPacket packet;
+  PublishRequest& request = packet.request;
   const auto qos = static_cast<std::uint8_t>((flags >> 1U) & 3U);
   request.retain = (flags & kFlagRetain) != 0;
   request.dup = (flags & kFlagDup) != 0;
@@ -230,63 +130,68 @@ Decoded<PublishRequest> decode_publish(std::uint8_t flags, ByteView body, Protoc
   if (qos == 3) return malformed("QoS 3");                               // [MQTT-3.3.1-4]
   if (qos == 0 && request.dup) return malformed("DUP is set at QoS 0");  // [MQTT-3.3.1-2]
   Reader in{body};
-  request.topic = in.text();
+  request.topic = in.text();  // first [MQTT-3.3.2-1]
   if (qos > 0) request.packet_id = in.u16();
   if (in.failed()) return tl::unexpected(in.why());
   if (qos > 0 && request.packet_id == 0) return protocol_error("the packet identifier is 0");  // [MQTT-2.2.1-3]
-  if (protocol == Protocol::kV5) {
+  if (rules.protocol == Protocol::kV5) {
     const Decoded<Properties> properties = decode_properties(in, PropertyPlace::kPublish);
     if (!properties) return tl::unexpected(properties.error());
-    if (properties->has(PropertyId::kTopicAlias)) {  // [MQTT-3.3.2-9]: our Topic Alias Maximum is 0
-      return fault(ReasonCode::kTopicAliasInvalid, "a topic alias, though none was offered");
-    }
+    if (properties->has(PropertyId::kTopicAlias)) packet.topic_alias = properties->topic_alias;
     if (properties->has(PropertyId::kMessageExpiryInterval)) request.expiry_s = properties->message_expiry_s;
-    request.properties = without_expiry(*properties, scratch);
+    request.properties = properties->forwardable(scratch);
   }
-  if (const std::optional<Fault> wrong = wrong_publish_topic(request.topic)) return tl::unexpected(*wrong);
+  if (packet.topic_alias == 0) return fault(ReasonCode::kTopicAliasInvalid, "the topic alias is 0");   // [MQTT-3.3.2-8]
+  if (request.topic.empty() && !packet.topic_alias) return protocol_error("the topic name is empty");  // [MQTT-4.7.3-1]
+  if (const std::optional<Fault> wrong = wrong_topic_name(request.topic, rules.topic_levels_max)) {
+    return tl::unexpected(*wrong);
+  }
+  if (request.qos > rules.maximum_qos) {  // section 3.2.2.3.4
+    return fault(ReasonCode::kQosNotSupported, "it has a higher QoS than this server allows");
+  }
   request.payload = in.rest();
-  return request;
+  return packet;
 }
 
 Decoded<AckReceived> decode_ack(PacketType type, ByteView body, Protocol protocol) {
   Reader in{body};
-  AckReceived puback;
-  puback.packet_id = in.u16();
-  if (protocol == Protocol::kV5 && in.left() > 0) {
-    puback.reason = static_cast<ReasonCode>(in.u8());
-    if (in.left() > 0) {
-      const Decoded<Properties> properties = decode_properties(in, PropertyPlace::kPuback);
-      if (!properties) return tl::unexpected(properties.error());
-    }
-  }
+  AckReceived ack;
+  ack.packet_id = in.u16();
   if (in.failed()) return tl::unexpected(in.why());
-  if (in.left() > 0) return malformed("bytes follow its last field");
-  if (puback.packet_id == 0) return protocol_error("the packet identifier is 0");           // [MQTT-2.2.1-3]
-  if (!is_ack_reason(type, puback.reason)) return malformed("it has no such reason code");  // [MQTT-3.4.2-1]
-  return puback;
+  if (protocol == Protocol::kV5) {
+    const bool is_release = type == PacketType::kPubrel || type == PacketType::kPubcomp;
+    // [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1]
+    const Decoded<Reason> reason =
+        read_reason(in, PropertyPlace::kPuback, is_release ? ReasonPlace::kPubrel : ReasonPlace::kPuback);
+    if (!reason) return tl::unexpected(reason.error());
+    ack.reason = reason->code;
+  }
+  if (in.left() > 0) return malformed(kTrailingBytes);
+  if (ack.packet_id == 0) return protocol_error("the packet identifier is 0");  // [MQTT-2.2.1-3]
+  return ack;
 }
 
-Decoded<SubscribeRequest> decode_subscribe(ByteView body, Protocol protocol, std::vector<SubscribeEntry>& scratch) {
+Decoded<SubscribeRequest> decode_subscribe(ByteView body, const DecodeRules& rules,
+                                           std::vector<SubscribeEntry>& scratch) {
   Reader in{body};
   SubscribeRequest request;
   const Decoded<Properties> properties =
-      read_filters_header(in, protocol, PropertyPlace::kSubscribe, request.packet_id);
+      read_filters_header(in, rules.protocol, PropertyPlace::kSubscribe, request.packet_id);
   if (!properties) return tl::unexpected(properties.error());
+  request.properties = properties->raw;
   scratch.clear();
   while (in.left() > 0) {
-    const std::string_view filter = in.text();
+    const std::string_view filter = in.text();  // [MQTT-3.8.3-1]
     const std::uint8_t options_byte = in.u8();
     if (in.failed()) return tl::unexpected(in.why());
-    if (!is_valid_topic_filter(filter)) return malformed("a topic filter breaks the rules for wildcards");
-    Decoded<SubOptions> options = decode_options(options_byte, protocol);
+    if (const std::optional<Fault> wrong = wrong_filter(filter)) return tl::unexpected(*wrong);
+    Decoded<SubOptions> options = decode_options(options_byte, rules, is_shared_filter(filter));
     if (!options) return tl::unexpected(options.error());
-    if (options->no_local && is_shared_filter(filter)) {  // [MQTT-3.8.3-4]
-      return protocol_error("a shared subscription with no local");
-    }
-    if (scratch.size() == kFiltersPerPacketMax)
-      return fault(ReasonCode::kQuotaExceeded, "it has too many topic filters");
+    if (scratch.size() == kFiltersPerPacketMax) return fault(ReasonCode::kQuotaExceeded, kTooManyFilters);
     options->subscription_identifier = properties->subscription_identifier;
-    scratch.push_back({filter, {}, filter, *options, verdict_on(filter, *options)});
+    const SharedFilter parts = split_shared_filter(filter);
+    scratch.push_back(
+        {filter, parts.share, parts.topic_filter, *options, verdict_on(parts.topic_filter, *options, rules)});
   }
   request.entries = scratch;
   return request;
@@ -299,13 +204,13 @@ Decoded<UnsubscribeRequest> decode_unsubscribe(ByteView body, Protocol protocol,
   const Decoded<Properties> properties =
       read_filters_header(in, protocol, PropertyPlace::kUnsubscribe, request.packet_id);
   if (!properties) return tl::unexpected(properties.error());
+  request.properties = properties->raw;
   scratch.clear();
   while (in.left() > 0) {
-    const std::string_view filter = in.text();
+    const std::string_view filter = in.text();  // [MQTT-3.10.3-1]
     if (in.failed()) return tl::unexpected(in.why());
-    if (!is_valid_topic_filter(filter)) return malformed("a topic filter breaks the rules for wildcards");
-    if (scratch.size() == kFiltersPerPacketMax)
-      return fault(ReasonCode::kQuotaExceeded, "it has too many topic filters");
+    if (const std::optional<Fault> wrong = wrong_filter(filter)) return tl::unexpected(*wrong);
+    if (scratch.size() == kFiltersPerPacketMax) return fault(ReasonCode::kQuotaExceeded, kTooManyFilters);
     scratch.push_back(filter);
   }
   request.filters = scratch;
@@ -313,20 +218,26 @@ Decoded<UnsubscribeRequest> decode_unsubscribe(ByteView body, Protocol protocol,
 }
 
 Decoded<DisconnectPacket> decode_disconnect(ByteView body, Protocol protocol) {
-  DisconnectPacket packet;
-  if (body.empty()) return packet;
-  if (protocol == Protocol::kV311) return malformed("bytes follow its fixed header");
-  Reader in{body};
-  packet.reason = static_cast<ReasonCode>(in.u8());
-  if (in.left() > 0) {
-    const Decoded<Properties> properties = decode_properties(in, PropertyPlace::kDisconnect);
-    if (!properties) return tl::unexpected(properties.error());
-    if (properties->has(PropertyId::kSessionExpiryInterval)) packet.session_expiry_s = properties->session_expiry_s;
+  if (protocol == Protocol::kV311) {
+    if (!body.empty()) return malformed("bytes follow its fixed header");
+    return DisconnectPacket{};
   }
-  if (in.failed()) return tl::unexpected(in.why());
-  if (in.left() > 0) return malformed("bytes follow its last field");
-  if (!is_client_disconnect_reason(packet.reason)) return malformed("it has no such reason code");  // [MQTT-3.14.2-1]
+  Reader in{body};
+  const Decoded<Reason> reason =  // [MQTT-3.14.2-1]
+      read_reason(in, PropertyPlace::kDisconnect, ReasonPlace::kDisconnectByClient);
+  if (!reason) return tl::unexpected(reason.error());
+  DisconnectPacket packet{.reason = reason->code};
+  if (reason->properties.has(PropertyId::kSessionExpiryInterval)) {
+    packet.session_expiry_s = reason->properties.session_expiry_s;
+  }
   return packet;
+}
+
+Decoded<ReasonCode> decode_auth(ByteView body) {
+  Reader in{body};
+  const Decoded<Reason> reason = read_reason(in, PropertyPlace::kAuth, ReasonPlace::kAuth);  // [MQTT-3.15.2-1]
+  if (!reason) return tl::unexpected(reason.error());
+  return reason->code;
 }
 
 }  // namespace hedgerow::mqtt

@@ -32,6 +32,8 @@ std::string_view to_string(ReasonCode code) {
     case ReasonCode::kDisconnectWithWill: return "disconnect with will message";
     case ReasonCode::kNoMatchingSubscribers: return "no matching subscribers";
     case ReasonCode::kNoSubscriptionExisted: return "no subscription existed";
+    case ReasonCode::kContinueAuthentication: return "continue authentication";
+    case ReasonCode::kReauthenticate: return "re-authenticate";
     case ReasonCode::kUnspecifiedError: return "unspecified error";
     case ReasonCode::kMalformedPacket: return "malformed packet";
     case ReasonCode::kProtocolError: return "protocol error";

@@ -45,6 +45,8 @@ enum class ReasonCode : std::uint8_t {
   kDisconnectWithWill = 0x04,
   kNoMatchingSubscribers = 0x10,
   kNoSubscriptionExisted = 0x11,
+  kContinueAuthentication = 0x18,
+  kReauthenticate = 0x19,
   kUnspecifiedError = 0x80,
   kMalformedPacket = 0x81,
   kProtocolError = 0x82,

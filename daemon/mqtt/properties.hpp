@@ -5,6 +5,7 @@
 // Pure; the result borrows from the input; no allocation.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -46,7 +47,16 @@ enum class PropertyId : std::uint8_t {
 };
 
 // Where the properties stand: decides which are allowed.
-enum class PropertyPlace : std::uint8_t { kConnect, kWill, kPublish, kPuback, kSubscribe, kUnsubscribe, kDisconnect };
+enum class PropertyPlace : std::uint8_t {
+  kConnect,
+  kWill,
+  kPublish,
+  kPuback,  // also PUBREC, PUBREL, PUBCOMP
+  kSubscribe,
+  kUnsubscribe,
+  kDisconnect,
+  kAuth,
+};
 
 // The values that somebody here acts upon; the others are checked and stay in `raw`.
 struct Properties {
@@ -54,16 +64,32 @@ struct Properties {
   std::uint64_t present = 0;  // bit N: identifier N occurs
   std::uint32_t session_expiry_s = 0;
   std::uint32_t message_expiry_s = 0;
-  std::size_t message_expiry_offset = 0;  // of its identifier in raw; with it, kMessageExpiryBytes long
+  std::uint32_t will_delay_s = 0;
   std::uint32_t packet_bytes_max = 0;
   std::uint32_t subscription_identifier = 0;
   std::uint16_t receive_maximum = 0;
+  std::uint16_t topic_alias = 0;
+  std::uint16_t topic_alias_maximum = 0;
   bool request_problem_information = true;
+  bool request_response_information = false;
 
   [[nodiscard]] bool has(PropertyId id) const { return ((present >> static_cast<unsigned>(id)) & 1U) != 0; }
+
+  // What is passed on unaltered and in order: all but message expiry, topic alias and will delay. A view of `raw` where
+  // those stand at the ends, else put together in `scratch`.
+  [[nodiscard]] ByteView forwardable(Bytes& scratch) const;
+
+  struct Cut {
+    std::size_t offset = 0;
+    std::size_t bytes = 0;
+  };
+  std::array<Cut, 2> cuts = {};  // where those stand; of the three, no packet has more than two
+  std::size_t cut_count = 0;
 };
 
+// Bytes of a message expiry interval, and of a topic alias, with their identifiers.
 inline constexpr std::size_t kMessageExpiryBytes = 5;
+inline constexpr std::size_t kTopicAliasBytes = 3;
 
 // Reads the length and as many bytes of properties. Faults: what the standard forbids at this place, in a client's
 // packet.

@@ -7,7 +7,9 @@
 
 namespace hedgerow::mqtt {
 
-// Well-formed UTF-8 without surrogates [MQTT-1.5.4-1] and without U+0000 [MQTT-1.5.4-2], at most 65,535 bytes.
+// Well-formed UTF-8 without surrogates [MQTT-1.5.4-1] and without U+0000 [MQTT-1.5.4-2], at most 65,535 bytes. Control
+// characters and non-characters, which section 1.5.4 lets a receiver refuse, are refused: they serve only to fool logs
+// and terminals, and Mosquitto refuses them too.
 [[nodiscard]] bool is_valid_utf8(std::string_view text);
 
 // A name to publish to: valid UTF-8, not empty [MQTT-4.7.3-1], no '+' or '#' [MQTT-3.3.2-2].
@@ -22,6 +24,17 @@ namespace hedgerow::mqtt {
 
 // True for every filter that begins with "$share/", well-formed or not.
 [[nodiscard]] bool is_shared_filter(std::string_view filter);
+
+// True unless the filter begins with "$share/" without a group and a filter behind it: the part of
+// is_valid_topic_filter that is about shares.
+[[nodiscard]] bool is_valid_share(std::string_view filter);
+
+struct SharedFilter {
+  std::string_view share;         // the group's name; empty: not shared
+  std::string_view topic_filter;  // what to match
+};
+// $share/GROUP/FILTER taken apart: section 4.8.2. REQUIRES: is_valid_share(filter).
+[[nodiscard]] SharedFilter split_shared_filter(std::string_view filter);
 
 // Separators plus one. Compare with kTopicLevelsMax.
 [[nodiscard]] std::size_t topic_level_count(std::string_view topic);

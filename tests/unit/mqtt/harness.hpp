@@ -29,17 +29,22 @@ class NotingHandler : public ConnectionHandler {
     note("connect " + std::string(request.client_id) + " expiry " + std::to_string(request.session_expiry_s));
     if (request.username) note("username " + std::string(*request.username));
     if (request.password) note("password " + std::string(as_text(*request.password)));
+    if (request.bridge) note("bridge");
+    if (request.will) note("will " + describe(*request.will));
     if (accepts) connection->accept(connack);
   }
   void on_publish(const PublishRequest& request) override {
     std::string line = "publish " + std::string(request.topic) + "=" + std::string(as_text(request.payload));
-    if (request.qos != QoS::kAtMostOnce) line += " id " + std::to_string(request.packet_id);
+    if (request.qos == QoS::kAtLeastOnce) line += " id " + std::to_string(request.packet_id);
+    if (request.qos == QoS::kExactlyOnce) line += " once " + std::to_string(request.packet_id);
     if (request.retain) line += " retain";
     if (request.dup) line += " dup";
     if (request.expiry_s) line += " expiry " + std::to_string(*request.expiry_s);
     if (!request.properties.empty()) line += " properties " + to_hex(request.properties);
     note(line);
-    if (acknowledges && request.qos != QoS::kAtMostOnce) connection->puback(request.packet_id, ReasonCode::kSuccess);
+    if (!acknowledges || request.qos == QoS::kAtMostOnce) return;
+    if (request.qos == QoS::kAtLeastOnce) connection->puback(request.packet_id, ReasonCode::kSuccess);
+    if (request.qos == QoS::kExactlyOnce) connection->pubrec(request.packet_id, ReasonCode::kSuccess);
   }
   void on_subscribe(const SubscribeRequest& request) override {
     std::string line = "subscribe " + std::to_string(request.packet_id);
@@ -58,7 +63,16 @@ class NotingHandler : public ConnectionHandler {
     note(line);
     connection->unsuback(request.packet_id, std::vector<ReasonCode>(request.filters.size(), ReasonCode::kSuccess));
   }
-  void on_puback(const PubackReceived& puback) override { note("puback " + std::to_string(puback.packet_id)); }
+  void on_puback(const AckReceived& puback) override { note("puback " + describe(puback)); }
+  void on_pubrec(const AckReceived& pubrec) override {
+    note("pubrec " + describe(pubrec));
+    if (acknowledges && !is_failure(pubrec.reason)) connection->pubrel(pubrec.packet_id);
+  }
+  void on_pubrel(const AckReceived& pubrel) override {
+    note("pubrel " + describe(pubrel));
+    if (acknowledges) connection->pubcomp(pubrel.packet_id);
+  }
+  void on_pubcomp(const AckReceived& pubcomp) override { note("pubcomp " + describe(pubcomp)); }
   void on_closed(const Closed& closed) override {
     note((closed.by_client ? "disconnected " : "closed ") + to_hex(Bytes{static_cast<std::uint8_t>(closed.reason)}));
     last_closed = closed;
@@ -70,6 +84,19 @@ class NotingHandler : public ConnectionHandler {
   std::string description;
 
  private:
+  static std::string describe(const AckReceived& ack) {
+    const auto reason = static_cast<std::uint8_t>(ack.reason);
+    return std::to_string(ack.packet_id) + (reason == 0 ? "" : " reason " + to_hex(Bytes{reason}));
+  }
+  static std::string describe(const Will& will) {
+    std::string line = std::string(will.topic) + "=" + std::string(as_text(will.payload));
+    line += " qos " + std::to_string(static_cast<unsigned>(will.qos));
+    if (will.retain) line += " retain";
+    if (will.delay_s > 0) line += " delay " + std::to_string(will.delay_s);
+    if (will.expiry_s) line += " expiry " + std::to_string(*will.expiry_s);
+    if (!will.properties.empty()) line += " properties " + to_hex(will.properties);
+    return line;
+  }
   void note(std::string line) { lines.push_back(std::move(line)); }
 };
 
@@ -85,9 +112,11 @@ struct Client {
   explicit Client(Protocol protocol, const ConnectionLimits& limits = {}) : Client(limits) {
     test::ConnectOut connect;
     connect.protocol = protocol;
-    send(test::encode(connect));
-    received();
-    handler.lines.clear();
+    greet(connect);
+  }
+  // MQTT 5, connected with these properties.
+  explicit Client(const Bytes& connect_properties, const ConnectionLimits& limits = {}) : Client(limits) {
+    greet({.properties = connect_properties});
   }
 
   void send(const Bytes& bytes) { connection.on_bytes(now, bytes); }
@@ -99,6 +128,13 @@ struct Client {
     return test::split_packets(std::exchange(connection.output(), Bytes{}));
   }
   const Lines& lines() const { return handler.lines; }
+
+ private:
+  void greet(const test::ConnectOut& connect) {
+    send(test::encode(connect));
+    received();
+    handler.lines.clear();
+  }
 };
 
 // One packet after another, as hexadecimal: type and flags, then the body.

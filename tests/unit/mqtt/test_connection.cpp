@@ -107,16 +107,16 @@ TEST_CASE("SUBSCRIBE and UNSUBSCRIBE are answered filter by filter", "[mqtt]") {
   client.send(test::encode_unsubscribe(2, {"a", "b/#"}));
   CHECK(client.lines() == Lines{"subscribe 1 a b/# $share/g/a", "unsubscribe 2 a b/#"});
   CHECK(hex(client.received()) == Lines{"SUBACK 000100"
-                                        "00019e",
+                                        "000201",
                                         "UNSUBACK 000200"
                                         "0000"});
 }
 
 TEST_CASE("a refused filter is 0x80 in 3.1.1", "[mqtt]") {
   Client client{Protocol::kV311};
-  client.send(test::encode_subscribe(1, {{"$share/g/a", 1}, {"a", 2}}, Protocol::kV311));
+  client.send(test::encode_subscribe(1, {{std::string(kTopicLevelsMax, '/'), 1}, {"a", 2}}, Protocol::kV311));
   CHECK(hex(client.received()) == Lines{"SUBACK 0001"
-                                        "8001"});
+                                        "8002"});
 }
 
 TEST_CASE("a delivery is sent, and its PUBACK noted", "[mqtt]") {
@@ -187,7 +187,7 @@ TEST_CASE("keep alive 0 waits forever", "[mqtt]") {
 TEST_CASE("a cap on keep alive is announced to 5.0 and kept", "[mqtt]") {
   Client client{ConnectionLimits{.keep_alive_max_s = 60}};
   client.send(test::encode(test::ConnectOut{}));
-  CHECK(to_hex(client.received().at(0).body).ends_with("13003c"));
+  CHECK(to_hex(client.received().at(0).body).find("13003c") != std::string::npos);
   CHECK(client.connection.next_deadline() == client.now + 90s);
 }
 

@@ -15,30 +15,45 @@ PublishOut message(std::string_view payload) { return {.topic = "a/b", .payload 
 
 }  // namespace
 
-TEST_CASE("the CONNACK of 5.0 announces what this version does", "[mqtt]") {
+TEST_CASE("the CONNACK of 5.0 announces what the client must know", "[mqtt]") {
   Bytes out;
   REQUIRE(append_connack(out, Protocol::kV5,
-                         {.options = {.session_present = true, .assigned_client_id = "me", .session_expiry_s = 7},
+                         {.options = {.session_present = true,
+                                      .assigned_client_id = "me",
+                                      .session_expiry_s = 7,
+                                      .response_information = "r/"},
                           .receive_maximum = 16,
                           .packet_bytes_max = 0x10000,
+                          .topic_alias_maximum = 8,
+                          .maximum_qos = QoS::kAtLeastOnce,
                           .server_keep_alive_s = 60},
                          kAnySize));
   CHECK(to_hex(out) ==
-        "201c"        // CONNACK
-        "010019"      // session present, success, 25 bytes of properties
+        "2022"        // CONNACK
+        "01001f"      // session present, success, 31 bytes of properties
         "210010"      // receive maximum
         "2401"        // maximum QoS
         "2700010000"  // maximum packet size
-        "2a00"        // no shared subscriptions
+        "220008"      // topic alias maximum
         "1200026d65"  // assigned client identifier
         "1100000007"  // session expiry
-        "13003c");    // server keep alive
+        "13003c"      // server keep alive
+        "1a0002722f");
+}
+
+TEST_CASE("what is not limited is not announced", "[mqtt]") {
+  Bytes out;
+  REQUIRE(
+      append_connack(out, Protocol::kV5, {.options = {}, .receive_maximum = 65'535, .packet_bytes_max = 1}, kAnySize));
+  CHECK(to_hex(out) ==
+        "2008000005"
+        "2700000001");
 }
 
 TEST_CASE("a refusal has no session and announces nothing", "[mqtt]") {
   Bytes out;
   REQUIRE(append_connack(out, Protocol::kV5,
-                         {.options = {.session_present = true}, .code = ReasonCode::kNotAuthorized, .reason = "no"},
+                         {.options = {.session_present = true, .reason = "no"}, .code = ReasonCode::kNotAuthorized},
                          kAnySize));
   CHECK(to_hex(out) == "20080087051f00026e6f");
 }
@@ -113,9 +128,9 @@ TEST_CASE("lengths of one to three bytes are encoded", "[mqtt]") {
 
 TEST_CASE("a PUBACK names its reason only where it says more than success", "[mqtt]") {
   Bytes out;
-  append_puback(out, Protocol::kV5, 1, ReasonCode::kSuccess);
-  append_puback(out, Protocol::kV5, 2, ReasonCode::kNoMatchingSubscribers);
-  append_puback(out, Protocol::kV311, 3, ReasonCode::kNoMatchingSubscribers);
+  append_ack(out, Protocol::kV5, {PacketType::kPuback, 1, ReasonCode::kSuccess}, kAnySize);
+  append_ack(out, Protocol::kV5, {PacketType::kPuback, 2, ReasonCode::kNoMatchingSubscribers}, kAnySize);
+  append_ack(out, Protocol::kV311, {PacketType::kPuback, 3, ReasonCode::kNoMatchingSubscribers}, kAnySize);
   CHECK(to_hex(out) ==
         "40020001"
         "4003000210"
@@ -124,15 +139,16 @@ TEST_CASE("a PUBACK names its reason only where it says more than success", "[mq
 
 TEST_CASE("SUBACK and UNSUBACK answer filter by filter", "[mqtt]") {
   const ReasonCode codes[] = {ReasonCode::kGrantedQos1, ReasonCode::kNotAuthorized};
+  const ReasonCode unsubscribed[] = {ReasonCode::kNoSubscriptionExisted, ReasonCode::kNotAuthorized};
   Bytes out;
-  REQUIRE(append_suback(out, Protocol::kV5, 7, codes, kAnySize));
-  REQUIRE(append_suback(out, Protocol::kV311, 7, codes, kAnySize));
-  REQUIRE(append_unsuback(out, Protocol::kV5, 7, codes, kAnySize));
-  REQUIRE(append_unsuback(out, Protocol::kV311, 7, codes, kAnySize));
+  REQUIRE(append_filter_ack(out, Protocol::kV5, {PacketType::kSuback, 7, codes}, kAnySize));
+  REQUIRE(append_filter_ack(out, Protocol::kV311, {PacketType::kSuback, 7, codes}, kAnySize));
+  REQUIRE(append_filter_ack(out, Protocol::kV5, {PacketType::kUnsuback, 7, unsubscribed}, kAnySize));
+  REQUIRE(append_filter_ack(out, Protocol::kV311, {PacketType::kUnsuback, 7, unsubscribed}, kAnySize));
   CHECK(to_hex(out) ==
         "90050007000187"
         "900400070180"
-        "b0050007000187"
+        "b0050007001187"
         "b0020007");
 }
 
