@@ -39,15 +39,18 @@ inline WallTime at(std::uint64_t ms, ClockQuality quality = ClockQuality::kSynch
 
 class SyncNode {
  public:
-  explicit SyncNode(std::uint64_t replica, Keep keep = {.age_ms = 1'000'000, .size_bytes = 1U << 20U})
-      : storage(ReplicaId{replica}), keep_(keep) {
+  // The bound on retained messages is channel c's.
+  explicit SyncNode(std::uint64_t replica, Keep keep = {.age_ms = 1'000'000, .size_bytes = 1U << 20U},
+                    std::optional<std::uint64_t> live_cells_max = {})
+      : storage(ReplicaId{replica}), keep_(keep), live_cells_max_(live_cells_max) {
     reopen();
   }
 
   // As a restart of the process.
   void reopen() {
     engine.emplace(storage, hasher);
-    REQUIRE(engine->open({{.name = "c", .keep = keep_}, {.name = "d", .keep = keep_}}));
+    REQUIRE(
+        engine->open({{.name = "c", .keep = keep_, .live_cells_max = live_cells_max_}, {.name = "d", .keep = keep_}}));
     c = number_of("c");
     d = number_of("d");
   }
@@ -156,6 +159,7 @@ class SyncNode {
 
  private:
   Keep keep_;
+  std::optional<std::uint64_t> live_cells_max_;
 };
 
 // The segments that a node would send to someone who knows nothing.

@@ -92,6 +92,7 @@ class RandomMesh {
       REQUIRE(node.frontier() == model_.frontier());
       REQUIRE(node.digest(DigestCheck::kRecords) == nodes_.front().digest(DigestCheck::kRecords));
       check_cells(node);
+      check_counts(node);
       check_records(node);
     }
   }
@@ -104,6 +105,9 @@ class RandomMesh {
     if (random_.one_in(20)) node.now_ms = random_.below(5000);  // clocks jump, back too
     const auto quality = random_.one_in(3) ? ClockQuality::kUnsynchronised : ClockQuality::kSynchronised;
     REQUIRE(node.engine->begin());
+    // A connection that dies now, whose will may come much later.
+    std::optional<Stamp> died;
+    if (random_.one_in(4)) died = node.engine->stamp_now(at(node.now_ms, quality)).value();
     for (std::size_t count = 1 + random_.below(6); count > 0; --count) {
       const std::string payload = random_.one_in(5) ? "" : std::string(random_.below(60), 'x') + std::to_string(count);
       const OpKind kind = random_.one_in(2) ? kRecord : random_.one_in(2) ? kRetained : kCellOnly;
@@ -111,7 +115,8 @@ class RandomMesh {
                                  {.channel = node.c,
                                   .kind = kind,
                                   .publisher = random_.below(3),
-                                  .message = message("t/" + std::to_string(random_.below(40)), payload)}));
+                                  .message = message("t/" + std::to_string(random_.below(40)), payload),
+                                  .stamp = earlier_stamp(node)}));
     }
     if (random_.one_in(8)) {
       node.storage.fail_next_commit({Category::kLimit, "disk full"});
@@ -120,11 +125,22 @@ class RandomMesh {
     }
     const auto committed = node.engine->commit();
     REQUIRE(committed);
+    if (died) died_[&node].push_back(*died);
     for (const CommittedSegment& segment : committed->segments) {
       model_.add(segment);
       pushed_.push_back(segment.segment->bytes);
       if (pushed_.size() > 40) pushed_.pop_front();
     }
+  }
+
+  // Now and then: of a connection that died. Some wills fire twice.
+  std::optional<Stamp> earlier_stamp(const SyncNode& node) {
+    std::vector<Stamp>& stamps = died_[&node];
+    if (stamps.empty() || !random_.one_in(5)) return std::nullopt;
+    const std::size_t which = random_.below(stamps.size());
+    const Stamp stamp = stamps[which];
+    if (!random_.one_in(3)) stamps.erase(stamps.begin() + static_cast<std::ptrdiff_t>(which));
+    return stamp;
   }
 
   // A push from some time ago: late, doubled, out of order.
@@ -157,6 +173,17 @@ class RandomMesh {
     REQUIRE(held == model_.cells());
   }
 
+  // The counts that are kept are those that one finds by counting.
+  void check_counts(SyncNode& node) {
+    StoreTotals counted{.live_cells = model_.cells().size()};
+    const auto rows = node.storage.open_view().value()->segments_after(0, 1U << 30U).value();
+    for (const auto& [channel, row] : rows) {
+      counted.ops += row.count;
+      counted.bytes += row.bytes.size();
+    }
+    REQUIRE(node.engine->totals() == counted);
+  }
+
   // What is in the log is what was written, and nothing beyond the trimmed mark is missing.
   void check_records(SyncNode& node) {
     const auto view = node.storage.open_view().value();
@@ -181,6 +208,7 @@ class RandomMesh {
   std::deque<SyncNode> nodes_;
   std::map<std::pair<std::size_t, std::size_t>, Puller> pullers_;
   std::deque<Bytes> pushed_;
+  std::map<const SyncNode*, std::vector<Stamp>> died_;
   Model model_;
 };
 
