@@ -135,12 +135,6 @@ std::vector<StoredWill> Wills::take_due(Instant now, std::size_t count_max) {
   return out;
 }
 
-void Wills::put_back(Instant now, Instant due, StoredWill will) {
-  bytes_ += bytes_of(will);
-  // Its expiry is right as of now.
-  add_waiting(due, {.will = std::move(will), .died_at = now});
-}
-
 std::optional<Instant> Wills::next_deadline() const {
   if (by_due_.empty()) return std::nullopt;
   return by_due_.begin()->first.first;

@@ -6,7 +6,7 @@
 // A delay of 0 is over at once: such a will is due however soon the client returns. MQTT 3.1.1 knows no other.
 // What the caller does, in the order of its intents to the store:
 // - a newer connection of a live session: on_died() for the old one; then on_session_ended() if the start is clean,
-//   else cancel(); then set().
+//   else cancel(); then take_due(), so that what the new connection writes is stamped later; then set().
 // - DISCONNECT 0x00: cancel() while the connection counts as alive. Any other end: on_died().
 // - the session expires or is replaced: on_session_ended().
 // The disk is the caller's: put_will() after set() and after on_died(), erase_will() after cancel() and together with
@@ -64,9 +64,6 @@ class Wills {
   // next_deadline() has passed. The Message Expiry Interval of one that has `died` and is stored (QoS 1, 2 or retained)
   // is longer by what it waited: it counts from the publication, but an op's from its stamp.
   [[nodiscard]] std::vector<StoredWill> take_due(Instant now, std::size_t count_max);
-
-  // A will from take_due() could not be written. It is due again, and cannot be cancelled any more.
-  void put_back(Instant now, Instant due, StoredWill will);
 
   [[nodiscard]] std::optional<Instant> next_deadline() const;
   // An armed will, or one that waits and can be cancelled.

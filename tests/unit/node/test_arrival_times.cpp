@@ -105,3 +105,12 @@ TEST_CASE("the oldest periods are forgotten, and then not late", "[node][late][G
   CHECK(times.arrived(101) == synchronised(kNow + 101 * 5'000));
   CHECK(times.arrived(kNotes) == synchronised(kNow + kNotes * 5'000));
 }
+
+TEST_CASE("turns that committed nothing take no room", "[node][late][G6]") {
+  node::ArrivalTimes times(0);
+  times.note(1, synchronised(kNow));
+  for (std::uint64_t turn = 1; turn <= 2 * node::ArrivalTimes::kPeriodsMax; ++turn) {
+    times.note(1, synchronised(kNow + turn * 5'000));
+  }
+  CHECK(times.arrived(1) == synchronised(kNow));
+}

@@ -265,20 +265,6 @@ TEST_CASE_METHOD(Fixture, "the longest message expiry does not wrap", "[node][wi
   CHECK(wills.take_due(kNow + 30s, 1).at(0).message.expiry_s == kNever);
 }
 
-TEST_CASE_METHOD(Fixture, "a will that could not be written comes again, whatever its session does", "[node][wills]") {
-  REQUIRE(wills.set(will_of(1, 0, "old")));
-  wills.on_died(kNow, 1, kNever);
-  StoredWill old = wills.take_due(kNow, 1).at(0);
-  CHECK_FALSE(wills.has(1));
-  wills.put_back(kNow, kNow + 1s, std::move(old));
-  CHECK_FALSE(wills.has(1));
-  CHECK_FALSE(wills.cancel(kNow, 1));
-  REQUIRE(wills.set(will_of(1, 0, "new")));
-  CHECK(wills.next_deadline() == kNow + 1s);
-  CHECK(wills.take_due(kNow + 1s, 1).at(0).message.topic == "old");
-  CHECK(wills.has(1));
-}
-
 TEST_CASE_METHOD(Fixture, "a connection that lived when the node died died with it", "[node][wills]") {
   StoredWill will = will_of(1, 30);
   will.expiry_s = kNever;
