@@ -8,35 +8,53 @@
 #include "daemon/config/suggestion.hpp"
 #include "daemon/config/utf8.hpp"
 #include "security/identity/identity.hpp"
+#include "security/passwords/user_table.hpp"
 
 namespace hedgerow::cli {
 
 namespace {
 
-constexpr std::array kOptions = {Option{"--data", "DIR"}, Option{"--out", "DIR"}, Option{"--json", ""},
-                                 Option{"--version", ""}, Option{"--help", ""},   Option{"-h", ""}};
+constexpr std::array kOptions = {
+    Option{"--data", "DIR"}, Option{"--out", "DIR"},  Option{"--role", "ROLE"}, Option{"--password-file", "FILE"},
+    Option{"--json", ""},    Option{"--version", ""}, Option{"--help", ""},     Option{"-h", ""}};
 
 // A verb is one or two words, then its operands.
 struct VerbRule {
   std::string_view words;
   Verb verb;
   std::string_view operand;  // empty: takes none
+  std::string_view options;  // beside --data, separated by spaces
 };
 
-constexpr std::array kVerbs = {VerbRule{"status", Verb::kStatus, ""}, VerbRule{"mesh init", Verb::kMeshInit, "NAME"},
-                               VerbRule{"node add", Verb::kNodeAdd, "NAME"}};
+constexpr std::array kVerbs = {
+    VerbRule{"status", Verb::kStatus, "", "--json"},
+    VerbRule{"reload", Verb::kReload, "", ""},
+    VerbRule{"mesh init", Verb::kMeshInit, "NAME", ""},
+    VerbRule{"node add", Verb::kNodeAdd, "NAME", "--role --out"},
+    VerbRule{"user add", Verb::kUserAdd, "NAME", "--password-file"},
+    VerbRule{"user remove", Verb::kUserRemove, "NAME", ""},
+    VerbRule{"user list", Verb::kUserList, "", "--json"},
+};
 
-constexpr std::array<std::string_view, 12> kLaterVerbs = {"get",  "set",    "watch", "history", "gaps",    "invite",
-                                                          "join", "revoke", "user",  "thing",   "channel", "doctor"};
+constexpr std::array<std::string_view, 11> kLaterVerbs = {"get",  "set",    "watch", "history", "gaps",  "invite",
+                                                          "join", "revoke", "thing", "channel", "doctor"};
 
 constexpr std::string_view kHelp =
     R"(hedgerow - looks after a mesh of hedgerowd nodes.
 
 usage: hedgerow [--data DIR] VERB
 
-  status [--json]            how the daemon on this board is: its links, and how far behind each channel is
-  mesh init NAME             make the authority of a new mesh, in DIR/authority
-  node add NAME [--out OUT]  make the identity of a board, in OUT/identity (default OUT: DIR/nodes/NAME)
+  status [--json]     how the daemon on this board is: its links, and how far behind each channel is
+  reload              have the daemon read its configuration and its users again
+  mesh init NAME      make the authority of a new mesh, in DIR/authority
+  node add NAME       make the identity of a board or a program, in OUT/identity
+      --role ROLE       what it may be: node (a board, the default), app, monitor or admin
+      --out OUT         default: DIR/nodes/NAME
+  user add NAME       let a user log in with a password, or give the user another one; asks for it on a terminal,
+                      else reads a line of standard input
+      --password-file FILE   the password is the first line of FILE
+  user remove NAME    let a user log in no more
+  user list [--json]  who may log in with a password
 
   --data DIR  the data directory (default: the environment's HEDGEROW_DATA, or /var/lib/hedgerow)
   --json      for programs: the whole answer as one JSON document
@@ -46,6 +64,16 @@ Exit status: 0 done, 1 failed, 2 a mistake in the command line.
 )";
 
 tl::unexpected<Error> misuse(std::string what) { return fail(Category::kInvalidInput, std::move(what)); }
+
+// "a, b or c"
+std::string list_words(const std::vector<std::string_view>& words) {
+  std::string out;
+  for (std::size_t at = 0; at < words.size(); ++at) {
+    if (at > 0) out += at + 1 == words.size() ? " or " : ", ";
+    out += words[at];
+  }
+  return out;
+}
 
 // The rule whose words begin the list; `words` keeps the operands.
 Expected<VerbRule> take_verb(std::span<const std::string_view>& words) {
@@ -60,14 +88,50 @@ Expected<VerbRule> take_verb(std::span<const std::string_view>& words) {
     return fail(Category::kNotInVersion, "the verb " + config::quote_text(first) + " is not in this version");
   }
   std::vector<std::string_view> known;
-  for (const VerbRule& rule : kVerbs) known.push_back(rule.words);
+  std::vector<std::string_view> of_first;  // the verbs that begin with this word
+  for (const VerbRule& rule : kVerbs) {
+    known.push_back(rule.words);
+    if (rule.words.starts_with(first + " ")) of_first.push_back(rule.words);
+  }
+  if (words.size() == 1 && of_first.size() > 1) return misuse(first + " needs another word: " + list_words(of_first));
   std::string_view nearest = config::nearest_word(two, known);
   if (nearest.empty()) nearest = config::nearest_word(first, known);
-  for (const std::string_view verb : known) {
-    if (verb.starts_with(first + " ")) nearest = verb;
+  if (nearest.empty() && of_first.size() == 1) nearest = of_first.front();
+  if (nearest.empty() && !of_first.empty()) {
+    return misuse("unknown verb " + config::quote_text(two) + ", expected " + list_words(of_first));
   }
   return misuse("unknown verb " + config::quote_text(two) +
                 (nearest.empty() ? "; hedgerow --help lists them" : "; did you mean " + std::string{nearest} + "?"));
+}
+
+// An option that another verb takes.
+Expected<void> check_options(const VerbRule& rule, const std::vector<std::string_view>& given) {
+  for (const std::string_view option : given) {
+    if ((" " + std::string{rule.options} + " ").find(" " + std::string{option} + " ") != std::string::npos) continue;
+    std::vector<std::string_view> takers;
+    for (const VerbRule& other : kVerbs) {
+      if ((" " + std::string{other.options} + " ").find(" " + std::string{option} + " ") != std::string::npos) {
+        takers.push_back(other.words);
+      }
+    }
+    return misuse(std::string{option} + " goes with " + list_words(takers));
+  }
+  return {};
+}
+
+Expected<void> check_operand(const VerbRule& rule, std::string_view name) {
+  const bool is_user = rule.verb == Verb::kUserAdd || rule.verb == Verb::kUserRemove;
+  if (is_user) return security::check_user_name(name);
+  return security::check_name("the name " + config::quote_text(name), name);
+}
+
+Expected<security::Role> read_role(std::string_view text) {
+  if (const std::optional<security::Role> role = security::parse_role(text)) return *role;
+  std::vector<std::string_view> known;
+  for (const security::Role role : security::kAllRoles) known.push_back(security::role_text(role));
+  const std::string_view nearest = config::nearest_word(text, known);
+  return misuse("unknown role " + config::quote_text(text) + ", expected " + list_words(known) +
+                (nearest.empty() ? std::string{} : "; did you mean " + std::string{nearest} + "?"));
 }
 
 }  // namespace
@@ -79,6 +143,7 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
   std::vector<std::string_view> words;
   bool wants_version = false;
   bool wants_help = false;
+  std::vector<std::string_view> of_verb;  // options that not every verb takes
   while (true) {
     const Expected<std::optional<Argument>> next = reader.next();
     if (!next) return tl::unexpected<Error>(next.error());
@@ -87,6 +152,15 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
     if (option.empty()) words.push_back(value);
     if (option == "--data") command.data = value;
     if (option == "--out") command.out = value;
+    if (option == "--password-file") command.password_file = value;
+    if (option == "--role") {
+      const Expected<security::Role> role = read_role(value);
+      if (!role) return tl::unexpected<Error>(role.error());
+      command.role = *role;
+    }
+    if (option == "--out" || option == "--password-file" || option == "--role" || option == "--json") {
+      of_verb.push_back(option);
+    }
     command.json = command.json || option == "--json";
     wants_version = wants_version || option == "--version";
     wants_help = wants_help || option == "--help" || option == "-h";
@@ -95,7 +169,7 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
     command.verb = wants_help ? Verb::kHelp : Verb::kVersion;
     return command;
   }
-  if (words.empty()) return misuse("a verb is missing: status, mesh init NAME or node add NAME");
+  if (words.empty()) return misuse("a verb is missing, such as status; hedgerow --help lists them");
 
   std::span<const std::string_view> operands{words};
   const Expected<VerbRule> rule = take_verb(operands);
@@ -108,11 +182,13 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
   if (operands.size() > wanted) return misuse("unexpected " + config::quote_text(operands[wanted]) + " after " + verb);
   if (wanted == 1) {
     command.name = operands[0];
-    const Expected<void> checked = security::check_name("the name " + config::quote_text(command.name), command.name);
-    if (!checked) return tl::unexpected<Error>(checked.error());
+    if (const Expected<void> checked = check_operand(*rule, command.name); !checked) {
+      return tl::unexpected<Error>(checked.error());
+    }
   }
-  if (command.json && command.verb != Verb::kStatus) return misuse("--json goes with status");
-  if (!command.out.empty() && command.verb != Verb::kNodeAdd) return misuse("--out goes with node add");
+  if (const Expected<void> checked = check_options(*rule, of_verb); !checked) {
+    return tl::unexpected<Error>(checked.error());
+  }
   if (command.data.empty()) {
     const bool is_set = data_from_environment && !data_from_environment->empty();
     command.data = is_set ? *data_from_environment : config::kDefaultDataDirectory;

@@ -10,18 +10,31 @@
 
 #include "daemon/cli/argument_reader.hpp"
 #include "daemon/cli/exit_status.hpp"
+#include "security/identity/identity.hpp"
 #include "sync/base/expected.hpp"
 
 namespace hedgerow::cli {
 
-enum class Verb { kHelp, kVersion, kMeshInit, kNodeAdd, kStatus };
+enum class Verb {
+  kHelp,
+  kVersion,
+  kMeshInit,
+  kNodeAdd,
+  kReload,
+  kStatus,
+  kUserAdd,
+  kUserList,
+  kUserRemove,
+};
 
 struct Command {
   Verb verb = Verb::kHelp;
   std::filesystem::path data{};
-  std::string name{};           // kMeshInit: of the mesh; kNodeAdd: of the node
-  std::filesystem::path out{};  // kNodeAdd: where the node's identity goes; never empty
-  bool json = false;            // kStatus
+  std::string name{};                           // of the mesh, the node or the user
+  security::Role role = security::Role::kNode;  // kNodeAdd: what its certificate says
+  std::filesystem::path out{};                  // kNodeAdd: where the node's identity goes; never empty
+  std::filesystem::path password_file{};        // kUserAdd; empty: standard input
+  bool json = false;                            // kStatus, kUserList
 };
 
 // From arguments_of(). `data_from_environment` is HEDGEROW_DATA, if set. An error is a mistake of usage: exit status 2;

@@ -126,9 +126,9 @@ class Conversation {
                                       "with sudo"};
     }
     if (error == ENOENT || error == ECONNREFUSED || error == ENOTDIR) {
-      return {Category::kUnavailable, "no hedgerowd answers at " + path_ +
-                                          ": is it running? start it with: hedgerowd --config FILE, or name its data "
-                                          "directory with --data DIR"};
+      return {Category::kNotFound, "no hedgerowd answers at " + path_ +
+                                       ": is it running? start it with: hedgerowd --config FILE, or name its data "
+                                       "directory with --data DIR"};
     }
     return {Category::kIo, path_ + ": " + std::strerror(error)};
   }

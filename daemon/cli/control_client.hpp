@@ -14,8 +14,8 @@ namespace hedgerow::cli {
 inline constexpr std::chrono::milliseconds kControlTimeout = std::chrono::seconds{10};
 
 // Sends one request, which ends with a newline, and returns the answer without its newline.
-// kUnavailable: no daemon answers there. kRefused: the socket belongs to another user. kLimit: an answer beyond
-// kControlAnswerBytesMax.
+// kNotFound: no daemon runs there. kUnavailable: it gives no answer. kRefused: the socket belongs to another user.
+// kLimit: an answer beyond kControlAnswerBytesMax.
 [[nodiscard]] Expected<std::string> ask_daemon(const std::filesystem::path& data, std::string_view request,
                                                std::chrono::milliseconds timeout = kControlTimeout);
 

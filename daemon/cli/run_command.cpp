@@ -1,7 +1,9 @@
 #include "daemon/cli/run_command.hpp"
 
 #include "daemon/cli/control_client.hpp"
+#include "daemon/cli/reload.hpp"
 #include "daemon/cli/status_table.hpp"
+#include "daemon/cli/user_commands.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/monitor/status.hpp"
 #include "licenses.hpp"
@@ -30,23 +32,41 @@ Expected<std::string> mesh_init(const Command& command) {
          data + " node add NAME\n";
 }
 
+std::string next_for_board(const std::string& name, const std::string& mesh, const std::filesystem::path& identity) {
+  return "Next: copy this folder into the data directory of that board, owned by the user that runs hedgerowd:\n"
+         "  scp -pr " +
+         shell_word(identity.string()) + " " + name + ":" + std::string{config::kDefaultDataDirectory} +
+         "/\n"
+         "Then write \"mesh\": \"" +
+         mesh + "\" into its configuration and start hedgerowd there.\n";
+}
+
+std::string next_for_program(const std::filesystem::path& identity) {
+  const auto file = [&](const char* name) { return shell_word((identity / name).string()); };
+  return "Next: give these files to the MQTT program, for a listener with \"auth\": \"certificate\". For example:\n"
+         "  mosquitto_sub -h BOARD -p 8883 --cafile " +
+         file("authority.crt") + " --cert " + file("node.crt") + " --key " + file("node.key") + " -t '#'\n";
+}
+
 Expected<std::string> node_add(const Command& command) {
   const std::filesystem::path authority = command.data / "authority";
   const Expected<std::string> mesh = security::authority_mesh(authority);
   if (!mesh) return tl::unexpected<Error>(mesh.error());
-  const security::IssueOptions options;
+  const security::IssueOptions options{.role = command.role};
   const Expected<void> issued = security::issue_node(authority, command.name, command.out, options);
   if (!issued) return tl::unexpected<Error>(issued.error());
   const std::filesystem::path identity = command.out / "identity";
-  return "The identity of node " + command.name + " of mesh " + *mesh + " is in " + identity.string() + ", valid for " +
-         std::to_string(options.validity_days) +
-         " days.\n"
-         "Next: copy this folder into the data directory of that board, owned by the user that runs hedgerowd:\n"
-         "  scp -pr " +
-         shell_word(identity.string()) + " " + command.name + ":" + std::string{config::kDefaultDataDirectory} +
-         "/\n"
-         "Then write \"mesh\": \"" +
-         *mesh + "\" into its configuration and start hedgerowd there.\n";
+  const std::string made = "The identity of " + std::string{security::role_text(command.role)} + " " + command.name +
+                           " of mesh " + *mesh + " is in " + identity.string() + ", valid for " +
+                           std::to_string(options.validity_days) + " days.\n";
+  return made + (command.role == security::Role::kNode ? next_for_board(command.name, *mesh, identity)
+                                                       : next_for_program(identity));
+}
+
+Expected<std::string> reload(const Command& command) {
+  const Expected<std::string> notes = ask_reload(command.data);
+  if (!notes) return tl::unexpected<Error>(notes.error());
+  return "hedgerowd has read its configuration and its users again.\n" + *notes;
 }
 
 Expected<std::string> status(const Command& command) {
@@ -65,7 +85,11 @@ Expected<std::string> run_command(const Command& command) {
     case Verb::kVersion: return "hedgerow " + std::string{version()} + "\n";
     case Verb::kMeshInit: return mesh_init(command);
     case Verb::kNodeAdd: return node_add(command);
+    case Verb::kReload: return reload(command);
     case Verb::kStatus: return status(command);
+    case Verb::kUserAdd: return user_add(command);
+    case Verb::kUserList: return user_list(command);
+    case Verb::kUserRemove: return user_remove(command);
   }
   return fail(Category::kInvalidInput, "unknown verb");
 }

@@ -59,7 +59,11 @@ TEST_CASE("a misspelt verb is answered with the one that was meant", "[cli]") {
   CHECK(refused({"mesh", "int", "x"}) == "unknown verb \"mesh int\"; did you mean mesh init?");
   CHECK(refused({"node"}) == "unknown verb \"node\"; did you mean node add?");
   CHECK(refused({"frobnicate"}) == "unknown verb \"frobnicate\"; hedgerow --help lists them");
-  CHECK(refused({}) == "a verb is missing: status, mesh init NAME or node add NAME");
+  CHECK(refused({"user"}) == "user needs another word: user add, user remove or user list");
+  CHECK(refused({"user", "ad", "x"}) == "unknown verb \"user ad\"; did you mean user add?");
+  CHECK(refused({"user", "frobnicate"}) ==
+        "unknown verb \"user frobnicate\", expected user add, user remove or user list");
+  CHECK(refused({}) == "a verb is missing, such as status; hedgerow --help lists them");
 }
 
 TEST_CASE("a verb of a later version is refused as such", "[cli]") {
@@ -74,8 +78,40 @@ TEST_CASE("operands are counted", "[cli]") {
 }
 
 TEST_CASE("options go with their verb", "[cli]") {
-  CHECK(refused({"mesh", "init", "a", "--json"}) == "--json goes with status");
+  CHECK(refused({"mesh", "init", "a", "--json"}) == "--json goes with status or user list");
   CHECK(refused({"status", "--out", "x"}) == "--out goes with node add");
+  CHECK(refused({"user", "add", "a", "--role", "app"}) == "--role goes with node add");
+  CHECK(refused({"user", "remove", "a", "--password-file", "f"}) == "--password-file goes with user add");
+}
+
+TEST_CASE("node add takes a role, node without one", "[cli]") {
+  CHECK(accepted({"node", "add", "a"}).role == security::Role::kNode);
+  CHECK(accepted({"node", "add", "a", "--role", "app"}).role == security::Role::kApp);
+  CHECK(accepted({"node", "add", "a", "--role=admin"}).role == security::Role::kAdmin);
+  CHECK(refused({"node", "add", "a", "--role", "monitr"}) ==
+        "unknown role \"monitr\", expected node, app, monitor or admin; did you mean monitor?");
+}
+
+TEST_CASE("users are added, removed and listed", "[cli]") {
+  const Command add = accepted({"user", "add", "Alice", "--password-file", "secret.txt"});
+  CHECK(add.verb == Verb::kUserAdd);
+  CHECK(add.name == "Alice");
+  CHECK(add.password_file == "secret.txt");
+  CHECK(accepted({"user", "add", "a"}).password_file.empty());
+  CHECK(accepted({"user", "remove", "a"}).verb == Verb::kUserRemove);
+  CHECK(accepted({"user", "list", "--json"}).verb == Verb::kUserList);
+  CHECK(accepted({"user", "list", "--json"}).json);
+}
+
+TEST_CASE("a user's name is judged as such", "[cli]") {
+  CHECK(refused({"user", "add", "a:b"}) ==
+        "the user name has a character at position 2 that is not allowed: use A-Z a-z 0-9 - _ . @, first a letter or "
+        "digit");
+}
+
+TEST_CASE("reload takes nothing", "[cli]") {
+  CHECK(accepted({"reload"}).verb == Verb::kReload);
+  CHECK(refused({"reload", "now"}) == "unexpected \"now\" after reload");
 }
 
 TEST_CASE("a name that cannot stand in a certificate is refused before anything is written", "[cli]") {

@@ -10,6 +10,10 @@ TEST_CASE("the request that status sends has the verb status", "[cli]") {
   CHECK(parse_control_request(monitor::kStatusRequest).value() == "status");
 }
 
+TEST_CASE("the request that follows a change of users has the verb reload", "[cli]") {
+  CHECK(parse_control_request(kReloadRequest).value() == "reload");
+}
+
 TEST_CASE("a line that is no request is explained", "[cli]") {
   CHECK(parse_control_request("").error().what == "the request is not JSON: the text is not JSON");
   CHECK(parse_control_request("\xFF").error().what == "the request is not JSON: the text is not UTF-8");

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "daemon/cli/run_command.hpp"
+#include "security/pki_mbedtls/identity_files.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace hedgerow::cli {
@@ -60,7 +61,25 @@ TEST_CASE("status without a daemon fails", "[cli]") {
   const test::TemporaryDirectory directory;
   const Expected<std::string> text = run_command({.verb = Verb::kStatus, .data = directory.path()});
   REQUIRE_FALSE(text);
-  CHECK(text.error().category == Category::kUnavailable);
+  CHECK(text.error().category == Category::kNotFound);
+}
+
+TEST_CASE("a program's identity comes with the line that uses it", "[cli]") {
+  const test::TemporaryDirectory directory;
+  const std::filesystem::path data = directory.path();
+  done({.verb = Verb::kMeshInit, .data = data, .name = "orchard"});
+  const std::string identity = (data / "out" / "identity").string();
+  CHECK(done({.verb = Verb::kNodeAdd,
+              .data = data,
+              .name = "dashboard",
+              .role = security::Role::kMonitor,
+              .out = data / "out"}) ==
+        "The identity of monitor dashboard of mesh orchard is in " + identity +
+            ", valid for 90 days.\n"
+            "Next: give these files to the MQTT program, for a listener with \"auth\": \"certificate\". For example:\n"
+            "  mosquitto_sub -h BOARD -p 8883 --cafile " +
+            identity + "/authority.crt --cert " + identity + "/node.crt --key " + identity + "/node.key -t '#'\n");
+  CHECK(security::load_identity(data / "out")->self.role == security::Role::kMonitor);
 }
 
 TEST_CASE("the version names the program", "[cli]") { CHECK(done({.verb = Verb::kVersion}).starts_with("hedgerow ")); }
