@@ -1,5 +1,5 @@
 // ChannelTable joins a node's configured channels to the numbers that its database gave them.
-// Pure. Thread rule: immutable after construction.
+// Pure. Thread-compatible: the loop thread changes it, so the reader thread may only ask for what never changes.
 #pragma once
 
 #include <algorithm>
@@ -51,6 +51,18 @@ class ChannelTable {
     return entry.configured && entry.channel.scope == config::Scope::kMesh;
   }
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+
+  // Takes over what may change while the node runs: `late` and `conflate`.
+  void reconfigure(const std::vector<config::Channel>& channels) {
+    for (Entry& entry : entries_) {
+      const auto found = std::find_if(channels.begin(), channels.end(), [&](const config::Channel& channel) {
+        return entry.configured && channel.name == entry.channel.name;
+      });
+      if (found == channels.end()) continue;
+      entry.channel.late = found->late;
+      entry.channel.conflate = found->conflate;
+    }
+  }
 
  private:
   config::ChannelMap map_;

@@ -8,6 +8,7 @@ Client::Client(std::uint64_t id, Instant now, const Arrived& arrived, Stream& st
 
 void Client::on_bytes(Instant now, ByteView bytes) {
   now_ = now;
+  bytes_in_ += bytes.size();
   connection_.on_bytes(now, bytes);
   owner_.on_handled(now, *this);
 }
@@ -26,17 +27,22 @@ void Client::on_timer(Instant now) {
 
 void Client::on_closed(const mqtt::Closed& closed) {
   end_reason_ = closed.description;
+  cancels_will_ = closed.by_client && closed.reason == mqtt::ReasonCode::kSuccess;
   if (closed.session_expiry_s) session_expiry_s_ = closed.session_expiry_s;
 }
 
 void Client::on_closed(Instant now, const std::string& reason) {
-  owner_.on_gone(now, *this, session_expiry_s_, end_reason_.empty() ? reason : end_reason_);
+  owner_.on_gone(now, *this,
+                 {.cancels_will = cancels_will_,
+                  .session_expiry_s = session_expiry_s_,
+                  .reason = end_reason_.empty() ? reason : end_reason_});
 }
 
 void Client::flush() {
   connection_.hold_input(held_);
   // What was kept while the client had to wait is handled as soon as it need not wait any more.
   if (connection_.held_bytes() > 0 && connection_.wants_input()) connection_.resume(now_);
+  bytes_out_ += connection_.output().size();
   if (!connection_.output().empty()) stream_.send(connection_.output());
   if (connection_.closing() && !close_sent_) {
     close_sent_ = true;

@@ -4,18 +4,28 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "daemon/mqtt/connection.hpp"
 #include "daemon/node/limits.hpp"
+#include "daemon/node/session_store.hpp"
 #include "daemon/node/stream.hpp"
+#include "security/acl/access_rules.hpp"
 #include "sync/link/replicator.hpp"
 
 namespace hedgerow::node {
 
 class Client;
 struct Session;
+
+// How a connection ended.
+struct Gone {
+  bool cancels_will = false;                           // DISCONNECT with reason 0x00 [MQTT-3.14.4-3]
+  std::optional<std::uint32_t> session_expiry_s = {};  // as changed by the client's DISCONNECT
+  std::string reason = {};
+};
 
 // What a Client tells. Calls are synchronous; the owner answers through Client::connection(), now or later.
 class ClientOwner {
@@ -25,13 +35,15 @@ class ClientOwner {
   virtual void on_publish(Instant now, Client& client, const mqtt::PublishRequest& request) = 0;
   virtual void on_subscribe(Instant now, Client& client, const mqtt::SubscribeRequest& request) = 0;
   virtual void on_unsubscribe(Instant now, Client& client, const mqtt::UnsubscribeRequest& request) = 0;
-  virtual void on_puback(Instant now, Client& client, std::uint16_t packet_id) = 0;
+  virtual void on_puback(Instant now, Client& client, const mqtt::AckReceived& puback) = 0;
+  virtual void on_pubrec(Instant now, Client& client, const mqtt::AckReceived& pubrec) = 0;
+  virtual void on_pubrel(Instant now, Client& client, const mqtt::AckReceived& pubrel) = 0;
+  virtual void on_pubcomp(Instant now, Client& client, const mqtt::AckReceived& pubcomp) = 0;
   virtual void on_drained(Instant now, Client& client) = 0;
   // The bytes of one read are handled.
   virtual void on_handled(Instant now, Client& client) = 0;
-  // Last call. `session_expiry_s`: as changed by the client's DISCONNECT.
-  virtual void on_gone(Instant now, Client& client, std::optional<std::uint32_t> session_expiry_s,
-                       const std::string& reason) = 0;
+  // Last call.
+  virtual void on_gone(Instant now, Client& client, const Gone& gone) = 0;
 };
 
 class Client final : public StreamHandler, private mqtt::ConnectionHandler {
@@ -56,19 +68,32 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   void on_drained(Instant now) override;
   void on_closed(Instant now, const std::string& reason) override;
 
+  // Bytes in both directions, since the connection came in.
+  [[nodiscard]] std::uint64_t bytes_in() const { return bytes_in_; }
+  [[nodiscard]] std::uint64_t bytes_out() const { return bytes_out_; }
+
+  // Of the owner: who this is, once it is authenticated.
+  security::Principal principal;
   // Of the owner: null until CONNECT is accepted, and for links.
   Session* session = nullptr;
+  // Of the owner: its will, until its session is known.
+  std::unique_ptr<StoredWill> will;
   // Of the owner: set once this connection is a link of the mesh.
   std::optional<sync::LinkId> link;
   // Of the owner: waits in the list of clients to flush.
   bool flush_due = false;
+  // Of the owner: what it has counted of this client's queue.
+  std::size_t counted_bytes = 0;
 
  private:
   void on_connect(const mqtt::ConnectRequest& request) override { owner_.on_connect(now_, *this, request); }
   void on_publish(const mqtt::PublishRequest& request) override { owner_.on_publish(now_, *this, request); }
   void on_subscribe(const mqtt::SubscribeRequest& request) override { owner_.on_subscribe(now_, *this, request); }
   void on_unsubscribe(const mqtt::UnsubscribeRequest& request) override { owner_.on_unsubscribe(now_, *this, request); }
-  void on_puback(const mqtt::PubackReceived& puback) override { owner_.on_puback(now_, *this, puback.packet_id); }
+  void on_puback(const mqtt::AckReceived& puback) override { owner_.on_puback(now_, *this, puback); }
+  void on_pubrec(const mqtt::AckReceived& pubrec) override { owner_.on_pubrec(now_, *this, pubrec); }
+  void on_pubrel(const mqtt::AckReceived& pubrel) override { owner_.on_pubrel(now_, *this, pubrel); }
+  void on_pubcomp(const mqtt::AckReceived& pubcomp) override { owner_.on_pubcomp(now_, *this, pubcomp); }
   void on_closed(const mqtt::Closed& closed) override;
   void update_reading();
 
@@ -79,7 +104,10 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   mqtt::Connection connection_;
   Instant now_;
   std::string end_reason_;  // why the protocol ended it, if it did
+  bool cancels_will_ = false;
   std::optional<std::uint32_t> session_expiry_s_;
+  std::uint64_t bytes_in_ = 0;
+  std::uint64_t bytes_out_ = 0;
   bool held_ = false;
   bool reading_paused_ = false;
   bool close_sent_ = false;

@@ -4,66 +4,66 @@
 #include <gsl/assert>
 #include <utility>
 
-#include "daemon/mqtt/properties.hpp"
 #include "daemon/mqtt/topic.hpp"
 #include "daemon/node/limits.hpp"
-#include "sync/log/segment.hpp"
 
 namespace hedgerow::node {
 
-// What a client's own PUBLISH was held to when it came in here.
-bool Delivery::is_deliverable(const sync::Message& message) {
-  return mqtt::is_valid_topic_name(message.topic) && mqtt::are_forwardable_properties(message.properties);
+namespace {
+
+std::vector<sync::ChannelNo> conflated_channels(const ChannelTable& channels) {
+  std::vector<sync::ChannelNo> out;
+  for (const ChannelTable::Entry& entry : channels.entries()) {
+    if (entry.channel.conflate) out.push_back(entry.number);
+  }
+  return out;
 }
 
-Delivery::Delivery(Settings settings, StorePort& store, SessionRegistry& sessions, const ChannelTable& channels,
-                   WallClock wall_clock, Counters& counters, std::function<void(Client&)> touched, Log log)
+}  // namespace
+
+Delivery::Delivery(Settings settings, Ports ports, SessionRegistry& sessions, const ChannelTable& channels,
+                   const QueueBudget& budget, Counters& counters)
     : settings_(settings),
-      store_(store),
+      ports_(std::move(ports)),
       sessions_(sessions),
       channels_(channels),
-      wall_clock_(std::move(wall_clock)),
       counters_(counters),
-      touched_(std::move(touched)),
-      log_(std::move(log)),
-      latest_(settings.latest),
-      recent_(kRecentBytesMax),
-      tree_(settings.hash_seed) {
-  recent_.reset(latest_);
-}
+      log_(ports_.store, settings.latest, counters.dropped, ports_.log),
+      arrival_times_(settings.latest),
+      tree_(ports_.random()),
+      outbound_(settings.self, ports_.wall_clock, budget, counters, ports_.touched),
+      groups_(log_, sessions_, outbound_, tree_, ports_.store, ports_.random,
+              [this](const OpRef& op) { return is_late(op); }) {}
 
-void Delivery::Wish::clear() {
-  any = false;
-  qos = mqtt::QoS::kAtMostOnce;
-  retain_as_published = false;
-  identifiers.clear();
-}
+// --- sessions come and go ---
 
-void Delivery::Wish::add(const mqtt::SubOptions& options) {
-  any = true;
-  qos = std::max(qos, options.qos);
-  retain_as_published = retain_as_published || options.retain_as_published;
-  if (options.subscription_identifier != 0) identifiers.push_back(options.subscription_identifier);
+void Delivery::restore(Session& session) {
+  for (const auto& [filter, subscription] : session.subscriptions) {
+    if (!mqtt::is_shared_filter(filter)) continue;
+    const auto [share, topic_filter] = mqtt::split_shared_filter(filter);
+    static_cast<void>(groups_.join(session, share, topic_filter, subscription.options));
+  }
 }
 
 void Delivery::attach(Session& session, Client& client) {
   session.client = &client;
   session.live = false;
-  session.attached_at = latest_;
-  session.retained.clear();
+  session.attached_at = log_.latest();
+  session.reader = LogReader::make(log_, session.cursor, [this, id = session.id] {
+    if (Session* found = sessions_.find(id)) pump(*found);
+  });
+  if (session.is_persistent()) session.reader->conflate(conflated_channels(channels_), session.attached_at);
+  session.runs.clear();
   session.retained_unsettled = false;
   for (const auto& [filter, subscription] : session.subscriptions) {
+    if (mqtt::is_shared_filter(filter)) continue;
     tree_.insert(filter, session.id, subscription.options);
     if (subscription.retained_due) {
       session.retained_unsettled = true;
-      session.retained.push_back({.id = next_run_id_++,
-                                  .filter = filter,
-                                  .options = subscription.options,
-                                  .start = subscription.start,
-                                  .after_topic = {},
-                                  .page = {}});
+      add_retained_run(session, filter, subscription.options, {.start = subscription.start});
     }
   }
+  groups_.attach(session);
 }
 
 void Delivery::detach(Session& session) {
@@ -72,111 +72,125 @@ void Delivery::detach(Session& session) {
   session.cursor = session.window.acknowledged_up_to(cursor(session));
   session.live = false;
   session.client = nullptr;
-  session.page.reset();
-  session.reading = false;
-  ++session.read_id;
-  session.retained.clear();
-  session.window.detach();
+  session.reader.reset();
+  session.runs.clear();
+  groups_.detach(session, session.window.detach());
 }
 
-void Delivery::subscribe(Session& session, std::string_view filter, const mqtt::SubOptions& options) {
-  stop_live(session);
+bool Delivery::subscribe(Session& session, const mqtt::SubscribeEntry& entry,
+                         std::optional<std::uint64_t> replay_since_ms) {
+  const std::string_view filter = entry.filter;
   const auto known = session.subscriptions.find(filter);
   const bool is_new = known == session.subscriptions.end();
-  Subscription& subscription = is_new ? session.subscriptions[std::string(filter)] : known->second;
-  subscription.options = options;
-  // A replaced subscription goes on without a gap [MQTT-3.8.4-3].
-  if (is_new) subscription.start = latest_;
-  session.newest_start = std::max(session.newest_start, subscription.start);
-  tree_.insert(filter, session.id, options);
+  if (!entry.share.empty() && !groups_.join(session, entry.share, entry.topic_filter, entry.options)) return false;
 
-  const bool wants_retained = options.retain_handling == mqtt::RetainHandling::kSend ||
-                              (options.retain_handling == mqtt::RetainHandling::kSendIfNew && is_new);
-  std::erase_if(session.retained, [&](const RetainedRun& run) { return run.filter == filter; });
-  subscription.retained_due = wants_retained;
-  session.retained_unsettled = session.retained_unsettled || wants_retained;
+  stop_live(session, log_.latest());
+  Subscription& subscription = is_new ? session.subscriptions[std::string(filter)] : known->second;
+  subscription.options = entry.options;
+  // A replaced subscription goes on without a gap [MQTT-3.8.4-3].
+  if (is_new) subscription.start = log_.latest();
   if (is_new) session.filter_bytes += filter.size();
-  if (wants_retained) {
-    session.retained.push_back({.id = next_run_id_++,
-                                .filter = std::string(filter),
-                                .options = options,
-                                .start = latest_,
-                                .after_topic = {},
-                                .page = {}});
+  session.newest_start = std::max(session.newest_start, subscription.start);
+  std::erase_if(session.runs, [&](const Run& run) { return run.filter == filter; });
+  if (!entry.share.empty()) return true;  // neither retained messages nor the past [MQTT-4.8.2], section 4.8.2
+
+  tree_.insert(filter, session.id, entry.options);
+  const mqtt::RetainHandling handling = entry.options.retain_handling;
+  subscription.retained_due =
+      handling == mqtt::RetainHandling::kSend || (handling == mqtt::RetainHandling::kSendIfNew && is_new);
+  if (subscription.retained_due) {
+    session.retained_unsettled = true;
+    add_retained_run(session, std::string(filter), entry.options,
+                     {.start = log_.latest(), .replayed_since_ms = replay_since_ms});
   }
+  if (replay_since_ms) add_replay_run(session, std::string(filter), entry.options, *replay_since_ms);
+  return true;
 }
 
 bool Delivery::unsubscribe(Session& session, std::string_view filter) {
   const auto known = session.subscriptions.find(filter);
   if (known == session.subscriptions.end()) return false;
-  tree_.erase(filter, session.id);
-  std::erase_if(session.retained, [&](const RetainedRun& run) { return run.filter == filter; });
+  if (const auto [share, topic_filter] = mqtt::split_shared_filter(filter); !share.empty()) {
+    groups_.leave(session, share, topic_filter);
+  } else {
+    tree_.erase(filter, session.id);
+  }
+  std::erase_if(session.runs, [&](const Run& run) { return run.filter == filter; });
   session.filter_bytes -= filter.size();
   session.subscriptions.erase(known);
   return true;
 }
 
-void Delivery::pump(Session& session) {
-  if (session.client == nullptr || session.holds > 0 || session.live) return;
-  if (!pump_retained(session) || !pump_log(session)) return;
-  session.live = true;
-  session.page.reset();
+sync::Arrival Delivery::cursor(const Session& session) const {
+  if (session.live) return log_.latest();
+  return session.reader ? session.reader->cursor() : session.cursor;
 }
 
-void Delivery::pump_stalled() {
-  for (const auto& [id, session] : sessions_.all()) pump(*session);
-}
-
-void Delivery::stop_live(Session& session) {
+void Delivery::stop_live(Session& session, sync::Arrival cursor) {
   if (!session.live) return;
   session.live = false;
-  session.cursor = latest_;
+  session.reader->jump(cursor);
 }
 
+// --- what was committed ---
+
 void Delivery::on_committed(sync::Committed committed) {
-  if (!committed.merged.empty()) return read_from_disk(committed.last_arrival);
+  arrival_times_.note(committed.last_arrival, ports_.wall_clock());
+  if (!committed.merged.empty()) {
+    for (const auto& [id, session] : sessions_.all()) stop_live(*session, log_.latest());
+    groups_.stop_live(log_.latest());
+    log_.skip_to(committed.last_arrival);
+    return pump_all();
+  }
   for (sync::CommittedSegment& segment : committed.segments) {
     for (std::size_t i = 0; i < segment.ops.size(); ++i) {
-      const sync::Arrival arrival = segment.segment->first_arrival + i;
-      deliver_to_live({.op = segment.ops[i], .replica = segment.segment->replica, .arrival = arrival});
-      latest_ = arrival;
+      deliver_to_live({.op = segment.ops[i],
+                       .channel = segment.channel,
+                       .replica = segment.segment->replica,
+                       .arrival = segment.segment->first_arrival + i});
     }
-    recent_.add(std::move(segment));
+    log_.add(std::move(segment));
   }
 }
 
-// A snapshot was merged: its ops are on disk only, wherever in the turn they stand, and everybody reads them there.
-void Delivery::read_from_disk(sync::Arrival latest) {
-  for (const auto& [id, session] : sessions_.all()) stop_live(*session);
-  latest_ = latest;
-  recent_.reset(latest_);
+void Delivery::pump_all() {
   for (const auto& [id, session] : sessions_.all()) pump(*session);
+  groups_.pump_all();
+}
+
+void Delivery::on_tick() {
+  pump_all();
+  groups_.save_positions();
 }
 
 void Delivery::deliver_to_live(const OpRef& op) {
   if (!op.op.kind.record) return;
   tree_.match(op.op.message->topic, matches_);
   for (auto match = matches_.begin(); match != matches_.end();) {
-    const auto end = std::find_if(match, matches_.end(), [&](const mqtt::SubscriptionTree::Match& other) {
-      return other.subscriber != match->subscriber;
-    });
-    Session* session = sessions_.find(match->subscriber);
-    if (session != nullptr && session->live) {
-      wish_.clear();
-      for (; match != end; ++match) {
-        if (!match->options.no_local || !is_own(*session, op)) wish_.add(match->options);
-      }
-      if (!offer(*session, op, wish_)) {
-        session->live = false;
-        session->cursor = op.arrival - 1;
-      }
+    const mqtt::SubscriberId subscriber = match->subscriber;
+    Session* session = sessions_.find(subscriber);
+    wish_.clear();
+    for (; match != matches_.end() && match->subscriber == subscriber; ++match) {
+      const bool wanted = session == nullptr || !match->options.no_local || !is_own(*session, op);
+      if (wanted) wish_.add(match->options);
     }
-    match = end;
+    if (session == nullptr) {
+      groups_.deliver_live(subscriber, op);
+    } else if (session->live && (session->is_persistent() || !is_late(op)) &&
+               !outbound_.send_logged(*session, op, wish_)) {
+      stop_live(*session, op.arrival - 1);
+    }
   }
 }
 
 bool Delivery::is_own(const Session& session, const OpRef& op) const {
   return op.op.publisher == session.id && op.replica == settings_.self;
+}
+
+bool Delivery::is_late(const OpRef& op) const {
+  if (op.replica == settings_.self) return false;
+  const ChannelTable::Entry* channel = channels_.find(op.channel);
+  return channel != nullptr && arrival_times_.is_late(op.op.stamp, op.arrival, channel->channel.late);
 }
 
 void Delivery::match_subscriptions(const Session& session, const OpRef& op, Wish& wish) const {
@@ -188,199 +202,61 @@ void Delivery::match_subscriptions(const Session& session, const OpRef& op, Wish
   }
 }
 
-bool Delivery::has_room(const Session& session, mqtt::QoS qos, bool again) const {
-  if (session.client->queued_bytes() > kClientQueueBytesSoft) return false;
-  if (qos == mqtt::QoS::kAtMostOnce) return true;
-  return again ? session.window.has_credit() : session.window.is_open();
-}
-
-bool Delivery::expired(const sync::Message& message, const sync::Stamp& stamp,
-                       std::optional<std::uint32_t>& left_s) const {
-  if (!message.expiry_s) return false;
-  const std::uint64_t now_ms = wall_clock_().unix_ms;
-  const std::uint64_t age_s = now_ms > stamp.wall_ms ? (now_ms - stamp.wall_ms) / 1000 : 0;
-  if (age_s >= *message.expiry_s) return true;                     // [MQTT-3.3.2-5]
-  left_s = static_cast<std::uint32_t>(*message.expiry_s - age_s);  // [MQTT-3.3.2-6]
-  return false;
-}
-
-bool Delivery::offer(Session& session, const OpRef& op, const Wish& wish) {
-  if (!wish.any) return true;
-  const sync::Message& message = *op.op.message;
-  std::optional<std::uint32_t> expiry_left_s;
-  if (expired(message, op.op.stamp, expiry_left_s)) return true;
-  // Another node is trusted with its data, not with our clients' parsers.
-  if (op.replica != settings_.self && !is_deliverable(message)) {
-    ++counters_.dropped;
-    return true;
-  }
-  const bool retain = wish.retain_as_published && op.op.kind.cell;
-  const auto qos = std::min(wish.qos, static_cast<mqtt::QoS>(op.op.kind.qos));
-  if (qos == mqtt::QoS::kAtMostOnce) {
-    if (op.arrival > session.attached_at) send_at_most_once(*session.client, message, retain, expiry_left_s, wish);
-    return true;
-  }
-  // What was sent before the connection broke keeps its identifier [MQTT-4.4.0-1]; what was acknowledged is done.
-  const bool again = session.window.is_due_again(op.arrival);
-  if (!again && op.arrival <= session.window.newest()) return true;
-  if (!has_room(session, qos, again)) return false;
-  const std::uint16_t packet_id = again ? session.window.resend(op.arrival) : session.window.add(op.arrival);
-  const auto outcome = session.client->connection().publish({.topic = message.topic,
-                                                             .properties = message.properties,
-                                                             .payload = message.payload,
-                                                             .qos = qos,
-                                                             .packet_id = packet_id,
-                                                             .dup = again,
-                                                             .retain = retain,
-                                                             .expiry_left_s = expiry_left_s,
-                                                             .subscription_ids = wish.identifiers});
-  if (outcome == mqtt::PublishOutcome::kTooLarge) {
-    session.window.acknowledge(packet_id);  // treated as delivered [MQTT-3.1.2-25]
-    ++counters_.dropped;
-    return true;
-  }
-  // A connection that is closing sends nothing more: what its window holds comes again on the session's next one.
-  if (outcome == mqtt::PublishOutcome::kSent) ++counters_.delivered;
-  touched_(*session.client);
-  return true;
-}
-
-void Delivery::send_at_most_once(Client& client, const sync::Message& message, bool retain,
-                                 std::optional<std::uint32_t> expiry_left_s, const Wish& wish) {
-  if (client.queued_bytes() > kClientQueueBytesMax) {
-    ++counters_.dropped;
-    return;
-  }
-  const auto outcome = client.connection().publish({.topic = message.topic,
-                                                    .properties = message.properties,
-                                                    .payload = message.payload,
-                                                    .qos = mqtt::QoS::kAtMostOnce,
-                                                    .retain = retain,
-                                                    .expiry_left_s = expiry_left_s,
-                                                    .subscription_ids = wish.identifiers});
-  ++(outcome == mqtt::PublishOutcome::kSent ? counters_.delivered : counters_.dropped);
-  touched_(client);
-}
-
 void Delivery::publish_live(const sync::Message& message, bool retain, std::uint64_t publisher) {
   tree_.match(message.topic, matches_);
   for (auto match = matches_.begin(); match != matches_.end();) {
-    Session* session = sessions_.find(match->subscriber);
-    wish_.clear();
     const mqtt::SubscriberId subscriber = match->subscriber;
+    const Session* session = sessions_.find(subscriber);
+    wish_.clear();
     for (; match != matches_.end() && match->subscriber == subscriber; ++match) {
       if (!match->options.no_local || publisher != subscriber) wish_.add(match->options);
     }
-    if (session == nullptr || session->client == nullptr || !wish_.any) continue;
-    send_at_most_once(*session->client, message, retain && wish_.retain_as_published, message.expiry_s, wish_);
+    if (session == nullptr) {
+      groups_.publish_live(subscriber, message, retain);
+    } else if (session->client != nullptr && wish_.any) {
+      outbound_.send_live(*session->client, message, retain && wish_.retain_as_published, wish_);
+    }
   }
 }
 
 void Delivery::publish_foreign(const sync::Message& message, bool retain) {
-  if (is_deliverable(message)) publish_live(message, retain, /*publisher=*/0);
+  if (Outbound::is_deliverable(message)) publish_live(message, retain, /*publisher=*/0);
 }
 
-// --- behind: the log ---
+// --- what is behind ---
+
+void Delivery::pump(Session& session) {
+  if (session.client == nullptr || session.holds > 0) return;
+  groups_.pump_of(session);
+  if (session.live) return;
+  while (!session.runs.empty()) {
+    Run& run = session.runs.front();
+    if (!std::visit([&](auto& what) { return pump_run(session, run, what); }, run.what)) return;
+    session.runs.pop_front();
+  }
+  if (!pump_log(session)) return;
+  session.live = true;
+}
 
 bool Delivery::pump_log(Session& session) {
-  while (session.cursor < latest_) {
-    if (session.page) {
-      if (!pump_page(session)) return false;
-      continue;
-    }
-    if (session.cursor < recent_.floor()) {
-      read_log(session);
-      return false;
-    }
-    const RecentLog::Position at = recent_.after(session.cursor);
-    const OpRef op{.op = at.segment->ops[at.index],
-                   .replica = at.segment->segment->replica,
-                   .arrival = at.segment->segment->first_arrival + at.index};
-    if (op.op.kind.record) {
-      match_subscriptions(session, op, wish_);
-      if (!offer(session, op, wish_)) return false;
-    }
-    pass(session, op.arrival);
+  const auto progress = session.reader->run(log_.latest(), [&](const OpRef& op) {
+    session.window.pass(op.arrival - 1);
+    if (!op.op.kind.record) return true;
+    if (!session.is_persistent() && is_late(op)) return true;
+    match_subscriptions(session, op, wish_);
+    return outbound_.send_logged(session, op, wish_);
+  });
+  if (progress != LogReader::Progress::kNoRoom) session.window.pass(session.reader->cursor());
+  if (const std::uint64_t trimmed = session.reader->take_trimmed(); trimmed > 0) {
+    session.trimmed_beneath += trimmed;
+    counters_.trimmed_beneath += trimmed;
   }
-  return true;
+  return progress == LogReader::Progress::kCaughtUp;
 }
 
-void Delivery::pass(Session& session, sync::Arrival cursor) {
-  session.cursor = std::max(session.cursor, cursor);
-  session.window.pass(session.cursor);
-}
-
-// False: no room. True: the page is used up, and gone.
-bool Delivery::pump_page(Session& session) {
-  LogPage& page = *session.page;
-  for (; page.part < page.parts.size(); ++page.part, page.op = 0) {
-    const LogPage::Part& part = page.parts[page.part];
-    for (; page.op < part.ops.size(); ++page.op) {
-      const OpRef op{.op = part.ops[page.op], .replica = part.replica, .arrival = part.first_arrival + page.op};
-      // The page may begin before the cursor, and may know more than the results of turns have told yet.
-      if (op.arrival <= session.cursor) continue;
-      if (op.arrival > latest_) {
-        session.page.reset();
-        return true;
-      }
-      if (op.op.kind.record) {
-        match_subscriptions(session, op, wish_);
-        if (!offer(session, op, wish_)) return false;
-      }
-      pass(session, op.arrival);
-    }
-    pass(session, std::min(part.first_arrival + part.count - 1, latest_));
-  }
-  session.page.reset();
-  return true;
-}
-
-void Delivery::read_log(Session& session) {
-  if (session.reading) return;
-  session.reading = true;
-  // A page that was asked for before the session lost its connection must not move the cursor of the next one.
-  const auto finish = [this, id = session.id, read_id = ++session.read_id]() -> Session* {
-    Session* found = sessions_.find(id);
-    if (found == nullptr || found->read_id != read_id) return nullptr;
-    found->reading = false;
-    return found;
-  };
-  const auto fail = [this, finish](const Error& error) {
-    if (finish() != nullptr) log_(error.what);  // the next tick tries again
-  };
-  store_.read(
-      [this, finish, fail, after = session.cursor, known = latest_](sync::ReadView& view) -> Continuation {
-        auto rows = view.segments_after(after, kReadPageBytes);
-        if (!rows) return [fail, error = rows.error()](Instant) { fail(error); };
-        auto page = std::make_shared<LogPage>();
-        std::uint64_t damaged = 0;
-        for (sync::ReadView::ChannelSegment& row : *rows) {
-          auto decoded = sync::decode_segment(row.row.bytes);
-          if (!decoded) damaged += row.row.count;
-          page->parts.push_back({.channel = row.channel,
-                                 .replica = row.row.replica,
-                                 .first_arrival = row.row.first_arrival,
-                                 .count = row.row.count,
-                                 .ops = decoded ? std::move(decoded->ops) : std::vector<sync::Op>{}});
-        }
-        return [this, finish, page, damaged, known](Instant) {
-          if (damaged > 0) {
-            counters_.dropped += damaged;
-            log_(std::to_string(damaged) + " messages in the database are damaged, and cannot be delivered");
-          }
-          Session* found = finish();
-          if (found == nullptr || found->client == nullptr) return;
-          if (page->parts.empty()) {
-            pass(*found, known);  // nothing follows in the log: it was trimmed
-          } else {
-            // What lies between the cursor and the page is not in the log any more.
-            pass(*found, std::min(page->parts.front().first_arrival - 1, latest_));
-            found->page = std::move(*page);
-          }
-          pump(*found);
-        };
-      },
-      [fail](Instant, const Error& error) { fail(error); });
+void Delivery::acknowledge(Session& session, const Window::Message& message) {
+  if (message.aside && message.sender != 0) groups_.acknowledge(message);
+  pump(session);
 }
 
 }  // namespace hedgerow::node

@@ -25,11 +25,19 @@ static_assert(kFilterBytesPerSessionMax > mqtt::kStringBytesMax, "one filter of 
 inline constexpr std::uint16_t kInFlightMax = 1'000;
 static_assert(kInFlightMax <= 65'535, "packet identifiers are 16 bits");
 
-// Above this, a client's QoS 1 messages stay in the log until its connection has drained.
-inline constexpr std::size_t kClientQueueBytesSoft = 256 * 1024;
-// Above this, QoS 0 messages for a client are dropped, and counted.
+// Above this, QoS 0 messages for a client are dropped, and counted; above a quarter of it, QoS 1 and 2 messages stay in
+// the log until its connection has drained.
 inline constexpr std::size_t kClientQueueBytesMax = 1024 * 1024;
-static_assert(kClientQueueBytesSoft < kClientQueueBytesMax);
+// The same for all clients together: above it, only clients whose queue is empty are sent anything.
+inline constexpr std::size_t kAllQueuesBytesMax = 32 * 1024 * 1024;
+static_assert(kClientQueueBytesMax < kAllQueuesBytesMax);
+
+// Shared subscriptions of this node; one more is answered Quota exceeded.
+inline constexpr std::size_t kSharedGroupsMax = 1'000;
+// Bytes of the wills of all clients.
+inline constexpr std::size_t kWillBytesInAllMax = 8 * 1024 * 1024;
+// Wills that are taken at once; the others follow.
+inline constexpr std::size_t kWillsAtOnce = 1'000;
 
 // Recently committed ops that stay in memory, so that sessions that are a little behind need no disk.
 inline constexpr std::size_t kRecentBytesMax = 2 * 1024 * 1024;
@@ -61,5 +69,14 @@ inline constexpr Duration kPositionDelay = std::chrono::seconds{1};
 inline constexpr Duration kDrainLook = std::chrono::milliseconds{20};
 // Pause between two looks at what keep allows.
 inline constexpr Duration kTrimInterval = std::chrono::seconds{10};
+
+// Those that the configuration may change; each starts as above.
+struct NodeLimits {
+  std::size_t persistent_sessions_max = kPersistentSessionsMax;
+  std::size_t subscriptions_per_session_max = kSubscriptionsPerSessionMax;
+  std::uint16_t in_flight_max = kInFlightMax;
+  std::size_t client_queue_bytes_max = kClientQueueBytesMax;
+  std::size_t all_queues_bytes_max = kAllQueuesBytesMax;
+};
 
 }  // namespace hedgerow::node

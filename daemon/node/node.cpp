@@ -24,40 +24,19 @@ std::vector<sync::ChannelState> replicated_channels(const ChannelTable& table,
   return out;
 }
 
-std::size_t cell_bytes(const sync::LocalWrite& write) {
-  return write.message->topic.size() + write.message->properties.size() + write.message->payload.size();
-}
-
-bool is_reserved(std::string_view topic) {
-  return topic.starts_with('$') || topic == config::kSystemTopicRoot ||
-         (topic.starts_with(config::kSystemTopicRoot) && topic[config::kSystemTopicRoot.size()] == '/');
-}
-
-bool is_node(const Arrived& arrived) { return arrived.identity && arrived.identity->role == security::Role::kNode; }
-
-mqtt::ReasonCode reason_of(Category category) {
-  switch (category) {
-    case Category::kLimit: return mqtt::ReasonCode::kQuotaExceeded;
-    case Category::kRefused: return mqtt::ReasonCode::kNotAuthorized;
-    case Category::kNotFound: return mqtt::ReasonCode::kTopicNameInvalid;
-    case Category::kInvalidInput:
-    case Category::kUnavailable:
-    case Category::kIo:
-    case Category::kCorrupt:
-    case Category::kNotInVersion: return mqtt::ReasonCode::kUnspecifiedError;
-  }
-  return mqtt::ReasonCode::kUnspecifiedError;
-}
-
 }  // namespace
 
 Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable channels, NodeState state)
     : settings_(std::move(settings)),
       ports_(std::move(ports)),
       channels_(std::move(channels)),
-      delivery_(
-          {.self = state.self, .latest = state.last_arrival, .hash_seed = ports_.random()}, ports_.store, sessions_,
-          channels_, ports_.wall_clock, counters_, [this](Client& client) { touch(client); }, ports_.log),
+      delivery_({.self = state.self, .latest = state.last_arrival},
+                {.store = ports_.store,
+                 .wall_clock = ports_.wall_clock,
+                 .random = ports_.random,
+                 .touched = [this](Client& client) { touch(client); },
+                 .log = ports_.log},
+                sessions_, channels_, budget_, counters_),
       links_({.mesh = settings_.mesh,
               .node = settings_.name,
               .replica = state.self,
@@ -65,162 +44,34 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
               .incarnation = ports_.random()},
              replicated_channels(channels_, state.channels), channels_, ports_.store, ports_.read_hasher,
              [this](const sync::DeliverLive& live) { delivery_.publish_foreign(*live.message, live.retain); }),
+      wills_(kWillBytesInAllMax),
+      system_topics_(now, settings_.version),
       link_topic_("hedgerow/" + settings_.mesh + "/link/"),
+      stored_(state.stored),
+      now_(now),
       next_tick_(now + kTick),
-      next_trim_(now) {
+      next_trim_(now),
+      next_system_topics_(now) {
+  budget_.client_bytes_max = settings_.limits.client_queue_bytes_max;
+  budget_.all_bytes_max = settings_.limits.all_queues_bytes_max;
+  delivery_.groups().restore(state.groups);
   restore_sessions(now, state.sessions);
+  wills_.restore(now, ports_.wall_clock(), {}, std::move(state.wills));
 }
 
 Node::~Node() = default;
 
 std::unique_ptr<StreamHandler> Node::on_accept(Instant now, const Arrived& arrived, Stream& stream) {
+  now_ = now;
   if (stopping_) return nullptr;
   mqtt::ConnectionLimits limits = settings_.connection_limits;
   if (is_node(arrived)) limits.packet_bytes_max = std::max(limits.packet_bytes_max, kLinkPacketBytesMax);
   auto client = std::make_unique<Client>(++last_client_, now, arrived, stream, *this, limits);
   clients_.emplace(client->id(), client.get());
+  ++counters_.accepted;
+  counters_.clients_max = std::max<std::uint64_t>(counters_.clients_max, clients_.size());
   if (pressed_) client->hold_reading(now, true);
   return client;
-}
-
-// --- what clients want ---
-
-void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& request) {
-  if (is_link_message(client, request.topic)) {
-    if (client.link) links_.on_message(now, *client.link, request.payload);
-    return;
-  }
-  if (is_reserved(request.topic)) return refuse(client, request, Category::kRefused);
-  const ChannelTable::Entry* channel = channels_.owner_of(request.topic);
-  if (channel == nullptr) return refuse(client, request, Category::kNotFound);
-  if (stopping_) return;  // no acknowledgement: the client keeps it
-
-  ++counters_.received;
-  auto message = std::make_shared<const sync::Message>(sync::Message{.topic = std::string(request.topic),
-                                                                     .properties = to_bytes(request.properties),
-                                                                     .payload = to_bytes(request.payload),
-                                                                     .expiry_s = request.expiry_s});
-  const std::uint64_t publisher = client.session->id;
-  const auto qos = static_cast<std::uint8_t>(request.qos);
-  sync::LocalWrite write{.channel = channel->number,
-                         .kind = {.record = qos > 0, .cell = request.retain, .qos = qos},
-                         .publisher = publisher,
-                         .message = message};
-  if (qos > 0) {
-    if (request.retain) {
-      if (const auto soon = cells_soon_.find(message->topic); soon != cells_soon_.end()) {
-        cells_soon_bytes_ -= cell_bytes(soon->second);
-        cells_soon_.erase(soon);
-      }
-    }
-    ports_.store.submit(
-        PublishIntent{.write = std::move(write), .ack = {.client = client.id(), .packet_id = request.packet_id}});
-    return;
-  }
-  delivery_.publish_live(*message, request.retain, publisher);
-  if (channels_.is_replicated(*channel)) links_.publish_live(now, message, request.retain);
-  if (request.retain) set_cell_soon(now, std::move(write));
-}
-
-void Node::refuse(Client& client, const mqtt::PublishRequest& request, Category why) {
-  if (request.qos == mqtt::QoS::kAtMostOnce) {
-    ++counters_.refused;
-    return;
-  }
-  // Publishes before it may still wait for the disk, and are answered first.
-  ports_.store.submit(RefusalIntent{.ack = {.client = client.id(), .packet_id = request.packet_id}, .why = why});
-}
-
-void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeRequest& request) {
-  std::vector<mqtt::ReasonCode> codes;
-  codes.reserve(request.entries.size());
-  Session& session = *client.session;
-  std::vector<std::string> added;
-  bool changed = false;
-  bool becomes_link = false;
-  const std::string own_link_filter =
-      client.arrived().identity ? link_topic_ + client.arrived().identity->node + "/#" : std::string();
-  for (const mqtt::SubscribeEntry& entry : request.entries) {
-    mqtt::ReasonCode code = entry.verdict;
-    if (!mqtt::is_failure(code) && entry.filter.starts_with(link_topic_)) {
-      becomes_link = entry.filter == own_link_filter && is_node(client.arrived());
-      code = becomes_link ? mqtt::ReasonCode::kSuccess : mqtt::ReasonCode::kNotAuthorized;
-    } else if (!mqtt::is_failure(code)) {
-      const bool known = session.subscriptions.contains(entry.filter);
-      if (!known && (session.subscriptions.size() >= kSubscriptionsPerSessionMax ||
-                     session.filter_bytes + entry.filter.size() > kFilterBytesPerSessionMax)) {
-        code = mqtt::ReasonCode::kQuotaExceeded;
-      } else {
-        delivery_.subscribe(session, entry.filter, entry.options);
-        if (!known) added.emplace_back(entry.filter);
-        changed = true;
-      }
-    }
-    codes.push_back(code);
-  }
-  if (session.retained_unsettled) hold_for_cells(session);
-  if (changed && session.is_persistent()) {
-    // The promise to remember it is kept on disk first.
-    ++session.holds;
-    store_session(session, [this, client_id = client.id(), packet_id = request.packet_id, codes, added,
-                            id = session.id](bool stored) mutable {
-      if (Client* waiting = find_client(client_id)) {
-        if (!stored) std::fill(codes.begin(), codes.end(), mqtt::ReasonCode::kQuotaExceeded);
-        waiting->connection().suback(packet_id, codes);
-        touch(*waiting);
-      }
-      Session* held = sessions_.find(id);
-      if (held == nullptr) return;
-      if (held->holds > 0) --held->holds;
-      // What was refused must not be delivered either.
-      for (const std::string& filter : added) {
-        if (!stored) delivery_.unsubscribe(*held, filter);
-      }
-      delivery_.pump(*held);
-    });
-  } else {
-    client.connection().suback(request.packet_id, codes);
-    delivery_.pump(session);
-  }
-  if (becomes_link && !client.link) {
-    auto link =
-        std::make_unique<AcceptedLink>(client, link_topic_ + client.arrived().identity->node + "/" + settings_.name,
-                                       [this](Client& it) { touch(it); });
-    AcceptedLink& output = *link;
-    accepted_links_[client.id()] = std::move(link);
-    client.link = links_.up(now, client.arrived().identity->node, /*dialled=*/false, output);
-    ports_.log("link with " + client.arrived().identity->node + " is up (it dialled us)");
-  }
-}
-
-void Node::on_unsubscribe(Instant, Client& client, const mqtt::UnsubscribeRequest& request) {
-  std::vector<mqtt::ReasonCode> codes;
-  bool changed = false;
-  for (const std::string_view filter : request.filters) {
-    const bool existed = delivery_.unsubscribe(*client.session, filter);
-    changed = changed || existed;
-    codes.push_back(existed ? mqtt::ReasonCode::kSuccess : mqtt::ReasonCode::kNoSubscriptionExisted);
-  }
-  if (!changed || !client.session->is_persistent()) {
-    client.connection().unsuback(request.packet_id, codes);
-    return;
-  }
-  store_session(*client.session,
-                [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
-                  Client* waiting = find_client(client_id);
-                  if (waiting == nullptr) return;
-                  if (!stored) std::fill(codes.begin(), codes.end(), mqtt::ReasonCode::kUnspecifiedError);
-                  waiting->connection().unsuback(packet_id, codes);
-                  touch(*waiting);
-                });
-}
-
-void Node::on_puback(Instant now, Client& client, std::uint16_t packet_id) {
-  Session& session = *client.session;
-  if (!session.window.acknowledge(packet_id)) return;
-  on_retained_settled(session);
-  save_position(session, now, /*at_once=*/false);
-  delivery_.pump(session);
 }
 
 void Node::on_drained(Instant now, Client& client) {
@@ -236,65 +87,10 @@ void Node::on_handled(Instant now, Client& client) {
   flush();
 }
 
-bool Node::is_link_message(const Client& client, std::string_view topic) const {
-  if (!topic.starts_with(link_topic_) || !is_node(client.arrived())) return false;
-  return topic.substr(link_topic_.size()) == settings_.name + "/" + client.arrived().identity->node;
-}
-
-// --- the node's own voice, and cells of QoS 0 ---
-
-void Node::publish_own(std::string_view leaf, std::string_view payload) {
-  const std::string topic = "hedgerow/" + settings_.mesh + "/nodes/" + settings_.name + "/" + std::string(leaf);
-  const ChannelTable::Entry* channel = channels_.owner_of(topic);
-  Expects(channel != nullptr);  // the built-in channel
-  auto message = std::make_shared<const sync::Message>(
-      sync::Message{.topic = topic, .properties = {}, .payload = to_bytes(payload), .expiry_s = {}});
-  ports_.store.submit(PublishIntent{.write = {.channel = channel->number,
-                                              .kind = {.record = true, .cell = true, .qos = 1},
-                                              .publisher = 0,
-                                              .message = std::move(message)},
-                                    .ack = {}});
-}
-
-void Node::set_cell_soon(Instant now, sync::LocalWrite write) {
-  const auto [soon, is_new] = cells_soon_.try_emplace(write.message->topic);
-  if (!is_new) cells_soon_bytes_ -= cell_bytes(soon->second);
-  cells_soon_bytes_ += cell_bytes(write);
-  soon->second = std::move(write);
-  if (!cells_due_) cells_due_ = now + kCellDelay;
-  if (cells_soon_.size() >= kCellsSoonMax || cells_soon_bytes_ > kCellsSoonBytesMax) flush_cells();
-}
-
-void Node::flush_cells() {
-  for (auto& [topic, write] : cells_soon_) ports_.store.submit(PublishIntent{.write = std::move(write), .ack = {}});
-  if (!cells_soon_.empty()) {
-    const std::uint64_t token = cells_token_ = ++last_token_;
-    waiting_.emplace(token, [this, token](bool) {
-      if (cells_token_ == token) cells_token_ = 0;
-    });
-    ports_.store.submit(BarrierIntent{.token = token});
-  }
-  cells_soon_.clear();
-  cells_soon_bytes_ = 0;
-  cells_due_.reset();
-}
-
-void Node::hold_for_cells(Session& session) {
-  flush_cells();
-  if (cells_token_ == 0) return;
-  ++session.holds;
-  waiting_.emplace(++last_token_, [this, id = session.id](bool) {
-    Session* held = sessions_.find(id);
-    if (held == nullptr) return;
-    if (held->holds > 0) --held->holds;
-    delivery_.pump(*held);
-  });
-  ports_.store.submit(BarrierIntent{.token = last_token_});
-}
-
 // --- what the store did ---
 
 void Node::on_turn(Instant now, TurnResult turn) {
+  now_ = now;
   if (turn.failure) {
     on_failed_turn(turn);
     retry_lost(now, turn);
@@ -302,7 +98,9 @@ void Node::on_turn(Instant now, TurnResult turn) {
     flush();
     return;
   }
+  stored_ = turn.committed.totals;
   send_acks(turn.acks);
+  for (const StoredWill& will : turn.stamped) wills_.set_stamp(will.session, *will.died);
   links_.on_turn(now, turn);
   for (const auto& [id, position] : turn.positions) {
     if (Session* session = sessions_.find(id)) {
@@ -322,16 +120,6 @@ void Node::on_turn(Instant now, TurnResult turn) {
   flush();
 }
 
-void Node::send_acks(const std::vector<Ack>& acks) {
-  for (const Ack& ack : acks) {
-    if (!ack.stored) ++counters_.refused;
-    Client* client = find_client(ack.address.client);
-    if (client == nullptr) continue;
-    client->connection().puback(ack.address.packet_id, ack.stored ? mqtt::ReasonCode::kSuccess : reason_of(ack.why));
-    touch(*client);
-  }
-}
-
 void Node::on_failed_turn(const TurnResult& turn) {
   send_acks(turn.acks);
   for (const std::uint64_t token : turn.unsaved) {
@@ -348,12 +136,15 @@ void Node::on_failed_turn(const TurnResult& turn) {
 
 Instant Node::next_deadline() const {
   Instant next = std::min(next_tick_, links_.next_deadline());
-  if (cells_due_) next = std::min(next, *cells_due_);
+  if (const auto due = cells_soon_.due()) next = std::min(next, *due);
+  if (const auto due = wills_.next_deadline()) next = std::min(next, *due);
   return next;
 }
 
 void Node::on_timer(Instant now) {
-  if (cells_due_ && *cells_due_ <= now) flush_cells();
+  now_ = now;
+  if (const auto due = cells_soon_.due(); due && *due <= now) flush_cells();
+  fire_due_wills(now);
   if (links_.next_deadline() <= now) links_.on_timer(now);
   if (next_tick_ <= now) {
     next_tick_ = now + kTick;
@@ -365,10 +156,10 @@ void Node::on_timer(Instant now) {
     for (const std::uint64_t id : due) {
       if (Client* client = find_client(id)) client->on_timer(now);
     }
-    for (const std::uint64_t id : std::exchange(erasures_due_, {})) {
-      ports_.store.submit(EraseSessionIntent{.id = id});
+    for (Intent& intent : std::exchange(lost_, {})) {
+      if (is_still_wanted(intent)) ports_.store.submit(std::move(intent));
     }
-    delivery_.pump_stalled();
+    delivery_.on_tick();
     save_due_positions(now);
     expire_sessions(now);
     links_.on_tick(now);
@@ -376,9 +167,54 @@ void Node::on_timer(Instant now) {
       next_trim_ = now + kTrimInterval;
       ports_.store.submit(TrimIntent{});
     }
+    if (next_system_topics_ <= now) {
+      next_system_topics_ = now + kSystemTopicsInterval;
+      publish_system_topics(now);
+    }
     update_pressure(now);
   }
   flush();
+}
+
+void Node::publish_system_topics(Instant now) {
+  SystemTotals totals;
+  totals.clients_connected = clients_.size() - accepted_links_.size();
+  for (const auto& [id, session] : sessions_.all()) {
+    if (session->client == nullptr) ++totals.clients_disconnected;
+    totals.subscriptions += session->subscriptions.size();
+  }
+  totals.shared_subscriptions = delivery_.groups().size();
+  totals.clients_expired = counters_.sessions_expired;
+  totals.sockets_opened = counters_.accepted;
+  totals.connects_received = counters_.connects;
+  totals.bytes_received = counters_.stream_bytes_in;
+  totals.bytes_sent = counters_.stream_bytes_out;
+  for (const auto& [id, client] : clients_) {
+    totals.bytes_received += client->bytes_in();
+    totals.bytes_sent += client->bytes_out();
+  }
+  totals.publishes_received = counters_.received + counters_.refused;
+  totals.publishes_sent = counters_.delivered;
+  totals.publishes_dropped = counters_.dropped;
+  totals.publish_bytes_received = counters_.received_bytes;
+  totals.publish_bytes_sent = counters_.delivered_bytes;
+  totals.retained_messages = stored_.live_cells;
+  totals.stored_messages = stored_.ops;
+  totals.stored_bytes = stored_.bytes;
+  for (const SystemValue& value : system_topics_.update(now, totals)) {
+    delivery_.publish_live(
+        {.topic = std::string(value.topic), .properties = {}, .payload = to_bytes(value.value), .expiry_s = {}},
+        /*retain=*/true, /*publisher=*/0);
+  }
+}
+
+void Node::reconfigure(const mqtt::ConnectionLimits& connection_limits, const NodeLimits& limits,
+                       const std::vector<config::Channel>& channels) {
+  settings_.connection_limits = connection_limits;
+  settings_.limits = limits;
+  budget_.client_bytes_max = limits.client_queue_bytes_max;
+  budget_.all_bytes_max = limits.all_queues_bytes_max;
+  channels_.reconfigure(channels);
 }
 
 // --- the end ---
@@ -420,10 +256,18 @@ void Node::flush() {
   for (std::size_t i = 0; i < touched_.size(); ++i) {
     touched_[i]->flush_due = false;
     touched_[i]->flush();
+    count_queue(*touched_[i]);
   }
   touched_.clear();
   flushing_ = false;
   ports_.on_deadline();
+}
+
+void Node::count_queue(Client& client) {
+  if (client.link) return;  // links have their own windows
+  budget_.queued_bytes -= client.counted_bytes;
+  client.counted_bytes = client.queued_bytes();
+  budget_.queued_bytes += client.counted_bytes;
 }
 
 void Node::update_pressure(Instant now) {

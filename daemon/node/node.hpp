@@ -3,21 +3,29 @@
 //   client PUBLISH ──► PublishIntent ──► store (one transaction, one sync for all that wait)
 //                                          └─► TurnResult: PUBACKs, deliveries, pushes to the links
 //
-// Pure but for its ports (StorePort, Stream, LinkOutput, clock, random numbers), so that a whole mesh of real nodes can
-// run in one process.
+// Its parts lie in files of their own: node_connect (CONNECT to the end of a connection), node_sessions (what is kept
+// of sessions), node_publish (PUBLISH and its acknowledgements, both ways), node_subscribe, node_wills, node (turns,
+// time, the end).
+//
+// Pure but for its ports (StorePort, AccessPort, Stream, LinkOutput, clock, random numbers), so that a whole mesh of
+// real nodes can run in one process.
 // Thread rule: the loop thread. Ownership: what the constructor is given must outlive it; clients are owned by the
 // network and unregister themselves.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "daemon/node/access_port.hpp"
+#include "daemon/node/cells_soon.hpp"
 #include "daemon/node/delivery.hpp"
 #include "daemon/node/links.hpp"
+#include "daemon/node/system_topics.hpp"
+#include "daemon/node/wills.hpp"
 
 namespace hedgerow::node {
 
@@ -26,10 +34,12 @@ struct NodeSettings {
   std::string name;
   std::string version;
   mqtt::ConnectionLimits connection_limits;
+  NodeLimits limits;
 };
 
 struct NodePorts {
   StorePort& store;
+  AccessPort& access;
   Hasher& read_hasher;  // used in read jobs only
   WallClock wall_clock;
   std::function<std::uint64_t()> random;  // uniformly distributed, unpredictable
@@ -44,6 +54,9 @@ struct NodeState {
   sync::Arrival last_arrival = 0;
   std::vector<sync::ChannelState> channels;
   std::vector<StoredSession> sessions;
+  std::vector<StoredWill> wills;  // each with `died`
+  std::vector<StoredGroup> groups;
+  sync::StoreTotals stored;
 };
 
 class Node final : public StreamAcceptor, public ClientOwner {
@@ -66,6 +79,14 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // Sets the retained message hedgerow/MESH/nodes/NODE/`leaf`: the node's own voice.
   void publish_own(std::string_view leaf, std::string_view payload);
 
+  // New limits hold for connections to come, those of queues and sessions at once. What channels say of `late` and
+  // `conflate` holds at once.
+  void reconfigure(const mqtt::ConnectionLimits& connection_limits, const NodeLimits& limits,
+                   const std::vector<config::Channel>& channels);
+  // The access rules have changed: subscriptions that they do not allow any more end, and so do connections whose user
+  // is no more (`still_known` tells).
+  void enforce_access(const std::function<bool(const security::Principal&)>& still_known);
+
   // New connections and publishes are turned away; what was accepted is finished. Then say_goodbye().
   void stop_taking(Instant now);
   // Acknowledgements have left: saves positions, and tells the clients that the server shuts down.
@@ -80,74 +101,117 @@ class Node final : public StreamAcceptor, public ClientOwner {
 
  private:
   struct AcceptedLink;
+  struct Newcomer;  // a CONNECT, while its credentials are looked at
 
   // ClientOwner
   void on_connect(Instant now, Client& client, const mqtt::ConnectRequest& request) override;
   void on_publish(Instant now, Client& client, const mqtt::PublishRequest& request) override;
   void on_subscribe(Instant now, Client& client, const mqtt::SubscribeRequest& request) override;
   void on_unsubscribe(Instant now, Client& client, const mqtt::UnsubscribeRequest& request) override;
-  void on_puback(Instant now, Client& client, std::uint16_t packet_id) override;
+  void on_puback(Instant now, Client& client, const mqtt::AckReceived& puback) override;
+  void on_pubrec(Instant now, Client& client, const mqtt::AckReceived& pubrec) override;
+  void on_pubrel(Instant now, Client& client, const mqtt::AckReceived& pubrel) override;
+  void on_pubcomp(Instant now, Client& client, const mqtt::AckReceived& pubcomp) override;
   void on_drained(Instant now, Client& client) override;
   void on_handled(Instant now, Client& client) override;
-  void on_gone(Instant now, Client& client, std::optional<std::uint32_t> session_expiry_s,
-               const std::string& reason) override;
+  void on_gone(Instant now, Client& client, const Gone& gone) override;
+
+  // Connecting
+  void on_verdict(Instant now, std::uint64_t client, const Newcomer& newcomer,
+                  tl::expected<security::Principal, AccessPort::Denial> verdict);
+  [[nodiscard]] bool may_leave_will(const Client& client);
+  // Ends the session's connection in favour of a newer one [MQTT-3.1.4-3].
+  void take_over(Instant now, Session& session, bool clean_start);
+  void open_session(Instant now, Client& client, const Newcomer& newcomer);
+  void resume_session(Instant now, Client& client, const Newcomer& newcomer, Session& session);
+  // CONNACK waits until the session and the will are on disk. The session's newest connect wins.
+  void await_stored(Session& session, Client& client, const Newcomer& newcomer, bool session_present);
+  void accept(Session& session, Client& client, bool session_present, const std::string& assigned,
+              bool wants_response_information);
+  void turn_away(Client& client, mqtt::ReasonCode code);
+  void end_link(Instant now, Client& client, const std::string& reason);
 
   // Sessions
+  // Nothing: never.
+  [[nodiscard]] static std::optional<Instant> expiry_moment(Instant now, std::uint32_t expiry_s);
   void restore_sessions(Instant now, const std::vector<StoredSession>& stored);
-  // CONNACK waits until the session is on disk. The session's newest connect wins.
-  void await_stored(Session& session, Client& client, bool assigned);
-  void turn_away(Client& client, mqtt::ReasonCode code);
-  void open_session(Client& client, const mqtt::ConnectRequest& request, const std::string& client_id, bool assigned);
   void end_session(Session& session);
   void expire_sessions(Instant now);
   // `then` is told whether the session is on disk.
   using Stored = std::function<void(bool stored)>;
   void store_session(Session& session, Stored then);
-  void accept(Client& client, bool assigned);
   void submit_position(Session& session);
   void save_position(Session& session, Instant now, bool at_once);
   void save_due_positions(Instant now);
-  void retry_lost(Instant now, const TurnResult& turn);
-  void on_retained_settled(Session& session);
+  void retry_lost(Instant now, TurnResult& turn);
+  [[nodiscard]] bool is_still_wanted(const Intent& intent) const;
+  void on_runs_settled(Session& session);
 
   // Publishing
+  // hedgerow/# and $…: written by the node alone.
+  [[nodiscard]] static bool is_reserved(std::string_view topic);
+  [[nodiscard]] static bool is_node(const Arrived& arrived);
   [[nodiscard]] bool is_link_message(const Client& client, std::string_view topic) const;
   void refuse(Client& client, const mqtt::PublishRequest& request, Category why);
   void set_cell_soon(Instant now, sync::LocalWrite write);
   void flush_cells();
   // Retained messages must not be read before those that clients were told of are on disk.
   void hold_for_cells(Session& session);
+  void on_acknowledged(Instant now, Client& client, const std::optional<Window::Message>& message);
 
+  // Subscribing
+  // What the client is to be told of this filter; adds it when that is a success.
+  mqtt::ReasonCode subscribe(Client& client, const mqtt::SubscribeEntry& entry,
+                             std::optional<std::uint64_t> replay_since_ms);
+  void become_link(Instant now, Client& client);
+  void send_system_topics(Session& session, const mqtt::SubscribeEntry& entry);
+  void drop_forbidden(Session& session, const security::Principal& principal);
+
+  // Wills
+  // The connection has ended without a word.
+  void will_died(Instant now, Session& session);
+  void cancel_will(std::uint64_t session);
+  void end_wills_of(std::uint64_t session);
+  void fire_due_wills(Instant now);
+  void fire(Instant now, const StoredWill& will);
+
+  void publish_system_topics(Instant now);
   void send_acks(const std::vector<Ack>& acks);
+  void send_ack(Client& client, const Ack& ack);
   void on_failed_turn(const TurnResult& turn);
   [[nodiscard]] Client* find_client(std::uint64_t id);
   void touch(Client& client);
+  void count_queue(Client& client);
   void update_pressure(Instant now);
 
   NodeSettings settings_;
   NodePorts ports_;
   ChannelTable channels_;
   Counters counters_;
+  QueueBudget budget_;
   SessionRegistry sessions_;
   Delivery delivery_;
   Links links_;
-  std::string link_topic_;  // hedgerow/MESH/link/NODE/ : what peers publish to us
+  Wills wills_;
+  SystemTopics system_topics_;
+  std::string link_topic_;  // hedgerow/MESH/link/ : what peers publish to us
   std::unordered_map<std::uint64_t, Client*> clients_;
   std::unordered_map<std::uint64_t, std::unique_ptr<AcceptedLink>> accepted_links_;  // by client
   std::vector<Client*> touched_;
-  std::unordered_map<std::uint64_t, Stored> waiting_;                // for TurnResult::saved and unsaved
-  std::map<std::string, sync::LocalWrite, std::less<>> cells_soon_;  // QoS 0 retained, coalesced by topic
-  std::size_t cells_soon_bytes_ = 0;
-  std::uint64_t cells_token_ = 0;            // of the cells that were handed to the store last; 0: they are on disk
-  std::vector<std::uint64_t> erasures_due_;  // of turns that failed
+  std::unordered_map<std::uint64_t, Stored> waiting_;  // for TurnResult::saved and unsaved
+  CellsSoon cells_soon_;
+  std::uint64_t cells_token_ = 0;  // of the cells that were handed to the store last; 0: they are on disk
+  std::vector<Intent> lost_;       // of turns that failed: tried again with the next tick
   std::uint64_t last_client_ = 0;
   std::uint64_t last_token_ = 0;
   bool pressed_ = false;  // the store is behind: clients are not read from
   bool stopping_ = false;
   bool flushing_ = false;
+  sync::StoreTotals stored_;
+  Instant now_{};  // as told last
   Instant next_tick_{};
   Instant next_trim_{};
-  std::optional<Instant> cells_due_;
+  Instant next_system_topics_{};
 };
 
 }  // namespace hedgerow::node

@@ -26,7 +26,7 @@ StoredSession Session::stored() const {
   return out;
 }
 
-Session* SessionRegistry::find(std::uint64_t id) {
+Session* SessionRegistry::find(std::uint64_t id) const {
   const auto found = by_id_.find(id);
   return found == by_id_.end() ? nullptr : found->second.get();
 }

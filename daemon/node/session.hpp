@@ -10,12 +10,15 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "daemon/mqtt/packets.hpp"
+#include "daemon/node/arrival_log.hpp"
 #include "daemon/node/session_store.hpp"
 #include "daemon/node/window.hpp"
 #include "sync/base/time.hpp"
@@ -33,30 +36,29 @@ struct Subscription {
 
 // Retained messages on their way to one new subscription.
 struct RetainedRun {
-  std::uint64_t id = 0;
-  std::string filter;
-  mqtt::SubOptions options;
-  sync::Arrival start = 0;  // what was set later comes as an ordinary message
+  sync::Arrival start = 0;                              // what was set later comes as an ordinary message
+  std::optional<std::uint64_t> replayed_since_ms = {};  // what was set since comes with the replay that follows
   std::size_t channel = 0;  // where reading goes on: index in the node's channels, and the last topic read there
-  std::string after_topic;
+  std::string after_topic = {};
   bool reading = false;
   bool exhausted = false;  // all pages are read
-  std::vector<sync::Cell> page;
+  std::vector<sync::Cell> page = {};
   std::size_t next = 0;  // in page
 };
 
-// A part of the log, read from disk for one session.
-struct LogPage {
-  struct Part {
-    sync::ChannelNo channel{};
-    sync::ReplicaId replica{};
-    sync::Arrival first_arrival = 0;
-    std::uint32_t count = 0;  // as stored; ops is empty where the row is damaged
-    std::vector<sync::Op> ops;
-  };
-  std::vector<Part> parts;  // in arrival order
-  std::size_t part = 0;     // where the session stands
-  std::size_t op = 0;
+// Messages of the past on their way to one subscription that asked for them (DESIGN 1).
+struct ReplayRun {
+  std::uint64_t since_ms = 0;
+  sync::Arrival last = 0;  // what arrived later comes as an ordinary message
+  std::shared_ptr<LogReader> reader;
+};
+
+// What a new subscription gets before anything else of its session.
+struct Run {
+  std::uint64_t id = 0;
+  std::string filter;
+  mqtt::SubOptions options;
+  std::variant<RetainedRun, ReplayRun> what;
 };
 
 struct Session {
@@ -74,22 +76,26 @@ struct Session {
   const std::string owner;
   const std::string client_id;
   std::uint32_t expiry_s = 0;
-  std::map<std::string, Subscription, std::less<>> subscriptions;
-  sync::Arrival newest_start = 0;  // of all subscriptions
+  std::map<std::string, Subscription, std::less<>> subscriptions;  // shared ones too, whole as subscribed
+  sync::Arrival newest_start = 0;                                  // of all subscriptions
+  std::vector<std::uint64_t> groups;                               // shared subscriptions that it is a member of
 
   Client* client = nullptr;    // null: offline
   Client* pending = nullptr;   // waits for the session to be on disk, before it is accepted
   bool was_stored = false;     // the disk may know it
   bool was_confirmed = false;  // the disk knows it
   Window window;
+  std::set<std::uint16_t> received;  // QoS 2 from the client, not released yet [MQTT-4.3.3-9]
   bool live = false;
-  sync::Arrival cursor = 0;       // meaningful while not live: everything up to here was sent, or was not for it
-  sync::Arrival attached_at = 0;  // older messages of QoS 0 are not made up for
-  unsigned holds = 0;             // answers that must leave before any message does
-  std::deque<RetainedRun> retained;
-  std::optional<LogPage> page;
-  bool reading = false;             // a page is on its way
-  std::uint64_t read_id = 0;        // of that page: one that an earlier connection asked for is not taken
+  // Its cursor is meaningful while not live: everything up to there was sent, or was not for it. Null while offline.
+  std::shared_ptr<LogReader> reader;
+  sync::Arrival cursor = 0;           // while offline
+  sync::Arrival attached_at = 0;      // older messages of QoS 0 are not made up for
+  sync::Arrival restored_up_to = 0;   // the daemon was killed meanwhile: what arrived before may have been sent already
+  std::uint16_t maybe_sent_left = 0;  // and so many of it at most
+  std::uint64_t trimmed_beneath = 0;  // messages that keep trimmed before this session had read them
+  unsigned holds = 0;                 // answers that must leave before any message does
+  std::deque<Run> runs;
   bool retained_unsettled = false;  // some subscription has retained_due
   std::size_t filter_bytes = 0;     // of all subscriptions
 
@@ -101,7 +107,7 @@ struct Session {
 
 class SessionRegistry {
  public:
-  [[nodiscard]] Session* find(std::uint64_t id);
+  [[nodiscard]] Session* find(std::uint64_t id) const;
   [[nodiscard]] Session* find(std::string_view owner, std::string_view client_id);
   // REQUIRES: neither the id nor (owner, client_id) is known.
   Session& add(std::unique_ptr<Session> session);

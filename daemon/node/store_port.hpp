@@ -16,15 +16,32 @@
 
 namespace hedgerow::node {
 
+// Which packet a client waits for.
+enum class AckKind : std::uint8_t { kPuback, kPubrec, kPubcomp, kPubrel };
+
 // Where an acknowledgement goes: a connection that may have gone meanwhile.
 struct AckAddress {
-  std::uint64_t client = 0;  // 0: nobody waits
+  std::uint64_t client = 0;   // 0: nobody waits
+  std::uint64_t session = 0;  // its session, which may outlive it
   std::uint16_t packet_id = 0;
+  AckKind kind = AckKind::kPuback;
 };
 
 struct PublishIntent {
   sync::LocalWrite write;
   AckAddress ack;
+  bool remember_received = false;  // QoS 2 of a persistent session: the packet identifier, until it is released
+  std::uint64_t fired_will = 0;    // the write is this session's will, which is no more
+};
+// QoS 2 from a client, PUBREL came: PUBCOMP once this is on disk. `persistent`: there is something to forget.
+struct ReleaseReceivedIntent {
+  AckAddress ack;
+  bool persistent = false;
+};
+// QoS 2 to a client, PUBREC came: PUBREL once this is on disk.
+struct AddReleaseIntent {
+  AckAddress ack;
+  sync::Arrival arrival = 0;
 };
 struct PutSessionIntent {
   StoredSession session;
@@ -36,11 +53,32 @@ struct EraseSessionIntent {
 struct PositionIntent {
   std::uint64_t id = 0;
   sync::Arrival position = 0;
+  std::vector<std::uint16_t> finished = {};  // packet identifiers of releases that the client completed
+};
+// `died`: the connection is gone now; the will is stamped with this moment, and comes back in TurnResult::stamped.
+struct PutWillIntent {
+  StoredWill will;
+  bool died = false;
+  std::uint64_t token = 0;  // as PutSessionIntent
+};
+struct EraseWillIntent {
+  std::uint64_t session = 0;
+};
+struct PutGroupIntent {
+  StoredGroup group;
+};
+struct EraseGroupIntent {
+  std::string share;
+  std::string filter;
 };
 struct TrimIntent {};
 // Changes nothing; its token comes back once everything before it is on disk.
 struct BarrierIntent {
   std::uint64_t token = 0;
+};
+// Changes nothing: a QoS 2 publish that is known already is answered in its turn.
+struct RepeatIntent {
+  AckAddress ack;
 };
 // Changes nothing: a refused publish is answered in its turn [MQTT-4.6.0-2].
 struct RefusalIntent {
@@ -48,9 +86,10 @@ struct RefusalIntent {
   Category why = Category::kRefused;
 };
 
-using Intent =
-    std::variant<PublishIntent, sync::ApplySegment, sync::StagePage, sync::MergeStaged, sync::DropStaged,
-                 PutSessionIntent, EraseSessionIntent, PositionIntent, TrimIntent, BarrierIntent, RefusalIntent>;
+using Intent = std::variant<PublishIntent, ReleaseReceivedIntent, AddReleaseIntent, sync::ApplySegment, sync::StagePage,
+                            sync::MergeStaged, sync::DropStaged, PutSessionIntent, EraseSessionIntent, PositionIntent,
+                            PutWillIntent, EraseWillIntent, PutGroupIntent, EraseGroupIntent, TrimIntent, BarrierIntent,
+                            RepeatIntent, RefusalIntent>;
 
 struct Ack {
   AckAddress address;
@@ -71,8 +110,9 @@ struct TurnResult {
   std::vector<std::pair<std::uint64_t, sync::Arrival>> positions;  // saved: session, position
   std::vector<std::uint64_t> saved;                                // tokens of PutSessionIntent and BarrierIntent
   std::vector<std::uint64_t> unsaved;                              // likewise, of a turn that failed
+  std::vector<StoredWill> stamped;                                 // wills whose connections died
   std::vector<std::uint64_t> lost_positions;  // sessions whose PositionIntent was in a turn that failed
-  std::vector<std::uint64_t> lost_erasures;   // likewise, EraseSessionIntent
+  std::vector<Intent> lost;                   // of a turn that failed: what must be tried again later
   bool trim_again = false;
   // Nothing of the turn is on disk. kLimit: the disk is full, service goes on. Else the daemon must end.
   std::optional<Error> failure;

@@ -1,37 +1,70 @@
 #include "daemon/node/store_turn.hpp"
 
+#include <utility>
+
 #include "sync/base/overloaded.hpp"
 
 namespace hedgerow::node {
 
 namespace {
 
-// All acks of a turn that did not commit become refusals.
-TurnResult failed_turn(std::vector<Intent>& intents, const Error& error) {
-  TurnResult result;
-  for (Intent& intent : intents) {
-    if (const auto* publish = std::get_if<PublishIntent>(&intent); publish != nullptr && publish->ack.client != 0) {
-      result.acks.push_back({.address = publish->ack, .stored = false, .why = error.category});
-    } else if (const auto* put = std::get_if<PutSessionIntent>(&intent); put != nullptr && put->token != 0) {
-      result.unsaved.push_back(put->token);
-    } else if (const auto* barrier = std::get_if<BarrierIntent>(&intent)) {
-      result.unsaved.push_back(barrier->token);
-    } else if (const auto* refusal = std::get_if<RefusalIntent>(&intent)) {
-      result.acks.push_back({.address = refusal->ack, .stored = false, .why = refusal->why});
-    } else if (const auto* position = std::get_if<PositionIntent>(&intent)) {
-      result.lost_positions.push_back(position->id);
-    } else if (const auto* erasure = std::get_if<EraseSessionIntent>(&intent)) {
-      result.lost_erasures.push_back(erasure->id);
-    } else if (const auto* segment = std::get_if<sync::ApplySegment>(&intent)) {
-      result.received.push_back({segment->link, segment->channel, tl::unexpected<Error>(error)});
-    } else if (const auto* page = std::get_if<sync::StagePage>(&intent)) {
-      result.received.push_back({page->link, page->channel, tl::unexpected<Error>(error)});
-    } else if (const auto* merge = std::get_if<sync::MergeStaged>(&intent)) {
-      result.received.push_back({merge->link, merge->channel, tl::unexpected<Error>(error)});
-    }
+// What becomes of each intent of a turn that did not commit.
+class FailedTurn {
+ public:
+  explicit FailedTurn(const Error& error) { result_.failure = error; }
+
+  // What is answered with a refusal.
+  void operator()(PublishIntent& intent) {
+    if (intent.ack.client != 0) refuse(intent.ack, result_.failure->category);
+    if (intent.fired_will != 0) result_.lost.emplace_back(std::move(intent));
   }
-  result.failure = error;
-  return result;
+  void operator()(RepeatIntent& intent) { refuse(intent.ack, result_.failure->category); }
+  void operator()(RefusalIntent& intent) { refuse(intent.ack, intent.why); }
+  void operator()(PutSessionIntent& intent) { unsaved(intent.token); }
+  void operator()(BarrierIntent& intent) { unsaved(intent.token); }
+  void operator()(sync::ApplySegment& intent) { received(intent.link, intent.channel); }
+  void operator()(sync::StagePage& intent) { received(intent.link, intent.channel); }
+  void operator()(sync::MergeStaged& intent) { received(intent.link, intent.channel); }
+  void operator()(PositionIntent& intent) {
+    result_.lost_positions.push_back(intent.id);
+    if (!intent.finished.empty()) result_.lost.emplace_back(std::move(intent));
+  }
+  // A will whose connection lives is refused with its CONNECT; one whose connection died must not be forgotten.
+  void operator()(PutWillIntent& intent) {
+    unsaved(intent.token);
+    if (intent.died) result_.lost.emplace_back(std::move(intent));
+  }
+  // What nobody can be refused.
+  void operator()(ReleaseReceivedIntent& intent) { result_.lost.emplace_back(intent); }
+  void operator()(AddReleaseIntent& intent) { result_.lost.emplace_back(intent); }
+  void operator()(EraseSessionIntent& intent) { result_.lost.emplace_back(intent); }
+  void operator()(EraseWillIntent& intent) { result_.lost.emplace_back(intent); }
+  void operator()(PutGroupIntent& intent) { result_.lost.emplace_back(std::move(intent)); }
+  void operator()(EraseGroupIntent& intent) { result_.lost.emplace_back(std::move(intent)); }
+  // What is asked for again by whoever asked for it.
+  void operator()(sync::DropStaged&) {}
+  void operator()(TrimIntent&) {}
+
+  TurnResult take() { return std::move(result_); }
+
+ private:
+  void refuse(const AckAddress& address, Category why) {
+    result_.acks.push_back({.address = address, .stored = false, .why = why});
+  }
+  void unsaved(std::uint64_t token) {
+    if (token != 0) result_.unsaved.push_back(token);
+  }
+  void received(sync::LinkId link, sync::ChannelNo channel) {
+    result_.received.push_back({link, channel, tl::unexpected<Error>(*result_.failure)});
+  }
+
+  TurnResult result_;
+};
+
+TurnResult failed_turn(std::vector<Intent>& intents, const Error& error) {
+  FailedTurn failed(error);
+  for (Intent& intent : intents) std::visit(failed, intent);
+  return failed.take();
 }
 
 }  // namespace
@@ -57,8 +90,34 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
                                      .stored = written.has_value(),
                                      .why = written ? Category::kIo : written.error().category});
             }
-            return {};
+            if (publish.fired_will != 0) return sessions_.erase_will(publish.fired_will);
+            if (!written || !publish.remember_received) return {};
+            return sessions_.add_received(publish.ack.session, publish.ack.packet_id);
           },
+          [&](ReleaseReceivedIntent& release) -> Expected<void> {
+            result.acks.push_back({.address = release.ack});
+            if (!release.persistent) return {};
+            return sessions_.erase_received(release.ack.session, release.ack.packet_id);
+          },
+          [&](AddReleaseIntent& release) -> Expected<void> {
+            result.acks.push_back({.address = release.ack});
+            return sessions_.add_release(release.ack.session,
+                                         {.packet_id = release.ack.packet_id, .arrival = release.arrival});
+          },
+          [&](PutWillIntent& put) -> Expected<void> {
+            if (put.died) {
+              auto stamp = engine_.stamp_now(now);
+              if (!stamp) return tl::unexpected<Error>(std::move(stamp.error()));
+              put.will.died = *stamp;
+              result.stamped.push_back(put.will);
+            }
+            auto stored = sessions_.put_will(put.will);
+            if (stored && put.token != 0) result.saved.push_back(put.token);
+            return stored;
+          },
+          [&](EraseWillIntent& erase) { return sessions_.erase_will(erase.session); },
+          [&](PutGroupIntent& put) { return sessions_.put_group(put.group); },
+          [&](EraseGroupIntent& erase) { return sessions_.erase_group(erase.share, erase.filter); },
           [&](sync::ApplySegment& segment) {
             return receive(segment.link, segment.channel, engine_.receive(now, segment.channel, segment.segment));
           },
@@ -78,12 +137,16 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
           },
           [&](EraseSessionIntent& erase) { return sessions_.erase_session(erase.id); },
           [&](PositionIntent& position) -> Expected<void> {
-            auto stored = sessions_.put_position(position.id, position.position, {});
+            auto stored = sessions_.put_position(position.id, position.position, position.finished);
             if (stored) result.positions.emplace_back(position.id, position.position);
             return stored;
           },
           [&](BarrierIntent& barrier) -> Expected<void> {
             result.saved.push_back(barrier.token);
+            return {};
+          },
+          [&](RepeatIntent& repeat) -> Expected<void> {
+            result.acks.push_back({.address = repeat.ack});
             return {};
           },
           [&](RefusalIntent& refusal) -> Expected<void> {

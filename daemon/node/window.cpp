@@ -5,39 +5,139 @@
 
 namespace hedgerow::node {
 
+namespace {
+
+// Two arrivals that far apart have the same identifier.
+constexpr sync::Arrival kIdentifiers = 65'535;
+
+}  // namespace
+
 void Window::set_persistent(bool persistent) {
   persistent_ = persistent;
   advance();
 }
 
-std::uint16_t Window::add(sync::Arrival arrival) {
-  Expects(arrival == 0 || arrival > newest_);
-  const std::uint16_t packet_id = next_packet_id_;
-  next_packet_id_ = packet_id == 65'535 ? std::uint16_t{1} : static_cast<std::uint16_t>(packet_id + 1);
-  entries_.push_back({.arrival = arrival, .packet_id = packet_id});
-  ++on_the_way_;
-  if (arrival != 0) newest_ = arrival;
-  return packet_id;
+void Window::restore(const std::vector<StoredRelease>& releases) {
+  Expects(empty());
+  for (const StoredRelease& release : releases) {
+    asides_.push_back(
+        {.arrival = release.arrival, .state = State::kReleased, .qos = mqtt::QoS::kExactlyOnce, .restored = true});
+  }
 }
 
-bool Window::acknowledge(std::uint16_t packet_id) {
-  const auto waiting = entries_.begin() + static_cast<std::ptrdiff_t>(first_waiting_);
-  const auto found = std::find_if(waiting, entries_.end(), [&](const Entry& entry) {
-    return entry.packet_id == packet_id && !entry.acknowledged && !entry.due_again;
-  });
-  if (found == entries_.end()) return false;
-  found->acknowledged = true;
-  --on_the_way_;
-  advance();
-  return true;
+void Window::count(Entry& entry) {
+  if (std::exchange(entry.counted, true)) return;
+  ++on_the_way_;
 }
+
+void Window::uncount(Entry& entry) {
+  if (!std::exchange(entry.counted, false)) return;
+  --on_the_way_;
+}
+
+// --- sending ---
+
+bool Window::has_room(sync::Arrival arrival) const { return is_open() && is_identifier_free(arrival); }
+
+bool Window::is_identifier_free(sync::Arrival arrival) const {
+  const auto clashes = [&](const Entry& entry) {
+    return entry.uses_identifier() && packet_id_of(entry.arrival) == packet_id_of(arrival);
+  };
+  if (!asides_.empty() && std::any_of(asides_.begin(), asides_.end(), clashes)) return false;
+  if (entries_.empty()) return true;
+  const bool near = arrival > entries_.back().arrival && arrival - entries_.front().arrival < kIdentifiers;
+  return near || std::none_of(entries_.begin(), entries_.end(), clashes);
+}
+
+std::uint16_t Window::add(sync::Arrival arrival, mqtt::QoS qos) {
+  Expects(arrival > newest_);
+  entries_.push_back({.arrival = arrival, .qos = qos});
+  count(entries_.back());
+  newest_ = arrival;
+  return packet_id_of(arrival);
+}
+
+std::uint16_t Window::add_aside(sync::Arrival arrival, mqtt::QoS qos, Sender sender) {
+  asides_.push_back({.arrival = arrival, .sender = sender, .qos = qos});
+  count(asides_.back());
+  return packet_id_of(arrival);
+}
+
+// --- what the client answers ---
+
+Window::Entry* Window::find(std::uint16_t packet_id, bool& aside) {
+  const auto is_it = [&](const Entry& entry) {
+    return entry.uses_identifier() && !entry.due_again && packet_id_of(entry.arrival) == packet_id;
+  };
+  aside = false;
+  const auto waiting = entries_.begin() + static_cast<std::ptrdiff_t>(first_waiting_);
+  if (const auto found = std::find_if(waiting, entries_.end(), is_it); found != entries_.end()) return &*found;
+  aside = true;
+  const auto found = std::find_if(asides_.begin(), asides_.end(), is_it);
+  return found == asides_.end() ? nullptr : &*found;
+}
+
+std::optional<Window::Message> Window::finish(std::uint16_t packet_id, bool after_release) {
+  bool aside = false;
+  Entry* entry = find(packet_id, aside);
+  if (entry == nullptr || (entry->state == State::kReleased) != after_release) return std::nullopt;
+  if (entry->state == State::kReleasing) return std::nullopt;
+  if (after_release && persistent_) finished_.push_back(packet_id);
+  const Message message{.arrival = entry->arrival, .aside = aside, .sender = entry->sender, .qos = entry->qos};
+  uncount(*entry);
+  entry->state = State::kDone;
+  if (aside) std::erase_if(asides_, [](const Entry& each) { return each.state == State::kDone; });
+  advance();
+  return message;
+}
+
+std::optional<Window::Message> Window::acknowledge(std::uint16_t packet_id) {
+  return finish(packet_id, /*after_release=*/false);
+}
+
+std::optional<Window::Message> Window::complete(std::uint16_t packet_id) {
+  return finish(packet_id, /*after_release=*/true);
+}
+
+Window::Received Window::receive(std::uint16_t packet_id) {
+  bool aside = false;
+  Entry* entry = find(packet_id, aside);
+  if (entry == nullptr || entry->qos != mqtt::QoS::kExactlyOnce) return {};
+  switch (entry->state) {
+    case State::kSent: entry->state = State::kReleasing; return {Receipt::kFirst, entry->arrival};
+    case State::kReleasing: return {Receipt::kReleasing, entry->arrival};
+    case State::kReleased: return {Receipt::kReleased, entry->arrival};
+    case State::kDone: return {};
+  }
+  return {};
+}
+
+void Window::released(std::uint16_t packet_id) {
+  bool aside = false;
+  Entry* entry = find(packet_id, aside);
+  if (entry != nullptr && entry->state == State::kReleasing) entry->state = State::kReleased;
+}
+
+std::vector<std::uint16_t> Window::releases() const {
+  std::vector<std::uint16_t> out;
+  for (const Entry& entry : asides_) {
+    if (entry.state == State::kReleased) out.push_back(packet_id_of(entry.arrival));
+  }
+  for (const Entry& entry : entries_) {
+    if (entry.state == State::kReleased) out.push_back(packet_id_of(entry.arrival));
+  }
+  return out;
+}
+
+// --- the position ---
 
 sync::Arrival Window::acknowledged_up_to(sync::Arrival cursor) const {
-  for (std::size_t i = first_waiting_; i < entries_.size(); ++i) {
-    const Entry& entry = entries_[i];
-    if (!entry.acknowledged && entry.arrival != 0) return entry.arrival - 1;
+  sync::Arrival position = cursor;
+  if (first_waiting_ < entries_.size()) position = std::min(position, entries_[first_waiting_].arrival - 1);
+  for (const Entry& entry : asides_) {
+    if (entry.restored && entry.arrival > saved_) position = std::min(position, entry.arrival - 1);
   }
-  return cursor;
+  return position;
 }
 
 void Window::settle(sync::Arrival saved) {
@@ -45,38 +145,58 @@ void Window::settle(sync::Arrival saved) {
   advance();
 }
 
-void Window::detach() {
-  for (Entry& entry : entries_) {
-    if (entry.acknowledged) continue;
-    entry.acknowledged = entry.arrival == 0;
-    if (!entry.acknowledged && !entry.due_again) {
-      entry.due_again = true;
-      ++due_;
-    }
+void Window::advance() {
+  while (first_waiting_ < entries_.size() && entries_[first_waiting_].state == State::kDone) ++first_waiting_;
+  while (first_waiting_ > 0 && (!persistent_ || entries_.front().arrival <= saved_)) {
+    entries_.pop_front();
+    --first_waiting_;
   }
-  on_the_way_ = 0;
+}
+
+// --- over connections ---
+
+std::vector<Window::Message> Window::detach() {
+  for (Entry& entry : entries_) {
+    uncount(entry);
+    if (entry.state != State::kSent || entry.due_again) continue;
+    entry.due_again = true;
+    ++due_;
+  }
+  std::vector<Message> returned;
+  for (Entry& entry : asides_) {
+    uncount(entry);
+    if (entry.state != State::kSent) continue;
+    entry.state = State::kDone;
+    if (entry.sender != 0)
+      returned.push_back({.arrival = entry.arrival, .aside = true, .sender = entry.sender, .qos = entry.qos});
+  }
+  std::erase_if(asides_, [](const Entry& entry) { return entry.state == State::kDone; });
   advance();
+  return returned;
 }
 
 const Window::Entry* Window::find_due(sync::Arrival arrival) const {
   if (due_ == 0) return nullptr;
-  // Retained entries (0) are gone when something is due again, so arrivals rise.
-  const auto waiting = entries_.begin() + static_cast<std::ptrdiff_t>(first_waiting_);
-  const auto found =
-      std::find_if(waiting, entries_.end(), [&](const Entry& entry) { return entry.arrival >= arrival; });
+  const auto found = std::lower_bound(entries_.begin(), entries_.end(), arrival,
+                                      [](const Entry& entry, sync::Arrival wanted) { return entry.arrival < wanted; });
   return found != entries_.end() && found->arrival == arrival && found->due_again ? &*found : nullptr;
 }
 
 bool Window::is_due_again(sync::Arrival arrival) const { return find_due(arrival) != nullptr; }
 
 std::uint16_t Window::resend(sync::Arrival arrival) {
-  Expects(is_due_again(arrival));
   const auto found = std::find_if(entries_.begin(), entries_.end(),
                                   [&](const Entry& entry) { return entry.arrival == arrival && entry.due_again; });
+  Expects(found != entries_.end());
   found->due_again = false;
   --due_;
-  ++on_the_way_;
-  return found->packet_id;
+  count(*found);
+  return packet_id_of(arrival);
+}
+
+bool Window::was_received(sync::Arrival arrival) const {
+  return std::any_of(asides_.begin(), asides_.end(),
+                     [&](const Entry& entry) { return entry.restored && entry.arrival == arrival; });
 }
 
 void Window::pass(sync::Arrival cursor) {
@@ -84,23 +204,15 @@ void Window::pass(sync::Arrival cursor) {
   for (std::size_t i = first_waiting_; i < entries_.size() && entries_[i].arrival <= cursor; ++i) {
     if (!entries_[i].due_again) continue;
     entries_[i].due_again = false;
-    entries_[i].acknowledged = true;
+    entries_[i].state = State::kDone;
     --due_;
   }
   advance();
 }
 
-bool Window::retained_on_the_way() const {
-  return std::any_of(entries_.begin() + static_cast<std::ptrdiff_t>(first_waiting_), entries_.end(),
-                     [](const Entry& entry) { return entry.arrival == 0 && !entry.acknowledged; });
-}
-
-void Window::advance() {
-  while (first_waiting_ < entries_.size() && entries_[first_waiting_].acknowledged) ++first_waiting_;
-  while (first_waiting_ > 0 && (!persistent_ || entries_.front().arrival <= saved_)) {
-    entries_.pop_front();
-    --first_waiting_;
-  }
+bool Window::run_on_the_way() const {
+  return std::any_of(asides_.begin(), asides_.end(),
+                     [](const Entry& entry) { return entry.sender == 0 && !entry.restored; });
 }
 
 }  // namespace hedgerow::node

@@ -1,22 +1,37 @@
-// Window: which QoS 1 messages are on their way to one client, and how far its session's position may be saved.
+// Window: which QoS 1 and QoS 2 messages are on their way to one client, and how far its session's position may be
+// saved.
 //
-// An entry stays until it is acknowledged and, for a persistent session, until the position on disk covers it. So at
-// most `limit` messages lie between what was sent and what a restarted daemon remembers: the most a client can see
-// twice (DESIGN 1). Entries leave from the front only, so packet identifiers, which count up, never collide. Pure.
-// Thread-compatible: owned by the loop thread.
+// A message's packet identifier follows from its arrival number. So a daemon that was killed sends each message again
+// under the identifier that the client knows it by, and the client finds what it has already: that, with the releases
+// on disk (StoredRelease), makes QoS 2 exactly once without a write for each message before it is sent. An identifier
+// that another message still uses makes the newcomer wait [MQTT-2.2.1-4].
+//
+// Messages of the log are sent in its order. Others stand aside from it: retained and replayed ones, and those of a
+// shared subscription; whoever sent them sends them again when the connection broke.
+//
+// An entry of the log stays until it is acknowledged and, for a persistent session, until the position on disk covers
+// it. So at most `limit` messages lie between what was sent and what a restarted daemon remembers: the most a client
+// can see twice at QoS 1 (DESIGN 1). Pure. Thread-compatible: owned by the loop thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <utility>
+#include <vector>
 
+#include "daemon/mqtt/packets.hpp"
+#include "daemon/node/session_store.hpp"
 #include "sync/log/op.hpp"
 
 namespace hedgerow::node {
 
 class Window {
  public:
+  // Who sent a message that stands aside of the log; 0: a retained or replayed one, else a shared subscription.
+  using Sender = std::uint64_t;
+
   // `persistent`: acknowledged entries wait for settle().
   Window(std::uint16_t limit, bool persistent) : limit_(limit), persistent_(persistent) {}
 
@@ -24,58 +39,106 @@ class Window {
   void set_persistent(bool persistent);
   [[nodiscard]] std::uint16_t limit() const { return limit_; }
 
-  // Room for a new message.
-  [[nodiscard]] bool is_open() const { return entries_.size() < limit_ && has_credit(); }
+  // Releases that were on disk when the daemon started. Call once, before anything is added; settle() first.
+  void restore(const std::vector<StoredRelease>& releases);
+
+  // Room for this new message: a place, the client's credit, and a free identifier.
+  [[nodiscard]] bool has_room(sync::Arrival arrival) const;
+  // Room for any message that is not in the window yet, identifiers apart.
+  [[nodiscard]] bool is_open() const { return entries_.size() + asides_.size() < limit_ && has_credit(); }
   // Room for a message that was sent on an earlier connection: only this connection's count [MQTT-3.3.4-9].
   [[nodiscard]] bool has_credit() const { return on_the_way_ < limit_; }
-  [[nodiscard]] bool empty() const { return entries_.empty(); }
+  [[nodiscard]] bool empty() const { return entries_.empty() && asides_.empty(); }
 
-  // Returns the packet identifier to send it with. Arrivals other than 0 (a retained message, which has no place in the
-  // log's order) must rise.
-  std::uint16_t add(sync::Arrival arrival);
+  // Return the packet identifier to send it with. REQUIRES: has_room(arrival); the log's arrivals rise.
+  std::uint16_t add(sync::Arrival arrival, mqtt::QoS qos);
+  std::uint16_t add_aside(sync::Arrival arrival, mqtt::QoS qos, Sender sender);
 
-  // False: no such message is on its way. [MQTT-4.3.2]
-  bool acknowledge(std::uint16_t packet_id);
+  // What an acknowledgement was for.
+  struct Message {
+    sync::Arrival arrival = 0;
+    bool aside = false;
+    Sender sender = 0;  // of an aside one
+    mqtt::QoS qos = mqtt::QoS::kAtLeastOnce;
+  };
+  // PUBACK, or a PUBREC that refuses: the message is done. Nothing: no such message is on its way. [MQTT-4.3.2]
+  std::optional<Message> acknowledge(std::uint16_t packet_id);
+  // PUBREC: the client has it. It is released once released() was called, then PUBREL may leave.
+  enum class Receipt : std::uint8_t { kUnknown, kFirst, kReleasing, kReleased };
+  struct Received {
+    Receipt receipt = Receipt::kUnknown;
+    sync::Arrival arrival = 0;
+  };
+  Received receive(std::uint16_t packet_id);
+  // The release is on disk, or needs no disk.
+  void released(std::uint16_t packet_id);
+  // PUBCOMP: done.
+  std::optional<Message> complete(std::uint16_t packet_id);
+  // What PUBREL must be sent for again on a new connection [MQTT-4.4.0-1], in order.
+  [[nodiscard]] std::vector<std::uint16_t> releases() const;
+  // Releases on disk that are completed: to be deleted there with the next position.
+  [[nodiscard]] const std::vector<std::uint16_t>& finished() const { return finished_; }
+  std::vector<std::uint16_t> take_finished() { return std::exchange(finished_, {}); }
 
-  // The greatest arrival such that everything sent up to it was acknowledged; `cursor` when nothing is on its way.
+  // The greatest arrival such that everything of the log up to it was acknowledged; `cursor` when nothing is on its
+  // way.
   [[nodiscard]] sync::Arrival acknowledged_up_to(sync::Arrival cursor) const;
   // Entries that only wait for their position to be saved.
   [[nodiscard]] std::size_t unsaved() const { return first_waiting_; }
   // The position is on disk.
   void settle(sync::Arrival saved);
 
-  // The connection is gone: what was not acknowledged is due again on the next one. Retained messages on their way are
-  // forgotten: their delivery starts anew.
-  void detach();
-  // The greatest arrival ever added: ops up to it are only sent if they are due again.
+  // The connection is gone: what was not acknowledged is due again on the next one. What stood aside is forgotten,
+  // unless the client has it: returns the messages of shared subscriptions that go back to their senders.
+  std::vector<Message> detach();
+  // The greatest arrival of the log ever added: ops up to it are only sent if they are due again.
   [[nodiscard]] sync::Arrival newest() const { return newest_; }
   // Whether this op is due again; resend() then says under which identifier, and counts it as sent.
   [[nodiscard]] bool is_due_again(sync::Arrival arrival) const;
   std::uint16_t resend(sync::Arrival arrival);
+  // The client has it since before the daemon started.
+  [[nodiscard]] bool was_received(sync::Arrival arrival) const;
   // The session has read the log up to here: what was due again and was not met will not come (it expired, was trimmed,
   // or is not subscribed any more), and counts as acknowledged.
   void pass(sync::Arrival cursor);
-  [[nodiscard]] bool retained_on_the_way() const;
+  // Some retained or replayed message was not acknowledged yet.
+  [[nodiscard]] bool run_on_the_way() const;
+
+  [[nodiscard]] static std::uint16_t packet_id_of(sync::Arrival arrival) {
+    return static_cast<std::uint16_t>(arrival % 65'535 + 1);  // never 0 [MQTT-2.2.1-3]
+  }
 
  private:
+  enum class State : std::uint8_t { kSent, kReleasing, kReleased, kDone };
   struct Entry {
     sync::Arrival arrival = 0;
-    std::uint16_t packet_id = 0;
-    bool acknowledged = false;
+    Sender sender = 0;
+    State state = State::kSent;
+    mqtt::QoS qos = mqtt::QoS::kAtLeastOnce;
     bool due_again = false;
+    bool counted = false;   // in on_the_way_
+    bool restored = false;  // from disk: it may be of the log, but is not in entries_
+    [[nodiscard]] bool uses_identifier() const { return state != State::kDone; }
   };
+
+  [[nodiscard]] Entry* find(std::uint16_t packet_id, bool& aside);
   [[nodiscard]] const Entry* find_due(sync::Arrival arrival) const;
+  [[nodiscard]] bool is_identifier_free(sync::Arrival arrival) const;
+  std::optional<Message> finish(std::uint16_t packet_id, bool after_release);
+  void count(Entry& entry);
+  void uncount(Entry& entry);
   void advance();
 
   std::uint16_t limit_;
   bool persistent_;
-  std::uint16_t next_packet_id_ = 1;
-  std::size_t first_waiting_ = 0;  // index of the first unacknowledged entry
+  std::size_t first_waiting_ = 0;  // index of the first entry that is not done
   std::size_t on_the_way_ = 0;     // sent on this connection, and unacknowledged
   std::size_t due_ = 0;            // entries that are due again
   sync::Arrival newest_ = 0;
   sync::Arrival saved_ = 0;
-  std::deque<Entry> entries_;
+  std::deque<Entry> entries_;  // of the log, in its order
+  std::vector<Entry> asides_;
+  std::vector<std::uint16_t> finished_;
 };
 
 }  // namespace hedgerow::node

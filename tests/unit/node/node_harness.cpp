@@ -14,26 +14,48 @@ NodeHarness::~NodeHarness() = default;
 void NodeHarness::start() {
   config::Config config;
   config.channels = {config::system_channel(), config::default_channel()};
+  for (config::Channel& channel : config.channels) channel.conflate = conflate;
   engine = std::make_unique<sync::Engine>(storage, hasher);
   std::vector<sync::ChannelSettings> settings;
   for (const config::Channel& channel : config.channels) {
     settings.push_back({.name = channel.name, .keep = {.age_ms = 86'400'000, .size_bytes = channel.keep.size_bytes}});
   }
   REQUIRE(engine->open(settings));
+  auto state = node::load_state(*engine, session_store, wall);
+  REQUIRE(state);
   node = std::make_unique<node::Node>(
-      now, node::NodeSettings{.mesh = "orchard", .name = "gw-barn", .version = "test", .connection_limits = {}},
+      now,
+      node::NodeSettings{
+          .mesh = "orchard", .name = "gw-barn", .version = "test", .connection_limits = {}, .limits = limits},
       node::NodePorts{.store = *this,
+                      .access = access,
                       .read_hasher = read_hasher,
                       .wall_clock = [this] { return wall; },
                       .random = [this] { return ++next_random_; },
                       .log = [this](const std::string& line) { log.push_back(line); },
                       .on_deadline = [] {},
                       .on_fatal = [this](const Error& error) { fatal = error; }},
-      node::ChannelTable(config.channels, engine->channels()),
-      node::NodeState{.self = engine->self(),
-                      .last_arrival = engine->last_arrival(),
-                      .channels = engine->channels(),
-                      .sessions = *session_store.load_sessions()});
+      node::ChannelTable(config.channels, engine->channels()), std::move(*state));
+}
+
+void FakeAccess::authenticate(Instant now, const node::Arrived& arrived, Credentials credentials, Verdict then) {
+  if (arrived.identity) {
+    return then(now, security::Principal{.kind = security::Principal::Kind::kCertificate,
+                                         .name = arrived.identity->node,
+                                         .role = arrived.identity->role,
+                                         .listener = arrived.listener,
+                                         .client_id = credentials.client_id,
+                                         .loopback = true});
+  }
+  if (credentials.username == "mallory") return then(now, tl::unexpected(Denial::kBadUserNameOrPassword));
+  const bool named = credentials.username.has_value();
+  then(now,
+       security::Principal{.kind = named ? security::Principal::Kind::kUser : security::Principal::Kind::kAnonymous,
+                           .name = credentials.username.value_or(""),
+                           .role = {},
+                           .listener = arrived.listener,
+                           .client_id = credentials.client_id,
+                           .loopback = true});
 }
 
 void NodeHarness::commit() {

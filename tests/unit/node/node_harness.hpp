@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/node/load_state.hpp"
 #include "daemon/node/node.hpp"
 #include "daemon/node/store_turn.hpp"
 #include "security/crypto_mbedtls/crypto.hpp"
@@ -30,6 +31,19 @@ class FakeStream final : public node::Stream {
   std::size_t queued = 0;  // what the test says is stuck
   bool paused = false;
   bool closed = false;
+};
+
+// Lets everybody in but mallory, and refuses the topics that the test names.
+class FakeAccess final : public node::AccessPort {
+ public:
+  void authenticate(Instant now, const node::Arrived& arrived, Credentials credentials, Verdict then) override;
+  [[nodiscard]] bool may_publish(const security::Principal&, std::string_view topic) const override {
+    return topic != forbidden;
+  }
+  [[nodiscard]] bool may_subscribe(const security::Principal&, std::string_view filter) const override {
+    return filter != forbidden;
+  }
+  std::string forbidden = "forbidden";
 };
 
 class NodeHarness : public node::StorePort {
@@ -62,6 +76,9 @@ class NodeHarness : public node::StorePort {
   WallTime wall{.unix_ms = 1'800'000'000'000, .quality = ClockQuality::kSynchronised};
   MemoryStorage storage{sync::ReplicaId{1}};
   MemorySessions session_store{storage};
+  FakeAccess access;
+  node::NodeLimits limits;  // from the next start on
+  bool conflate = false;    // likewise
   security::Sha256 hasher;
   security::Sha256 read_hasher;
   std::unique_ptr<sync::Engine> engine;

@@ -2,12 +2,13 @@
 
 #include "daemon/node/window.hpp"
 
+using hedgerow::mqtt::QoS;
 using hedgerow::node::Window;
 
 TEST_CASE("a window of two is closed by two messages and opened by an acknowledgement", "[node][G6]") {
   Window window(2, /*persistent=*/false);
-  const auto first = window.add(1);
-  window.add(2);
+  const auto first = window.add(1, QoS::kAtLeastOnce);
+  window.add(2, QoS::kAtLeastOnce);
   CHECK_FALSE(window.is_open());
   CHECK(window.acknowledge(first));
   CHECK(window.is_open());
@@ -15,7 +16,7 @@ TEST_CASE("a window of two is closed by two messages and opened by an acknowledg
 
 TEST_CASE("an unknown packet identifier acknowledges nothing", "[node]") {
   Window window(2, false);
-  const auto first = window.add(1);
+  const auto first = window.add(1, QoS::kAtLeastOnce);
   CHECK_FALSE(window.acknowledge(static_cast<std::uint16_t>(first + 1)));
   CHECK(window.acknowledge(first));
   CHECK_FALSE(window.acknowledge(first));
@@ -23,8 +24,8 @@ TEST_CASE("an unknown packet identifier acknowledges nothing", "[node]") {
 
 TEST_CASE("the position stands before the oldest message that was not acknowledged", "[node]") {
   Window window(8, true);
-  const auto at_5 = window.add(5);
-  const auto at_7 = window.add(7);
+  const auto at_5 = window.add(5, QoS::kAtLeastOnce);
+  const auto at_7 = window.add(7, QoS::kAtLeastOnce);
   CHECK(window.acknowledged_up_to(9) == 4);
   window.acknowledge(at_7);
   CHECK(window.acknowledged_up_to(9) == 4);
@@ -34,8 +35,8 @@ TEST_CASE("the position stands before the oldest message that was not acknowledg
 
 TEST_CASE("a persistent window stays closed until the position is saved", "[node][G1]") {
   Window window(2, true);
-  window.acknowledge(window.add(1));
-  window.acknowledge(window.add(2));
+  window.acknowledge(window.add(1, QoS::kAtLeastOnce));
+  window.acknowledge(window.add(2, QoS::kAtLeastOnce));
   CHECK_FALSE(window.is_open());
   CHECK(window.unsaved() == 2);
   window.settle(1);
@@ -44,15 +45,16 @@ TEST_CASE("a persistent window stays closed until the position is saved", "[node
 }
 
 TEST_CASE("retained messages need no saved position", "[node]") {
+  hedgerow::sync::Arrival next_aside = 1;
   Window window(1, true);
-  window.acknowledge(window.add(0));
+  window.acknowledge(window.add_aside(next_aside++, QoS::kAtLeastOnce, 0));
   CHECK(window.is_open());
 }
 
 TEST_CASE("what was not acknowledged is due again under its identifier after the connection broke", "[node]") {
   Window window(8, true);
-  const auto first = window.add(3);
-  const auto second = window.add(4);
+  const auto first = window.add(3, QoS::kAtLeastOnce);
+  const auto second = window.add(4, QoS::kAtLeastOnce);
   window.acknowledge(first);
   window.detach();
   CHECK_FALSE(window.is_due_again(3));
@@ -65,8 +67,8 @@ TEST_CASE("what was not acknowledged is due again under its identifier after the
 
 TEST_CASE("what is due again and was passed by does not hold the window", "[node][G6]") {
   Window window(2, true);
-  window.add(3);
-  window.add(4);
+  window.add(3, QoS::kAtLeastOnce);
+  window.add(4, QoS::kAtLeastOnce);
   window.detach();
   window.pass(3);
   CHECK_FALSE(window.is_due_again(3));
@@ -79,7 +81,8 @@ TEST_CASE("what is due again and was passed by does not hold the window", "[node
 
 TEST_CASE("a smaller receive maximum bounds what is sent again", "[node][G6]") {
   Window window(8, true);
-  for (int arrival = 1; arrival <= 5; ++arrival) window.add(static_cast<hedgerow::sync::Arrival>(arrival));
+  for (int arrival = 1; arrival <= 5; ++arrival)
+    window.add(static_cast<hedgerow::sync::Arrival>(arrival), QoS::kAtLeastOnce);
   window.detach();
   window.set_limit(2);
   CHECK_FALSE(window.is_open());
@@ -92,20 +95,61 @@ TEST_CASE("a smaller receive maximum bounds what is sent again", "[node][G6]") {
 }
 
 TEST_CASE("a broken connection forgets retained messages on their way", "[node]") {
+  hedgerow::sync::Arrival next_aside = 1;
   Window window(8, true);
-  window.add(0);
-  CHECK(window.retained_on_the_way());
+  window.add_aside(next_aside++, QoS::kAtLeastOnce, 0);
+  CHECK(window.run_on_the_way());
   window.detach();
-  CHECK_FALSE(window.retained_on_the_way());
+  CHECK_FALSE(window.run_on_the_way());
   CHECK(window.empty());
 }
 
-TEST_CASE("packet identifiers never are zero and go round", "[node]") {
-  Window window(1, false);
-  for (int i = 0; i < 65'535; ++i) {
-    const auto id = window.add(0);
-    REQUIRE(id != 0);
-    window.acknowledge(id);
-  }
-  CHECK(window.add(0) == 1);
+TEST_CASE("a message's identifier follows from its arrival, and is never zero", "[node][MQTT-2.2.1-3]") {
+  CHECK(Window::packet_id_of(0) == 1);
+  CHECK(Window::packet_id_of(65'534) == 65'535);
+  CHECK(Window::packet_id_of(65'535) == 1);
+}
+
+TEST_CASE("an identifier that is in use makes the next message wait for it", "[node][MQTT-2.2.1-4]") {
+  Window window(8, /*persistent=*/false);
+  const auto first = window.add(7, QoS::kAtLeastOnce);
+  CHECK_FALSE(window.has_room(7 + 65'535));
+  CHECK(window.has_room(8 + 65'535));
+  window.acknowledge(first);
+  CHECK(window.has_room(7 + 65'535));
+}
+
+TEST_CASE("a QoS 2 message is done with PUBCOMP, not with PUBREC", "[node][MQTT-4.3.3-1]") {
+  Window window(8, /*persistent=*/false);
+  const auto id = window.add(3, QoS::kExactlyOnce);
+  CHECK(window.receive(id).receipt == Window::Receipt::kFirst);
+  CHECK(window.receive(id).receipt == Window::Receipt::kReleasing);
+  CHECK_FALSE(window.complete(id));
+  window.released(id);
+  CHECK(window.receive(id).receipt == Window::Receipt::kReleased);
+  CHECK(window.acknowledged_up_to(9) == 2);
+  REQUIRE(window.complete(id));
+  CHECK(window.acknowledged_up_to(9) == 9);
+}
+
+TEST_CASE("what the client has is released again, not sent again, on its next connection", "[node][MQTT-4.4.0-1]") {
+  Window window(8, /*persistent=*/true);
+  const auto id = window.add(3, QoS::kExactlyOnce);
+  window.receive(id);
+  window.released(id);
+  CHECK(window.detach().empty());
+  CHECK_FALSE(window.is_due_again(3));
+  CHECK(window.releases() == std::vector<std::uint16_t>{id});
+}
+
+TEST_CASE("a release from the disk keeps its message from being sent again", "[node][G1]") {
+  Window window(8, /*persistent=*/true);
+  window.settle(2);
+  window.restore({{.packet_id = Window::packet_id_of(5), .arrival = 5}});
+  CHECK(window.was_received(5));
+  CHECK(window.acknowledged_up_to(9) == 4);
+  CHECK(window.releases() == std::vector<std::uint16_t>{Window::packet_id_of(5)});
+  REQUIRE(window.complete(Window::packet_id_of(5)));
+  CHECK(window.acknowledged_up_to(9) == 9);
+  CHECK(window.take_finished() == std::vector<std::uint16_t>{Window::packet_id_of(5)});
 }

@@ -1,0 +1,176 @@
+#include "daemon/node/arrival_log.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/node/limits.hpp"
+#include "sync/log/segment.hpp"
+
+namespace hedgerow::node {
+
+ArrivalLog::ArrivalLog(StorePort& store, sync::Arrival latest, std::uint64_t& dropped, Log log)
+    : store_(store), dropped_(dropped), log_(std::move(log)), latest_(latest), recent_(kRecentBytesMax) {
+  recent_.reset(latest_);
+}
+
+void ArrivalLog::add(sync::CommittedSegment segment) {
+  latest_ = segment.segment->first_arrival + segment.ops.size() - 1;
+  recent_.add(std::move(segment));
+}
+
+void ArrivalLog::skip_to(sync::Arrival latest) {
+  latest_ = latest;
+  recent_.reset(latest_);
+}
+
+std::shared_ptr<LogReader> LogReader::make(ArrivalLog& log, sync::Arrival cursor, std::function<void()> ready) {
+  return std::shared_ptr<LogReader>(new LogReader(log, cursor, std::move(ready)));
+}
+
+LogReader::Progress LogReader::run(sync::Arrival last, const Visitor& visit) {
+  last = std::min(last, log_.latest_);
+  while (cursor_ < last) {
+    if (page_) {
+      if (!run_page(last, visit)) return Progress::kNoRoom;
+      continue;
+    }
+    const bool conflates = !conflated_.empty() && cursor_ < conflated_last_;
+    if (cursor_ < log_.recent_.floor() || conflates) {
+      read_page();
+      return Progress::kReading;
+    }
+    const RecentLog::Position at = log_.recent_.after(cursor_);
+    const OpRef op{.op = at.segment->ops[at.index],
+                   .channel = at.segment->channel,
+                   .replica = at.segment->segment->replica,
+                   .arrival = at.segment->segment->first_arrival + at.index};
+    if (op.arrival > last) {
+      pass(last);
+      break;
+    }
+    if (!visit(op)) return Progress::kNoRoom;
+    pass(op.arrival);
+  }
+  page_.reset();
+  return Progress::kCaughtUp;
+}
+
+// True: the page is used up, and gone.
+bool LogReader::run_page(sync::Arrival last, const Visitor& visit) {
+  LogPage& page = *page_;
+  for (; page.part < page.parts.size(); ++page.part, page.op = 0) {
+    const LogPage::Part& part = page.parts[page.part];
+    if (const sync::Arrival missing = std::min(part.first_arrival - 1, last); missing > cursor_) {
+      trimmed_ += missing - cursor_;
+      pass(missing);
+    }
+    for (; page.op < part.ops.size(); ++page.op) {
+      const OpRef op{.op = part.ops[page.op],
+                     .channel = part.channel,
+                     .replica = part.replica,
+                     .arrival = part.first_arrival + page.op};
+      // The page may begin before the cursor, and may know more than the results of turns have told yet.
+      if (op.arrival <= cursor_) continue;
+      if (op.arrival > last) {
+        pass(last);
+        page_.reset();
+        return true;
+      }
+      const bool superseded = !part.superseded.empty() && part.superseded[page.op];
+      if (!superseded && !visit(op)) return false;
+      pass(op.arrival);
+    }
+    pass(std::min(part.first_arrival + part.count - 1, last));
+  }
+  page_.reset();
+  return true;
+}
+
+void LogReader::conflate(std::vector<sync::ChannelNo> channels, sync::Arrival last) {
+  conflated_ = std::move(channels);
+  conflated_last_ = last;
+}
+
+namespace {
+
+// On the reader thread. Which ops of the part set a cell that was set again since.
+Expected<std::vector<bool>> find_superseded(sync::ReadView& view, const LogPage::Part& part) {
+  std::vector<bool> out(part.ops.size(), false);
+  for (std::size_t i = 0; i < part.ops.size(); ++i) {
+    if (!part.ops[i].kind.cell) continue;
+    auto cell = view.cell(part.channel, part.ops[i].message->topic);
+    if (!cell) return tl::unexpected<Error>(std::move(cell.error()));
+    out[i] = cell->has_value() && (*cell)->arrival > part.first_arrival + i;
+  }
+  return out;
+}
+
+Expected<LogPage> decode_page(sync::ReadView& view, std::vector<sync::ReadView::ChannelSegment>& rows,
+                              const std::vector<sync::ChannelNo>& conflated, sync::Arrival conflated_last,
+                              std::uint64_t& damaged) {
+  LogPage page;
+  for (sync::ReadView::ChannelSegment& row : rows) {
+    auto decoded = sync::decode_segment(row.row.bytes);
+    if (!decoded) damaged += row.row.count;
+    LogPage::Part part{.channel = row.channel,
+                       .replica = row.row.replica,
+                       .first_arrival = row.row.first_arrival,
+                       .count = row.row.count,
+                       .ops = decoded ? std::move(decoded->ops) : std::vector<sync::Op>{},
+                       .superseded = {}};
+    const bool conflates = part.first_arrival <= conflated_last &&
+                           std::find(conflated.begin(), conflated.end(), part.channel) != conflated.end();
+    if (conflates) {
+      auto superseded = find_superseded(view, part);
+      if (!superseded) return tl::unexpected<Error>(std::move(superseded.error()));
+      part.superseded = std::move(*superseded);
+    }
+    page.parts.push_back(std::move(part));
+  }
+  return page;
+}
+
+}  // namespace
+
+void LogReader::read_page() {
+  if (std::exchange(reading_, true)) return;
+  const std::weak_ptr<LogReader> self = weak_from_this();
+  const auto fail = [self, &log = log_](const Error& error) {
+    const auto reader = self.lock();
+    if (!reader) return;
+    reader->reading_ = false;  // the owner's next tick tries again
+    log.log_(error.what);
+  };
+  log_.store_.read(
+      [self, fail, after = cursor_, known = log_.latest_, conflated = conflated_, conflated_last = conflated_last_,
+       &log = log_](sync::ReadView& view) -> Continuation {
+        auto rows = view.segments_after(after, kReadPageBytes);
+        if (!rows) return [fail, error = rows.error()](Instant) { fail(error); };
+        std::uint64_t damaged = 0;
+        auto decoded = decode_page(view, *rows, conflated, conflated_last, damaged);
+        if (!decoded) return [fail, error = decoded.error()](Instant) { fail(error); };
+        auto page = std::make_shared<LogPage>(std::move(*decoded));
+        return [self, page, damaged, after, known, &log](Instant) {
+          if (damaged > 0) {
+            log.dropped_ += damaged;
+            log.log_(std::to_string(damaged) + " messages in the database are damaged, and cannot be delivered");
+          }
+          if (const auto reader = self.lock()) reader->take_page(std::move(*page), after, known);
+        };
+      },
+      [fail](Instant, const Error& error) { fail(error); });
+}
+
+void LogReader::take_page(LogPage page, sync::Arrival after, sync::Arrival known) {
+  reading_ = false;
+  if (cursor_ < after) return ready_();  // the reader went back meanwhile: it needs an earlier page
+  if (page.parts.empty()) {
+    if (known > cursor_) trimmed_ += known - cursor_;
+    pass(known);  // nothing follows in the log: it was trimmed
+  } else {
+    page_ = std::move(page);
+  }
+  ready_();
+}
+
+}  // namespace hedgerow::node

@@ -1,0 +1,109 @@
+// ArrivalLog: what was committed here, in order of arrival: its tail in memory, the rest on disk. LogReader walks it
+// from a cursor. Sessions, shared subscriptions and replays read through it, so none of them holds a copy.
+// Thread rule: the loop thread. Ownership: the store must outlive the log, the log its readers.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/node/recent_log.hpp"
+#include "daemon/node/store_port.hpp"
+
+namespace hedgerow::node {
+
+// One op of the log; valid during the call that it is given to.
+struct OpRef {
+  const sync::Op& op;
+  sync::ChannelNo channel{};
+  sync::ReplicaId replica{};
+  sync::Arrival arrival = 0;
+};
+
+// A part of the log, read from disk.
+struct LogPage {
+  struct Part {
+    sync::ChannelNo channel{};
+    sync::ReplicaId replica{};
+    sync::Arrival first_arrival = 0;
+    std::uint32_t count = 0;  // as stored; ops is empty where the row is damaged
+    std::vector<sync::Op> ops;
+    std::vector<bool> superseded;  // empty, or one for each op: a newer value of its cell follows
+  };
+  std::vector<Part> parts;  // in arrival order
+  std::size_t part = 0;     // where the reader stands
+  std::size_t op = 0;
+};
+
+class ArrivalLog {
+ public:
+  using Log = std::function<void(const std::string&)>;
+  ArrivalLog(StorePort& store, sync::Arrival latest, std::uint64_t& dropped, Log log);
+
+  // The last committed arrival.
+  [[nodiscard]] sync::Arrival latest() const { return latest_; }
+  // `segment` begins right after latest().
+  void add(sync::CommittedSegment segment);
+  // A snapshot was merged: its ops are on disk only, wherever in the turn they stand, and everybody reads them there.
+  void skip_to(sync::Arrival latest);
+
+ private:
+  friend class LogReader;
+
+  StorePort& store_;
+  std::uint64_t& dropped_;
+  Log log_;
+  sync::Arrival latest_;
+  RecentLog recent_;
+};
+
+class LogReader : public std::enable_shared_from_this<LogReader> {
+ public:
+  // `ready`: a page has come, or reading failed and may be tried again; call run() then. Not called once the reader is
+  // gone.
+  [[nodiscard]] static std::shared_ptr<LogReader> make(ArrivalLog& log, sync::Arrival cursor,
+                                                       std::function<void()> ready);
+  // Up to `last`, retained messages of these channels are left out when a newer value of their topic is known.
+  void conflate(std::vector<sync::ChannelNo> channels, sync::Arrival last);
+
+  // Everything up to here was visited, or is not in the log.
+  [[nodiscard]] sync::Arrival cursor() const { return cursor_; }
+  void jump(sync::Arrival cursor) {
+    cursor_ = cursor;
+    page_.reset();
+  }
+  // Arrivals that keep had trimmed beneath the cursor, since the last call. G6.
+  [[nodiscard]] std::uint64_t take_trimmed() { return std::exchange(trimmed_, 0); }
+
+  enum class Progress : std::uint8_t { kCaughtUp, kNoRoom, kReading };
+  // Gives the visitor each op after the cursor and up to `last`, in order, until it returns false: that op comes again.
+  // kReading: a page is on its way from the disk.
+  using Visitor = std::function<bool(const OpRef&)>;
+  Progress run(sync::Arrival last, const Visitor& visit);
+
+ private:
+  LogReader(ArrivalLog& log, sync::Arrival cursor, std::function<void()> ready)
+      : log_(log), cursor_(cursor), ready_(std::move(ready)) {}
+
+  // False: no room.
+  bool run_page(sync::Arrival last, const Visitor& visit);
+  void read_page();
+  void take_page(LogPage page, sync::Arrival after, sync::Arrival known);
+  void pass(sync::Arrival cursor) { cursor_ = std::max(cursor_, cursor); }
+
+  ArrivalLog& log_;
+  sync::Arrival cursor_;
+  std::function<void()> ready_;
+  std::vector<sync::ChannelNo> conflated_;
+  sync::Arrival conflated_last_ = 0;
+  std::optional<LogPage> page_;
+  bool reading_ = false;
+  std::uint64_t trimmed_ = 0;
+};
+
+}  // namespace hedgerow::node

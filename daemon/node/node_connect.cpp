@@ -1,0 +1,269 @@
+// The part of Node that sees connections come and go: CONNECT, who it is, take-over, CONNACK, and the end.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "daemon/node/accepted_link.hpp"
+#include "daemon/node/limits.hpp"
+#include "daemon/node/newcomer.hpp"
+
+namespace hedgerow::node {
+
+namespace {
+
+// Sessions belong to (authenticated name, client identifier). Users and certificates have names of their own.
+std::string owner_of(const security::Principal& principal) {
+  switch (principal.kind) {
+    case security::Principal::Kind::kAnonymous: return {};
+    case security::Principal::Kind::kCertificate: return principal.name;
+    case security::Principal::Kind::kUser: return "user:" + principal.name;
+  }
+  return {};
+}
+
+StoredWill will_of(const mqtt::Will& will) {
+  StoredWill out;
+  out.message = {.topic = std::string(will.topic),
+                 .properties = to_bytes(will.properties),
+                 .payload = to_bytes(will.payload),
+                 .expiry_s = will.expiry_s};
+  out.qos = static_cast<std::uint8_t>(will.qos);
+  out.retain = will.retain;
+  out.delay_s = will.delay_s;
+  return out;
+}
+
+}  // namespace
+
+void Node::on_connect(Instant now, Client& client, const mqtt::ConnectRequest& request) {
+  now_ = now;
+  ++counters_.connects;
+  if (stopping_) return client.connection().refuse(mqtt::ReasonCode::kServerShuttingDown);
+  Newcomer newcomer{.clean_start = request.clean_start,
+                    .assigned = request.client_id.empty(),
+                    .wants_response_information = request.request_response_information,
+                    .receive_maximum = request.receive_maximum,
+                    .session_expiry_s = request.session_expiry_s,
+                    .client_id = std::string(request.client_id)};
+  if (newcomer.assigned) {
+    // Two draws: nobody can guess, hence take over, another client's session.
+    const std::array<std::uint64_t, 2> drawn = {ports_.random(), ports_.random()};
+    newcomer.client_id = "hedgerow-" + to_hex({reinterpret_cast<const std::uint8_t*>(drawn.data()), sizeof drawn});
+  }
+  if (request.will) client.will = std::make_unique<StoredWill>(will_of(*request.will));
+  AccessPort::Credentials credentials{.username = {}, .password = {}, .client_id = newcomer.client_id};
+  if (request.username) credentials.username = std::string(*request.username);
+  if (request.password) credentials.password = to_bytes(*request.password);
+  ports_.access.authenticate(
+      now, client.arrived(), std::move(credentials),
+      [this, id = client.id(), newcomer](Instant then, tl::expected<security::Principal, AccessPort::Denial> verdict) {
+        on_verdict(then, id, newcomer, std::move(verdict));
+      });
+}
+
+void Node::on_verdict(Instant now, std::uint64_t id, const Newcomer& newcomer,
+                      tl::expected<security::Principal, AccessPort::Denial> verdict) {
+  now_ = now;
+  Client* found = find_client(id);
+  if (found == nullptr || found->connection().closing()) return;
+  Client& client = *found;
+  touch(client);
+  if (stopping_) return client.connection().refuse(mqtt::ReasonCode::kServerShuttingDown);
+  if (!verdict) {
+    ++counters_.refused_access;
+    if (verdict.error() == AccessPort::Denial::kBusy) {
+      return client.connection().refuse(mqtt::ReasonCode::kServerBusy, "too many passwords wait to be checked");
+    }
+    return client.connection().refuse(mqtt::ReasonCode::kBadUserNameOrPassword);
+  }
+  client.principal = std::move(*verdict);
+  if (!may_leave_will(client)) {
+    ++counters_.refused_access;
+    return client.connection().refuse(mqtt::ReasonCode::kNotAuthorized, "its will may not be published");
+  }
+
+  Session* session = sessions_.find(owner_of(client.principal), newcomer.client_id);
+  const bool had_persistent = session != nullptr && session->is_persistent();
+  if (!had_persistent && newcomer.session_expiry_s > 0 &&
+      sessions_.persistent() >= settings_.limits.persistent_sessions_max) {
+    return client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded,
+                                      "the node keeps no more sessions: connect with clean start and session expiry 0");
+  }
+  if (session != nullptr) {
+    const std::uint64_t session_id = session->id;
+    take_over(now, *session, newcomer.clean_start);
+    session = sessions_.find(session_id);
+  }
+  if (session == nullptr) return open_session(now, client, newcomer);
+  resume_session(now, client, newcomer, *session);
+}
+
+bool Node::may_leave_will(const Client& client) {
+  if (!client.will) return true;
+  const std::string& topic = client.will->message.topic;
+  return !is_reserved(topic) && channels_.owner_of(topic) != nullptr &&
+         ports_.access.may_publish(client.principal, topic);
+}
+
+void Node::take_over(Instant now, Session& session, bool clean_start) {
+  if (session.pending != nullptr) turn_away(*session.pending, mqtt::ReasonCode::kSessionTakenOver);
+  if (session.client != nullptr) {
+    Client& before = *session.client;
+    before.connection().disconnect(mqtt::ReasonCode::kSessionTakenOver);
+    touch(before);
+    delivery_.detach(session);
+    before.session = nullptr;
+    will_died(now, session);
+  }
+  if (clean_start || !session.is_persistent()) return end_session(session);  // [MQTT-3.1.2-4]
+  cancel_will(session.id);                                                   // [MQTT-3.1.3-9]
+}
+
+void Node::open_session(Instant, Client& client, const Newcomer& newcomer) {
+  std::uint64_t id = ports_.random();
+  while (id == 0 || sessions_.find(id) != nullptr || delivery_.groups().is_group(id) || wills_.has(id)) {
+    id = ports_.random();
+  }
+  const std::uint16_t window = std::min(newcomer.receive_maximum, settings_.limits.in_flight_max);
+  auto fresh = std::make_unique<Session>(id, owner_of(client.principal), newcomer.client_id,
+                                         newcomer.session_expiry_s > 0, window);
+  Session& session = sessions_.add(std::move(fresh));
+  session.expiry_s = newcomer.session_expiry_s;
+  session.cursor = delivery_.latest();
+  session.position_submitted = session.cursor;
+  session.window.settle(session.cursor);
+  client.session = &session;
+  await_stored(session, client, newcomer, /*session_present=*/false);
+}
+
+void Node::resume_session(Instant, Client& client, const Newcomer& newcomer, Session& session) {
+  session.expires_at.reset();
+  session.window.set_limit(std::min(newcomer.receive_maximum, settings_.limits.in_flight_max));
+  client.session = &session;
+  const bool expiry_changed = session.expiry_s != newcomer.session_expiry_s;
+  session.expiry_s = newcomer.session_expiry_s;
+  session.window.set_persistent(session.is_persistent());
+  if (expiry_changed && session.is_persistent() && session.was_confirmed) store_session(session, {});
+  if (!session.is_persistent() && std::exchange(session.was_stored, false)) {
+    ports_.store.submit(EraseSessionIntent{.id = session.id});
+  }
+  drop_forbidden(session, client.principal);
+  await_stored(session, client, newcomer, /*session_present=*/true);
+}
+
+void Node::await_stored(Session& session, Client& client, const Newcomer& newcomer, bool session_present) {
+  const std::string assigned = newcomer.assigned ? newcomer.client_id : std::string();
+  const bool wants_information = newcomer.wants_response_information;
+  const bool must_store = session.is_persistent() && !session.was_confirmed;
+  std::optional<StoredWill> will;
+  if (client.will) {
+    will = std::move(*client.will);
+    client.will.reset();
+    will->session = session.id;
+    will->owner = session.owner;
+    will->client_id = session.client_id;
+    will->expiry_s = session.expiry_s;
+    if (!wills_.set(*will)) {
+      client.session = nullptr;
+      client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the node keeps no more wills");
+      if (!session.was_confirmed) end_session(session);
+      return;
+    }
+  }
+  if (!must_store && !will) return accept(session, client, session_present, assigned, wants_information);
+
+  session.pending = &client;
+  const auto then = [this, session_present, assigned, wants_information, must_store, id = session.id,
+                     client_id = client.id()](bool stored) {
+    Session* found = sessions_.find(id);
+    if (found == nullptr || found->pending == nullptr || found->pending->id() != client_id) return;
+    Client& waiting = *std::exchange(found->pending, nullptr);
+    touch(waiting);
+    if (must_store) found->was_confirmed = stored;
+    if (stored) return accept(*found, waiting, session_present, assigned, wants_information);
+    waiting.session = nullptr;
+    waiting.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
+    cancel_will(id);
+    if (must_store) end_session(*found);
+  };
+  if (must_store) store_session(session, will ? Stored{} : Stored{then});
+  if (!will) return;
+  const std::uint64_t token = ++last_token_;
+  waiting_.emplace(token, then);
+  ports_.store.submit(PutWillIntent{.will = std::move(*will), .died = false, .token = token});
+}
+
+void Node::accept(Session& session, Client& client, bool session_present, const std::string& assigned,
+                  bool wants_response_information) {
+  std::string information;
+  // A prefix that no other client is told; topics beneath it still need to be allowed.
+  if (wants_response_information && session.client_id.find_first_of("+#") == std::string::npos) {
+    information =
+        "response/" + (session.owner.empty() ? std::string("anonymous") : session.owner) + "/" + session.client_id;
+  }
+  client.connection().accept({.session_present = session_present,
+                              .assigned_client_id = assigned,
+                              .session_expiry_s = {},
+                              .response_information = information});
+  // What the client has and did not complete comes first [MQTT-4.4.0-1].
+  for (const std::uint16_t packet_id : session.window.releases()) {
+    client.connection().pubrel(packet_id, mqtt::ReasonCode::kSuccess);
+  }
+  delivery_.attach(session, client);
+  delivery_.pump(session);
+  // What was not sent again because it expired or was trimmed frees its place.
+  save_position(session, Instant{}, /*at_once=*/true);
+}
+
+// Its CONNECT was not answered yet.
+void Node::turn_away(Client& client, mqtt::ReasonCode code) {
+  client.session->pending = nullptr;
+  cancel_will(client.session->id);
+  client.session = nullptr;
+  client.connection().refuse(code);
+  touch(client);
+}
+
+void Node::end_link(Instant now, Client& client, const std::string& reason) {
+  if (!client.link) return;
+  ports_.log("link with " + client.arrived().identity->node + " is down: " + reason);
+  links_.down(now, *client.link);
+  client.link.reset();
+  accepted_links_.erase(client.id());
+}
+
+void Node::on_gone(Instant now, Client& client, const Gone& gone) {
+  now_ = now;
+  end_link(now, client, gone.reason);
+  if (Session* session = client.session) {
+    client.session = nullptr;
+    const bool was_pending = session->pending == &client;
+    if (was_pending) session->pending = nullptr;
+    delivery_.detach(*session);
+    session->holds = 0;
+    if (gone.session_expiry_s && *gone.session_expiry_s != session->expiry_s) {
+      session->expiry_s = *gone.session_expiry_s;
+      if (session->is_persistent()) store_session(*session, {});
+    }
+    if (gone.cancels_will || was_pending) {
+      cancel_will(session->id);
+    } else {
+      will_died(now, *session);
+    }
+    if (session->is_persistent() && (session->was_confirmed || !was_pending)) {
+      session->expires_at = expiry_moment(now, session->expiry_s);
+      save_position(*session, now, /*at_once=*/true);
+    } else {
+      end_session(*session);
+    }
+    fire_due_wills(now);
+  }
+  counters_.stream_bytes_in += client.bytes_in();
+  counters_.stream_bytes_out += client.bytes_out();
+  budget_.queued_bytes -= client.counted_bytes;
+  std::erase(touched_, &client);
+  clients_.erase(client.id());
+  flush();
+}
+
+}  // namespace hedgerow::node

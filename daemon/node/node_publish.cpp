@@ -1,0 +1,238 @@
+// The part of Node that takes what clients publish, and the acknowledgements of both directions.
+#include <gsl/assert>
+#include <utility>
+
+#include "daemon/node/limits.hpp"
+#include "daemon/node/node.hpp"
+
+namespace hedgerow::node {
+
+namespace {
+
+mqtt::ReasonCode reason_of(Category category) {
+  switch (category) {
+    case Category::kLimit: return mqtt::ReasonCode::kQuotaExceeded;
+    case Category::kRefused: return mqtt::ReasonCode::kNotAuthorized;
+    case Category::kNotFound: return mqtt::ReasonCode::kTopicNameInvalid;
+    case Category::kInvalidInput:
+    case Category::kUnavailable:
+    case Category::kIo:
+    case Category::kCorrupt:
+    case Category::kNotInVersion: return mqtt::ReasonCode::kUnspecifiedError;
+  }
+  return mqtt::ReasonCode::kUnspecifiedError;
+}
+
+}  // namespace
+
+bool Node::is_reserved(std::string_view topic) {
+  return topic.starts_with('$') || topic == config::kSystemTopicRoot ||
+         (topic.starts_with(config::kSystemTopicRoot) && topic[config::kSystemTopicRoot.size()] == '/');
+}
+
+bool Node::is_node(const Arrived& arrived) {
+  return arrived.identity && arrived.identity->role == security::Role::kNode;
+}
+
+bool Node::is_link_message(const Client& client, std::string_view topic) const {
+  if (!topic.starts_with(link_topic_) || !is_node(client.arrived())) return false;
+  return topic.substr(link_topic_.size()) == settings_.name + "/" + client.arrived().identity->node;
+}
+
+// --- from clients ---
+
+void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& request) {
+  if (is_link_message(client, request.topic)) {
+    if (client.link) links_.on_message(now, *client.link, request.payload);
+    return;
+  }
+  if (stopping_) return;  // no acknowledgement: the client keeps it
+  Session& session = *client.session;
+  const AckAddress ack{
+      .client = client.id(),
+      .session = session.id,
+      .packet_id = request.packet_id,
+      .kind = request.qos == mqtt::QoS::kExactlyOnce ? AckKind::kPubrec : AckKind::kPuback,
+  };
+  // Sent again, since its PUBREC was lost or is on its way: answered in its turn, published once [MQTT-4.3.3-10].
+  if (request.qos == mqtt::QoS::kExactlyOnce && session.received.contains(request.packet_id)) {
+    ports_.store.submit(RepeatIntent{.ack = ack});
+    return;
+  }
+  if (is_reserved(request.topic)) return refuse(client, request, Category::kRefused);
+  if (!ports_.access.may_publish(client.principal, request.topic)) {
+    ++counters_.refused_access;
+    return refuse(client, request, Category::kRefused);
+  }
+  const ChannelTable::Entry* channel = channels_.owner_of(request.topic);
+  if (channel == nullptr) return refuse(client, request, Category::kNotFound);
+
+  ++counters_.received;
+  counters_.received_bytes += request.payload.size();
+  auto message = std::make_shared<const sync::Message>(sync::Message{.topic = std::string(request.topic),
+                                                                     .properties = to_bytes(request.properties),
+                                                                     .payload = to_bytes(request.payload),
+                                                                     .expiry_s = request.expiry_s});
+  const auto qos = static_cast<std::uint8_t>(request.qos);
+  sync::LocalWrite write{.channel = channel->number,
+                         .kind = {.record = qos > 0, .cell = request.retain, .qos = qos},
+                         .publisher = session.id,
+                         .message = message};
+  if (qos > 0) {
+    if (request.retain) cells_soon_.forget(message->topic);
+    const bool exactly_once = request.qos == mqtt::QoS::kExactlyOnce;
+    if (exactly_once) session.received.insert(request.packet_id);
+    ports_.store.submit(PublishIntent{
+        .write = std::move(write), .ack = ack, .remember_received = exactly_once && session.is_persistent()});
+    return;
+  }
+  delivery_.publish_live(*message, request.retain, session.id);
+  if (channels_.is_replicated(*channel)) links_.publish_live(now, message, request.retain);
+  if (request.retain) set_cell_soon(now, std::move(write));
+}
+
+void Node::refuse(Client& client, const mqtt::PublishRequest& request, Category why) {
+  if (request.qos == mqtt::QoS::kAtMostOnce) {
+    ++counters_.refused;
+    return;
+  }
+  // Publishes before it may still wait for the disk, and are answered first.
+  const AckKind kind = request.qos == mqtt::QoS::kExactlyOnce ? AckKind::kPubrec : AckKind::kPuback;
+  ports_.store.submit(RefusalIntent{
+      .ack = {.client = client.id(), .session = client.session->id, .packet_id = request.packet_id, .kind = kind},
+      .why = why});
+}
+
+void Node::on_pubrel(Instant, Client& client, const mqtt::AckReceived& pubrel) {
+  Session& session = *client.session;
+  if (session.received.erase(pubrel.packet_id) == 0) {
+    // It was completed before, and the PUBCOMP was lost.
+    client.connection().pubcomp(pubrel.packet_id, mqtt::ReasonCode::kPacketIdentifierNotFound);
+    return;
+  }
+  ports_.store.submit(ReleaseReceivedIntent{
+      .ack = {.client = client.id(), .session = session.id, .packet_id = pubrel.packet_id, .kind = AckKind::kPubcomp},
+      .persistent = session.is_persistent()});
+}
+
+// --- to clients ---
+
+void Node::on_acknowledged(Instant now, Client& client, const std::optional<Window::Message>& message) {
+  if (!message) return;
+  Session& session = *client.session;
+  on_runs_settled(session);
+  save_position(session, now, /*at_once=*/false);
+  delivery_.acknowledge(session, *message);
+}
+
+void Node::on_puback(Instant now, Client& client, const mqtt::AckReceived& puback) {
+  on_acknowledged(now, client, client.session->window.acknowledge(puback.packet_id));
+}
+
+void Node::on_pubrec(Instant now, Client& client, const mqtt::AckReceived& pubrec) {
+  Session& session = *client.session;
+  // Refused: it is done, and nothing follows [MQTT-4.3.3-4].
+  if (mqtt::is_failure(pubrec.reason)) {
+    return on_acknowledged(now, client, session.window.acknowledge(pubrec.packet_id));
+  }
+  const Window::Received received = session.window.receive(pubrec.packet_id);
+  switch (received.receipt) {
+    case Window::Receipt::kUnknown:
+      client.connection().pubrel(pubrec.packet_id, mqtt::ReasonCode::kPacketIdentifierNotFound);
+      return;
+    case Window::Receipt::kReleased: client.connection().pubrel(pubrec.packet_id, mqtt::ReasonCode::kSuccess); return;
+    case Window::Receipt::kReleasing: return;
+    case Window::Receipt::kFirst: break;
+  }
+  if (!session.is_persistent()) {
+    session.window.released(pubrec.packet_id);
+    client.connection().pubrel(pubrec.packet_id, mqtt::ReasonCode::kSuccess);
+    return;
+  }
+  ports_.store.submit(AddReleaseIntent{
+      .ack = {.client = client.id(), .session = session.id, .packet_id = pubrec.packet_id, .kind = AckKind::kPubrel},
+      .arrival = received.arrival});
+}
+
+void Node::on_pubcomp(Instant now, Client& client, const mqtt::AckReceived& pubcomp) {
+  on_acknowledged(now, client, client.session->window.complete(pubcomp.packet_id));
+}
+
+void Node::send_acks(const std::vector<Ack>& acks) {
+  for (Ack ack : acks) {
+    Session* session = sessions_.find(ack.address.session);
+    // Repeated, while the write that it repeats failed.
+    if (session != nullptr && ack.address.kind == AckKind::kPubrec && ack.stored) {
+      ack.stored = session->received.contains(ack.address.packet_id);
+    }
+    if (!ack.stored) {
+      ++counters_.refused;
+      if (session != nullptr && ack.address.kind == AckKind::kPubrec) session->received.erase(ack.address.packet_id);
+    }
+    if (session != nullptr && ack.address.kind == AckKind::kPubrel) session->window.released(ack.address.packet_id);
+    Client* client = find_client(ack.address.client);
+    if (client == nullptr) {
+      // A release that was lost in a failed turn, and the client came back meanwhile.
+      client = session == nullptr || ack.address.kind != AckKind::kPubrel ? nullptr : session->client;
+    }
+    if (client == nullptr || !client->connection().accepted()) continue;
+    send_ack(*client, ack);
+    touch(*client);
+  }
+}
+
+void Node::send_ack(Client& client, const Ack& ack) {
+  const mqtt::ReasonCode code = ack.stored ? mqtt::ReasonCode::kSuccess : reason_of(ack.why);
+  mqtt::Connection& connection = client.connection();
+  switch (ack.address.kind) {
+    case AckKind::kPuback: return connection.puback(ack.address.packet_id, code);
+    case AckKind::kPubrec: return connection.pubrec(ack.address.packet_id, code);
+    case AckKind::kPubcomp: return connection.pubcomp(ack.address.packet_id, code);
+    case AckKind::kPubrel: return connection.pubrel(ack.address.packet_id, code);
+  }
+}
+
+// --- the node's own voice, and cells of QoS 0 ---
+
+void Node::publish_own(std::string_view leaf, std::string_view payload) {
+  const std::string topic = "hedgerow/" + settings_.mesh + "/nodes/" + settings_.name + "/" + std::string(leaf);
+  const ChannelTable::Entry* channel = channels_.owner_of(topic);
+  Expects(channel != nullptr);  // the built-in channel
+  auto message = std::make_shared<const sync::Message>(
+      sync::Message{.topic = topic, .properties = {}, .payload = to_bytes(payload), .expiry_s = {}});
+  ports_.store.submit(PublishIntent{.write = {.channel = channel->number,
+                                              .kind = {.record = true, .cell = true, .qos = 1},
+                                              .publisher = 0,
+                                              .message = std::move(message)},
+                                    .ack = {}});
+}
+
+void Node::set_cell_soon(Instant now, sync::LocalWrite write) {
+  if (cells_soon_.set(now, std::move(write))) flush_cells();
+}
+
+void Node::flush_cells() {
+  if (cells_soon_.empty()) return;
+  cells_soon_.take_all(
+      [this](sync::LocalWrite write) { ports_.store.submit(PublishIntent{.write = std::move(write), .ack = {}}); });
+  const std::uint64_t token = cells_token_ = ++last_token_;
+  waiting_.emplace(token, [this, token](bool) {
+    if (cells_token_ == token) cells_token_ = 0;
+  });
+  ports_.store.submit(BarrierIntent{.token = token});
+}
+
+void Node::hold_for_cells(Session& session) {
+  flush_cells();
+  if (cells_token_ == 0) return;
+  ++session.holds;
+  waiting_.emplace(++last_token_, [this, id = session.id](bool) {
+    Session* held = sessions_.find(id);
+    if (held == nullptr) return;
+    if (held->holds > 0) --held->holds;
+    delivery_.pump(*held);
+  });
+  ports_.store.submit(BarrierIntent{.token = last_token_});
+}
+
+}  // namespace hedgerow::node

@@ -1,0 +1,56 @@
+// The part of Node that keeps and publishes wills. DESIGN 1: stamped with the moment the connection died, cancelled by
+// a newer connection, kept on disk, fired after a restart.
+#include <utility>
+
+#include "daemon/node/limits.hpp"
+#include "daemon/node/node.hpp"
+
+namespace hedgerow::node {
+
+void Node::will_died(Instant now, Session& session) {
+  const StoredWill* waiting = wills_.on_died(now, session.id, session.expiry_s);
+  if (waiting != nullptr) ports_.store.submit(PutWillIntent{.will = *waiting, .died = true});
+}
+
+void Node::cancel_will(std::uint64_t session) {
+  if (wills_.cancel(now_, session)) ports_.store.submit(EraseWillIntent{.session = session});
+}
+
+void Node::fire_due_wills(Instant now) {
+  while (true) {
+    const auto due = wills_.take_due(now, kWillsAtOnce);
+    for (const StoredWill& will : due) fire(now, will);
+    if (due.size() < kWillsAtOnce) return;
+  }
+}
+
+void Node::fire(Instant now, const StoredWill& will) {
+  // A newer connection's will may have taken its place on disk.
+  const std::uint64_t erased = wills_.has(will.session) ? 0 : will.session;
+  const ChannelTable::Entry* channel = channels_.owner_of(will.message.topic);
+  const bool is_durable = channel != nullptr && (will.qos > 0 || will.retain);
+  auto message = std::make_shared<const sync::Message>(will.message);
+  if (channel != nullptr && will.qos == 0) {
+    delivery_.publish_live(*message, will.retain, /*publisher=*/0);
+    if (channels_.is_replicated(*channel)) links_.publish_live(now, message, will.retain);
+  }
+  if (!is_durable) {
+    if (erased != 0) ports_.store.submit(EraseWillIntent{.session = erased});
+    return;
+  }
+  if (will.retain) cells_soon_.forget(message->topic);
+  ports_.store.submit(PublishIntent{.write = {.channel = channel->number,
+                                              .kind = {.record = will.qos > 0, .cell = will.retain, .qos = will.qos},
+                                              .publisher = will.session,
+                                              .message = std::move(message),
+                                              .stamp = will.died},
+                                    .ack = {},
+                                    .fired_will = erased});
+}
+
+void Node::end_wills_of(std::uint64_t session) {
+  wills_.on_session_ended(now_, session);
+  fire_due_wills(now_);
+}
+
+}  // namespace hedgerow::node

@@ -1,0 +1,148 @@
+#include "daemon/node/outbound.hpp"
+
+#include <algorithm>
+
+#include "daemon/mqtt/properties.hpp"
+#include "daemon/mqtt/topic.hpp"
+#include "daemon/node/limits.hpp"
+
+namespace hedgerow::node {
+
+void Wish::clear() {
+  any = false;
+  qos = mqtt::QoS::kAtMostOnce;
+  retain_as_published = false;
+  identifiers.clear();
+}
+
+void Wish::add(const mqtt::SubOptions& options) {
+  any = true;
+  qos = std::max(qos, options.qos);
+  retain_as_published = retain_as_published || options.retain_as_published;
+  if (options.subscription_identifier != 0) identifiers.push_back(options.subscription_identifier);
+}
+
+bool Outbound::is_deliverable(const sync::Message& message) {
+  return mqtt::is_valid_topic_name(message.topic) && mqtt::are_forwardable_properties(message.properties);
+}
+
+bool Outbound::expired(const sync::Message& message, const sync::Stamp& stamp,
+                       std::optional<std::uint32_t>& left_s) const {
+  if (!message.expiry_s) return false;
+  const std::uint64_t now_ms = wall_clock_().unix_ms;
+  const std::uint64_t age_s = now_ms > stamp.wall_ms ? (now_ms - stamp.wall_ms) / 1000 : 0;
+  if (age_s >= *message.expiry_s) return true;                     // [MQTT-3.3.2-5]
+  left_s = static_cast<std::uint32_t>(*message.expiry_s - age_s);  // [MQTT-3.3.2-6]
+  return false;
+}
+
+bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) {
+  if (!wish.any) return true;
+  const sync::Message& message = *op.op.message;
+  Window& window = session.window;
+  // What was sent before the connection broke keeps its identifier [MQTT-4.4.0-1]; what was acknowledged is done.
+  const bool again = window.is_due_again(op.arrival);
+  const auto qos = std::min(wish.qos, static_cast<mqtt::QoS>(op.op.kind.qos));
+  std::optional<std::uint32_t> expiry_left_s;
+  // A QoS 2 message that was begun is completed: the client would hold its identifier for ever.
+  const bool is_begun = again && qos == mqtt::QoS::kExactlyOnce;
+  if (expired(message, op.op.stamp, expiry_left_s) && !is_begun) return true;
+  if (op.replica != self_ && !is_deliverable(message)) {
+    ++counters_.dropped;
+    return true;
+  }
+  const bool retain = wish.retain_as_published && op.op.kind.cell;
+  if (qos == mqtt::QoS::kAtMostOnce) {
+    if (op.arrival > session.attached_at) send_at_most_once(*session.client, message, retain, expiry_left_s, wish);
+    return true;
+  }
+  if (!again && (op.arrival <= window.newest() || window.was_received(op.arrival))) return true;
+  if (!budget_.has_room_logged(session.client->queued_bytes())) return false;
+  if (again ? !window.has_credit() : !window.has_room(op.arrival)) return false;
+  // The daemon was killed meanwhile: nobody knows whether this was sent.
+  const bool maybe_sent = !again && op.arrival <= session.restored_up_to && session.maybe_sent_left > 0;
+  if (maybe_sent) --session.maybe_sent_left;
+  const std::uint16_t packet_id = again ? window.resend(op.arrival) : window.add(op.arrival, qos);
+  const auto outcome = session.client->connection().publish({.topic = message.topic,
+                                                             .properties = message.properties,
+                                                             .payload = message.payload,
+                                                             .qos = qos,
+                                                             .packet_id = packet_id,
+                                                             .dup = again || maybe_sent,
+                                                             .retain = retain,
+                                                             .expiry_left_s = expiry_left_s,
+                                                             .subscription_ids = wish.identifiers});
+  touched_(*session.client);
+  if (outcome == mqtt::PublishOutcome::kTooLarge) {
+    window.acknowledge(packet_id);  // treated as delivered [MQTT-3.1.2-25]
+    ++counters_.dropped;
+    return true;
+  }
+  // A connection that is closing sends nothing more: what its window holds comes again on the session's next one.
+  if (outcome == mqtt::PublishOutcome::kSent) {
+    ++counters_.delivered;
+    counters_.delivered_bytes += message.payload.size();
+  }
+  return true;
+}
+
+Outbound::Outcome Outbound::send_aside(Session& session, const Aside& aside, const Wish& wish) {
+  std::optional<std::uint32_t> expiry_left_s;
+  const auto qos = std::min(wish.qos, aside.qos);
+  const bool is_begun = aside.again && qos == mqtt::QoS::kExactlyOnce;
+  if (expired(aside.message, aside.stamp, expiry_left_s) && !is_begun) return Outcome::kGone;
+  if (aside.replica != self_ && !is_deliverable(aside.message)) return Outcome::kGone;
+  if (qos == mqtt::QoS::kExactlyOnce && session.window.was_received(aside.arrival)) return Outcome::kGone;
+  if (!budget_.has_room_logged(session.client->queued_bytes())) return Outcome::kNoRoom;
+  if (qos != mqtt::QoS::kAtMostOnce && !session.window.has_room(aside.arrival)) return Outcome::kNoRoom;
+  const std::uint16_t packet_id =
+      qos == mqtt::QoS::kAtMostOnce ? std::uint16_t{0} : session.window.add_aside(aside.arrival, qos, aside.sender);
+  const auto outcome = session.client->connection().publish({.topic = aside.message.topic,
+                                                             .properties = aside.message.properties,
+                                                             .payload = aside.message.payload,
+                                                             .qos = qos,
+                                                             .packet_id = packet_id,
+                                                             .dup = aside.again && packet_id != 0,
+                                                             .retain = aside.retain,
+                                                             .expiry_left_s = expiry_left_s,
+                                                             .subscription_ids = wish.identifiers});
+  touched_(*session.client);
+  if (outcome == mqtt::PublishOutcome::kTooLarge) {
+    if (packet_id != 0) session.window.acknowledge(packet_id);
+    ++counters_.dropped;
+    return Outcome::kGone;
+  }
+  if (outcome == mqtt::PublishOutcome::kSent) {
+    ++counters_.delivered;
+    counters_.delivered_bytes += aside.message.payload.size();
+  }
+  return packet_id == 0 ? Outcome::kGone : Outcome::kSent;
+}
+
+void Outbound::send_live(Client& client, const sync::Message& message, bool retain, const Wish& wish) {
+  send_at_most_once(client, message, retain, message.expiry_s, wish);
+}
+
+void Outbound::send_at_most_once(Client& client, const sync::Message& message, bool retain,
+                                 std::optional<std::uint32_t> expiry_left_s, const Wish& wish) {
+  if (!budget_.has_room_live(client.queued_bytes())) {
+    ++counters_.dropped;
+    return;
+  }
+  const auto outcome = client.connection().publish({.topic = message.topic,
+                                                    .properties = message.properties,
+                                                    .payload = message.payload,
+                                                    .qos = mqtt::QoS::kAtMostOnce,
+                                                    .retain = retain,
+                                                    .expiry_left_s = expiry_left_s,
+                                                    .subscription_ids = wish.identifiers});
+  if (outcome == mqtt::PublishOutcome::kSent) {
+    ++counters_.delivered;
+    counters_.delivered_bytes += message.payload.size();
+  } else {
+    ++counters_.dropped;
+  }
+  touched_(client);
+}
+
+}  // namespace hedgerow::node

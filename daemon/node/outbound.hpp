@@ -1,0 +1,85 @@
+// Outbound sends one message to one connected session: what the subscriptions ask for together, whether there is room,
+// under which identifier, with what is left of its expiry.
+// Thread rule: the loop thread. Ownership: what the constructor is given must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "daemon/node/arrival_log.hpp"
+#include "daemon/node/client.hpp"
+#include "daemon/node/counters.hpp"
+#include "daemon/node/queue_budget.hpp"
+#include "daemon/node/session.hpp"
+
+namespace hedgerow::node {
+
+using WallClock = std::function<WallTime()>;
+
+// What all matching subscriptions of one session ask for together.
+struct Wish {
+  bool any = false;
+  mqtt::QoS qos = mqtt::QoS::kAtMostOnce;
+  bool retain_as_published = false;
+  std::vector<std::uint32_t> identifiers;
+  void clear();
+  void add(const mqtt::SubOptions& options);
+};
+
+class Outbound {
+ public:
+  // `touched` is told of every client that got output, so that the owner flushes it.
+  Outbound(sync::ReplicaId self, WallClock wall_clock, const QueueBudget& budget, Counters& counters,
+           std::function<void(Client&)> touched)
+      : self_(self),
+        wall_clock_(std::move(wall_clock)),
+        budget_(budget),
+        counters_(counters),
+        touched_(std::move(touched)) {}
+
+  // A message of the log, in its order. False: there is no room; nothing was sent.
+  bool send_logged(Session& session, const OpRef& op, const Wish& wish);
+
+  // A message that stands aside of the log: retained, replayed, or of a shared subscription.
+  struct Aside {
+    const sync::Message& message;
+    sync::Stamp stamp;
+    sync::ReplicaId replica{};
+    sync::Arrival arrival = 0;
+    mqtt::QoS qos = mqtt::QoS::kAtMostOnce;
+    bool retain = false;
+    bool again = false;  // it was sent on an earlier connection
+    Window::Sender sender = 0;
+  };
+  enum class Outcome : std::uint8_t {
+    kSent,    // and, with QoS 1 or 2, in the window
+    kGone,    // expired, or more than the client accepts: to be treated as delivered
+    kNoRoom,  // nothing was sent
+  };
+  Outcome send_aside(Session& session, const Aside& aside, const Wish& wish);
+
+  // QoS 0: now, or never.
+  void send_live(Client& client, const sync::Message& message, bool retain, const Wish& wish);
+
+  // What a client's own PUBLISH was held to when it came in here: another node is trusted with its data, not with our
+  // clients' parsers.
+  [[nodiscard]] static bool is_deliverable(const sync::Message& message);
+  [[nodiscard]] sync::ReplicaId self() const { return self_; }
+
+ private:
+  void send_at_most_once(Client& client, const sync::Message& message, bool retain,
+                         std::optional<std::uint32_t> expiry_left_s, const Wish& wish);
+  // Nothing: it has expired.
+  [[nodiscard]] bool expired(const sync::Message& message, const sync::Stamp& stamp,
+                             std::optional<std::uint32_t>& left_s) const;
+
+  sync::ReplicaId self_;
+  WallClock wall_clock_;
+  const QueueBudget& budget_;
+  Counters& counters_;
+  std::function<void(Client&)> touched_;
+};
+
+}  // namespace hedgerow::node

@@ -1,0 +1,277 @@
+#include "daemon/node/shared_groups.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/mqtt/topic.hpp"
+#include "daemon/node/limits.hpp"
+
+namespace hedgerow::node {
+
+SharedGroups::SharedGroups(ArrivalLog& log, SessionRegistry& sessions, Outbound& outbound, mqtt::SubscriptionTree& tree,
+                           StorePort& store, std::function<std::uint64_t()> random, IsLate is_late)
+    : log_(log),
+      sessions_(sessions),
+      outbound_(outbound),
+      tree_(tree),
+      store_(store),
+      random_(std::move(random)),
+      is_late_(std::move(is_late)) {}
+
+void SharedGroups::restore(const std::vector<StoredGroup>& groups) {
+  for (const StoredGroup& group : groups) restored_[{group.share, group.filter}] = group.position;
+}
+
+SharedGroups::Group* SharedGroups::find(std::string_view share, std::string_view filter) {
+  const auto found = by_name_.find({std::string(share), std::string(filter)});
+  return found == by_name_.end() ? nullptr : &groups_.at(found->second);
+}
+
+bool SharedGroups::is_persistent(const Group& group) const {
+  return std::any_of(group.members.begin(), group.members.end(), [&](const Member& member) {
+    const Session* session = sessions_.find(member.session);
+    return session != nullptr && session->is_persistent();
+  });
+}
+
+// --- members ---
+
+bool SharedGroups::join(Session& session, std::string_view share, std::string_view filter,
+                        const mqtt::SubOptions& options) {
+  Group* group = find(share, filter);
+  if (group == nullptr) {
+    if (groups_.size() >= kSharedGroupsMax) return false;
+    std::uint64_t id = random_();
+    while (id == 0 || groups_.contains(id) || sessions_.find(id) != nullptr) id = random_();
+    Group fresh;
+    fresh.id = id;
+    fresh.share = share;
+    fresh.filter = filter;
+    sync::Arrival from = log_.latest();
+    if (const auto restored = restored_.find({fresh.share, fresh.filter}); restored != restored_.end()) {
+      from = std::min(from, restored->second);
+      fresh.is_stored = true;
+      fresh.position_stored = restored->second;
+      restored_.erase(restored);
+    }
+    fresh.reader = LogReader::make(log_, from, [this, id] {
+      if (const auto found = groups_.find(id); found != groups_.end()) pump(found->second);
+    });
+    by_name_[{fresh.share, fresh.filter}] = id;
+    tree_.insert(filter, id, {.qos = mqtt::QoS::kExactlyOnce});
+    group = &groups_.emplace(id, std::move(fresh)).first->second;
+  }
+  const auto known = std::find_if(group->members.begin(), group->members.end(),
+                                  [&](const Member& member) { return member.session == session.id; });
+  if (known == group->members.end()) {
+    group->members.push_back({.session = session.id, .options = options});
+    session.groups.push_back(group->id);
+  } else {
+    known->options = options;
+  }
+  return true;
+}
+
+void SharedGroups::leave(Session& session, std::string_view share, std::string_view filter) {
+  Group* group = find(share, filter);
+  if (group == nullptr) return;
+  // What it has on its way is still its own to acknowledge.
+  std::erase(session.groups, group->id);
+  remove_member(*group, session.id);
+}
+
+void SharedGroups::remove_member(Group& group, std::uint64_t session) {
+  std::erase_if(group.members, [&](const Member& member) { return member.session == session; });
+  if (!group.members.empty()) return;
+  if (group.is_stored) store_.submit(EraseGroupIntent{.share = group.share, .filter = group.filter});
+  tree_.erase(group.filter, group.id);
+  by_name_.erase({group.share, group.filter});
+  groups_.erase(group.id);
+}
+
+void SharedGroups::attach(Session& session) {
+  for (const std::uint64_t id : session.groups) {
+    Group& group = groups_.at(id);
+    const bool bound = std::any_of(group.flights.begin(), group.flights.end(),
+                                   [&](const auto& flight) { return flight.second.bound == session.id; });
+    if (bound) rewind(group);
+    pump(group);
+  }
+}
+
+void SharedGroups::detach(Session& session, const std::vector<Window::Message>& returned) {
+  std::vector<std::uint64_t> changed;
+  for (const Window::Message& message : returned) {
+    const auto found = groups_.find(message.sender);
+    if (found == groups_.end()) continue;
+    Group& group = found->second;
+    const auto flight = group.flights.find(message.arrival);
+    if (flight == group.flights.end()) continue;
+    if (message.qos == mqtt::QoS::kExactlyOnce && !session.is_persistent()) {
+      group.flights.erase(flight);  // [MQTT-4.8.2-5]
+      continue;
+    }
+    flight->second.due_again = true;
+    flight->second.bound = message.qos == mqtt::QoS::kExactlyOnce ? session.id : 0;
+    if (changed.empty() || changed.back() != group.id) changed.push_back(group.id);
+  }
+  for (const std::uint64_t id : changed) {
+    Group& group = groups_.at(id);
+    rewind(group);
+    pump(group);
+  }
+}
+
+void SharedGroups::forget(Session& session) {
+  for (const std::uint64_t id : std::exchange(session.groups, {})) {
+    Group& group = groups_.at(id);
+    // [MQTT-4.8.2-5]
+    std::erase_if(group.flights, [&](const auto& flight) { return flight.second.bound == session.id; });
+    remove_member(group, session.id);
+  }
+}
+
+// --- reading ---
+
+sync::Arrival SharedGroups::position(const Group& group) const {
+  const sync::Arrival read = group.live ? log_.latest() : group.reader->cursor();
+  return group.flights.empty() ? read : std::min(read, group.flights.begin()->first - 1);
+}
+
+void SharedGroups::rewind(Group& group) {
+  const auto due = std::find_if(group.flights.begin(), group.flights.end(),
+                                [](const auto& flight) { return flight.second.due_again; });
+  if (due == group.flights.end()) return;
+  const sync::Arrival read = group.live ? log_.latest() : group.reader->cursor();
+  group.live = false;
+  group.reader->jump(std::min(read, due->first - 1));
+}
+
+void SharedGroups::pump(Group& group) {
+  if (group.live) return;
+  const auto progress = group.reader->run(log_.latest(), [&](const OpRef& op) { return offer(group, op); });
+  group.live = progress == LogReader::Progress::kCaughtUp;
+}
+
+void SharedGroups::pump_of(const Session& session) {
+  for (const std::uint64_t id : session.groups) pump(groups_.at(id));
+}
+
+void SharedGroups::pump_all() {
+  for (auto& [id, group] : groups_) pump(group);
+}
+
+void SharedGroups::stop_live(sync::Arrival latest) {
+  for (auto& [id, group] : groups_) {
+    if (!group.live) continue;
+    group.live = false;
+    group.reader->jump(latest);
+  }
+}
+
+void SharedGroups::deliver_live(std::uint64_t id, const OpRef& op) {
+  Group& group = groups_.at(id);
+  if (!group.live || offer(group, op)) return;
+  group.live = false;
+  group.reader->jump(op.arrival - 1);
+}
+
+bool SharedGroups::offer(Group& group, const OpRef& op) {
+  if (!op.op.kind.record || !mqtt::matches(group.filter, op.op.message->topic)) return true;
+  bool again = false;
+  if (const auto flight = group.flights.find(op.arrival); flight != group.flights.end()) {
+    if (!flight->second.due_again) return true;
+    if (flight->second.bound != 0) return offer_bound(group, op, flight->second);
+    again = true;
+  } else if (op.arrival <= group.newest) {
+    return true;  // acknowledged
+  }
+  if (!is_persistent(group) && is_late_(op)) {
+    group.flights.erase(op.arrival);
+    return true;
+  }
+  for (std::size_t i = 0; i < group.members.size(); ++i) {
+    const std::size_t index = (group.next_member + i) % group.members.size();
+    Session* session = sessions_.find(group.members[index].session);
+    if (session == nullptr || session->client == nullptr || session->holds > 0) continue;
+    if (!send(group, group.members[index], *session, op, again)) continue;
+    group.next_member = index + 1;
+    return true;
+  }
+  return false;
+}
+
+// A QoS 2 message whose member is away waits for it, and holds nobody else up.
+bool SharedGroups::offer_bound(Group& group, const OpRef& op, Flight& flight) {
+  Session* session = sessions_.find(flight.bound);
+  if (session == nullptr) {
+    group.flights.erase(op.arrival);
+    return true;
+  }
+  const auto member = std::find_if(group.members.begin(), group.members.end(),
+                                   [&](const Member& each) { return each.session == session->id; });
+  if (session->client == nullptr || member == group.members.end()) return true;
+  return send(group, *member, *session, op, /*again=*/true);
+}
+
+bool SharedGroups::send(Group& group, const Member& member, Session& session, const OpRef& op, bool again) {
+  wish_.clear();
+  wish_.add(member.options);
+  const auto outcome = outbound_.send_aside(session,
+                                            {.message = *op.op.message,
+                                             .stamp = op.op.stamp,
+                                             .replica = op.replica,
+                                             .arrival = op.arrival,
+                                             .qos = static_cast<mqtt::QoS>(op.op.kind.qos),
+                                             .retain = member.options.retain_as_published && op.op.kind.cell,
+                                             .again = again,
+                                             .sender = group.id},
+                                            wish_);
+  switch (outcome) {
+    case Outbound::Outcome::kNoRoom: return false;
+    case Outbound::Outcome::kGone: group.flights.erase(op.arrival); break;
+    case Outbound::Outcome::kSent: group.flights[op.arrival] = {}; break;
+  }
+  group.newest = std::max(group.newest, op.arrival);
+  return true;
+}
+
+void SharedGroups::acknowledge(const Window::Message& message) {
+  const auto found = groups_.find(message.sender);
+  if (found != groups_.end()) found->second.flights.erase(message.arrival);
+}
+
+void SharedGroups::publish_live(std::uint64_t id, const sync::Message& message, bool retain) {
+  Group& group = groups_.at(id);
+  for (std::size_t i = 0; i < group.members.size(); ++i) {
+    const std::size_t index = (group.next_member + i) % group.members.size();
+    const Member& member = group.members[index];
+    const Session* session = sessions_.find(member.session);
+    if (session == nullptr || session->client == nullptr) continue;
+    wish_.clear();
+    wish_.add(member.options);
+    outbound_.send_live(*session->client, message, retain && member.options.retain_as_published, wish_);
+    group.next_member = index + 1;
+    return;
+  }
+}
+
+// --- disk ---
+
+void SharedGroups::save_positions() {
+  for (auto& [id, group] : groups_) {
+    if (!is_persistent(group)) {
+      if (std::exchange(group.is_stored, false)) {
+        store_.submit(EraseGroupIntent{.share = group.share, .filter = group.filter});
+      }
+      continue;
+    }
+    const sync::Arrival now = position(group);
+    if (group.is_stored && now <= group.position_stored) continue;
+    group.is_stored = true;
+    group.position_stored = now;
+    store_.submit(PutGroupIntent{.group = {.share = group.share, .filter = group.filter, .position = now}});
+  }
+}
+
+}  // namespace hedgerow::node
