@@ -27,10 +27,10 @@ namespace hedgerow::net_asio {
 enum class Protocol : std::uint8_t { kMqtt, kWebSocket };
 
 struct ListenSettings {
-  std::string name;                                 // as configured: for logs, errors and Arrived::listener
-  std::string host;                                 // an IPv4 or IPv6 address, without brackets
-  std::uint16_t port = 0;                           // 0: the kernel chooses
-  std::shared_ptr<const security::TlsContext> tls;  // null: plain
+  std::string name = {};                                 // as configured: for logs, errors and Arrived::listener
+  std::string host = {};                                 // an IPv4 or IPv6 address, without brackets
+  std::uint16_t port = 0;                                // 0: the kernel chooses
+  std::shared_ptr<const security::TlsContext> tls = {};  // null: plain
   Limits limits = {};
   Protocol protocol = Protocol::kMqtt;
   // WebSocket only: pages of which origins may connect, "https://panel.example" or "*" for any. Empty: on a loopback

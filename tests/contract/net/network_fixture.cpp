@@ -154,8 +154,13 @@ void Network::settle() {
 
 std::unique_ptr<net_asio::Listener> Network::listen(std::shared_ptr<const security::TlsContext> tls,
                                                     net_asio::Limits limits) {
-  auto listener = net_asio::listen(
-      loop, {.name = "local", .host = "127.0.0.1", .port = 0, .tls = std::move(tls), .limits = limits}, acceptor);
+  return listen_as({.name = "local", .host = "127.0.0.1", .port = 0, .tls = std::move(tls), .limits = limits});
+}
+
+std::unique_ptr<net_asio::Listener> Network::listen_as(net_asio::ListenSettings settings) {
+  if (settings.name.empty()) settings.name = "local";
+  if (settings.host.empty()) settings.host = "127.0.0.1";
+  auto listener = net_asio::listen(loop, std::move(settings), acceptor);
   REQUIRE(listener);
   return std::move(*listener);
 }
@@ -168,13 +173,17 @@ Mesh::Mesh(std::string name) : name_(std::move(name)) {
 
 std::shared_ptr<const security::TlsContext> Mesh::member(const std::string& node) {
   if (const auto known = members_.find(node); known != members_.end()) return known->second;
+  return members_[node] = member(node, {});
+}
+
+std::shared_ptr<const security::TlsContext> Mesh::member(const std::string& node, const security::TlsOptions& options) {
   const std::filesystem::path data = directory_.path() / node;
-  REQUIRE(security::issue_node(directory_.path() / "authority", node, data));
+  if (!std::filesystem::exists(data)) REQUIRE(security::issue_node(directory_.path() / "authority", node, data));
   const auto identity = security::load_identity(data);
   REQUIRE(identity);
-  auto context = security::TlsContext::create(*identity);
+  auto context = security::TlsContext::create(*identity, options);
   REQUIRE(context);
-  return members_[node] = *context;
+  return *context;
 }
 
 }  // namespace hedgerow::test

@@ -91,6 +91,8 @@ class Network {
 
   std::unique_ptr<net_asio::Listener> listen(std::shared_ptr<const security::TlsContext> tls = nullptr,
                                              net_asio::Limits limits = {});
+  // On a free port of loopback unless the settings say otherwise.
+  std::unique_ptr<net_asio::Listener> listen_as(net_asio::ListenSettings settings);
 
   RecordingAcceptor acceptor;
   net_asio::EventLoop loop;
@@ -101,6 +103,9 @@ class Mesh {
  public:
   explicit Mesh(std::string name);
   [[nodiscard]] std::shared_ptr<const security::TlsContext> member(const std::string& node);
+  // With other options than those between nodes.
+  [[nodiscard]] std::shared_ptr<const security::TlsContext> member(const std::string& node,
+                                                                   const security::TlsOptions& options);
 
  private:
   TemporaryDirectory directory_;

@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <fstream>
+#include <iomanip>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -295,6 +298,61 @@ TEST_CASE_METHOD(Network, "beyond the limit of one address newcomers wait for no
   until([&] { return acceptor.connections.size() == 2; });
 }
 
+TEST_CASE_METHOD(Network, "limits that change hold for newcomers", "[net][G6]") {
+  const auto listener = listen(nullptr, {.connections_max = 1});
+  Peer first(listener->port());
+  until([&] { return acceptor.connections.size() == 1; });
+  listener->set_limits({.connections_max = 2});
+  Peer second(listener->port());
+  until([&] { return acceptor.connections.size() == 2; });
+  listener->set_limits({.connections_max = 1});
+  Peer third(listener->port());
+  until([&] { return third.is_closed(); }, {&third});
+  CHECK_THAT(listener->last_refusal(), ContainsSubstring("too many connections: 1 "));
+  CHECK(loop.connections() == 2);
+}
+
+TEST_CASE_METHOD(Network, "connections leave descriptors to the rest of the process", "[net][G6]") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit few{.rlim_cur = 2 * net_asio::kDescriptorsKept, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  const auto listener = listen();
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (std::size_t i = 0; i < net_asio::kDescriptorsKept + 1; ++i) {
+    peers.push_back(std::make_unique<Peer>(listener->port()));
+  }
+  until([&] { return listener->refused().by_limit == 1; });
+  CHECK(loop.connections() == net_asio::kDescriptorsKept);
+  CHECK_THAT(listener->last_refusal(), ContainsSubstring("LimitNOFILE"));
+}
+
+TEST_CASE_METHOD(Network, "a listener on every address is no loopback listener", "[net]") {
+  const auto listener = listen_as({.host = "0.0.0.0"});
+  Peer peer(listener->port());
+  until([&] { return acceptor.connections.size() == 1; });
+  CHECK_FALSE(acceptor.connections.front()->arrived.loopback);
+  CHECK(acceptor.connections.front()->arrived.address == "127.0.0.1");
+}
+
+TEST_CASE_METHOD(PlainNetwork, "TCP probes a peer that says nothing", "[net][G6]") {
+  Peer peer(listener->port());
+  connected(peer);
+  // "local_address rem_address st tx:rx tr:when": of ours, established (01), with the keepalive timer (02) running.
+  std::ifstream table("/proc/net/tcp");
+  std::ostringstream port;
+  port << ':' << std::uppercase << std::hex << std::setw(4) << std::setfill('0') << listener->port();
+  bool probes = false;
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream fields(line);
+    std::string number, local, remote, state, queues, timer;
+    fields >> number >> local >> remote >> state >> queues >> timer;
+    if (local.ends_with(port.str()) && state == "01") probes = probes || timer.starts_with("02:");
+  }
+  CHECK(probes);
+}
+
 TEST_CASE_METHOD(Network, "a process without free descriptors rests, and goes on once it has some", "[net][G6]") {
   const auto listener = listen();
   Peer first(listener->port());
@@ -309,6 +367,8 @@ TEST_CASE_METHOD(Network, "a process without free descriptors rests, and goes on
   while (net_asio::EventLoop::now() < end) turns += loop.run_until(end);
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
   CHECK(turns < 20);
+  CHECK(listener->refused().by_exhaustion >= 1);
+  CHECK_THAT(listener->last_refusal(), ContainsSubstring("LimitNOFILE"));
   CHECK(acceptor.connections.size() == 1);
   until([&] { return acceptor.connections.size() == 2; });
 }

@@ -100,6 +100,32 @@ TEST_CASE_METHOD(TlsNetwork, "the peer's close_notify ends the connection", "[ne
   CHECK(*seen->closed == "closed by the peer");
 }
 
+TEST_CASE_METHOD(Network, "a listener that asks for no certificate learns none, and serves strangers", "[net][G7]") {
+  const auto listener =
+      listen(orchard().member("gw-barn", {.client_certificate = security::ClientCertificate::kNotAsked}));
+  acceptor.on_bytes = echo;
+  Peer peer(listener->port(), orchard().member("gw-house"));
+  peer.send("hello");
+  until([&] { return peer.received() == "hello"; }, {&peer});
+  REQUIRE(acceptor.connections.size() == 1);
+  CHECK_FALSE(acceptor.connections.front()->arrived.identity);
+}
+
+TEST_CASE_METHOD(Network, "a client checks a listener that does not ask, all the same", "[net][G7]") {
+  Mesh strangers("strangers");
+  const auto listener =
+      listen(orchard().member("gw-barn", {.client_certificate = security::ClientCertificate::kNotAsked}));
+  Peer peer(listener->port(), strangers.member("gw-house"));
+  until([&] { return peer.is_closed(); }, {&peer});
+  CHECK(peer.tls_error());
+}
+
+TEST_CASE_METHOD(TlsNetwork, "a client that offers another protocol by ALPN is refused", "[net]") {
+  Peer peer(listener->port(), orchard().member("gw-house", {.alpn = security::Alpn::kHttp}));
+  until([&] { return peer.is_closed(); }, {&peer});
+  CHECK(listener->refused().by_handshake == 1);
+}
+
 TEST_CASE_METHOD(TlsNetwork, "a member of another mesh gets nothing", "[net][G7]") {
   Mesh strangers("strangers");
   Peer peer(listener->port(), strangers.member("gw-house"));
