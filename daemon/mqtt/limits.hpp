@@ -36,7 +36,7 @@ inline constexpr std::size_t kTopicAliasBytesMax = 64U * 1024U;
 inline constexpr std::uint16_t kTopicAliasesOutMax = 32;
 inline constexpr std::size_t kTopicAliasOutBytesMax = 16U * 1024U;
 // Topic, properties and payload of a will together. A larger one is answered 0x97.
-inline constexpr std::uint32_t kWillBytesDefault = 16U * 1024U;
+inline constexpr std::uint32_t kWillBytesDefault = 32U * 1024U;
 
 // Levels of a topic name or filter. A deeper name is answered 0x90, a deeper filter 0x8F. Bounds recursion and tree
 // growth.

@@ -40,7 +40,7 @@ constexpr std::array<std::pair<ReasonCode, std::uint8_t>, 43> kTable = {{
     {kServerBusy, in(kConnack, kDisconnectByServer)},
     {kBanned, in(kConnack)},
     {kServerShuttingDown, in(kDisconnectByServer)},
-    {kBadAuthenticationMethod, in(kConnack, kDisconnectByServer)},
+    {kBadAuthenticationMethod, in(kConnack)},
     {kKeepAliveTimeout, in(kDisconnectByServer)},
     {kSessionTakenOver, in(kDisconnectByServer)},
     {kTopicFilterInvalid, in(kSuback, kUnsuback, kDisconnectByServer)},
@@ -82,7 +82,7 @@ bool is_allowed(ReasonCode code, ReasonPlace place) {
 ReasonCode nearest_allowed(ReasonCode code, ReasonPlace place) {
   if (is_allowed(code, place)) return code;
   if (!is_failure(code)) return kSuccess;
-  // Of the codes of table 2-6 that an owner may want to give: those for a connection that is open already.
+  // Of the codes that an owner may want to give: those for a connection that is open already.
   if (place == kConnack) return code == kServerShuttingDown ? kServerUnavailable : kServerBusy;
   if (place == kDisconnectByServer && code == kServerUnavailable) return kServerBusy;
   return place == kPubrel ? kPacketIdentifierNotFound : kUnspecifiedError;

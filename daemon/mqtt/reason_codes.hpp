@@ -1,4 +1,4 @@
-// Which reason code may stand in which packet: MQTT 5.0 table 2-6. Pure.
+// Which reason code may stand in which packet: the tables of MQTT 5.0 chapter 3. Pure.
 #pragma once
 
 #include <cstdint>

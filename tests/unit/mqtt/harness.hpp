@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/mqtt/connection.hpp"
+#include "daemon/mqtt/properties.hpp"
 #include "tests/support/mqtt_packets.hpp"
 
 namespace hedgerow::mqtt {
@@ -23,7 +24,10 @@ class NotingHandler : public ConnectionHandler {
   Lines lines;
   Connection* connection = nullptr;
   ConnackOptions connack;
-  std::vector<SubscribeEntry> entries;  // of the last SUBSCRIBE; the filters dangle
+  // Of the last SUBSCRIBE. What the entries view dangles, so their parts stand apart: "GROUP FILTER".
+  std::vector<SubscribeEntry> entries;
+  Lines parts;
+  std::string replay;
 
   void on_connect(const ConnectRequest& request) override {
     note("connect " + std::string(request.client_id) + " expiry " + std::to_string(request.session_expiry_s));
@@ -49,11 +53,14 @@ class NotingHandler : public ConnectionHandler {
   void on_subscribe(const SubscribeRequest& request) override {
     std::string line = "subscribe " + std::to_string(request.packet_id);
     std::vector<ReasonCode> codes;
+    parts.clear();
     for (const SubscribeEntry& entry : request.entries) {
+      parts.push_back(std::string(entry.share) + " " + std::string(entry.topic_filter));
       line += " " + std::string(entry.filter);
       codes.push_back(entry.verdict);
     }
     note(line);
+    replay = find_user_property(request.properties, "hedgerow-replay").value_or("");
     entries.assign(request.entries.begin(), request.entries.end());
     connection->suback(request.packet_id, codes);
   }

@@ -20,7 +20,7 @@ Bytes publish_v311(unsigned packet_id) {
 
 }  // namespace
 
-TEST_CASE("a CONNECT of 3.1.1 is accepted", "[mqtt]") {
+TEST_CASE("a CONNECT of 3.1.1 is accepted", "[mqtt][V311-3.1.4-4]") {
   Client client;
   client.handler.connack.session_present = true;
   client.send(test::encode(
@@ -40,7 +40,7 @@ TEST_CASE("a CONNECT of 5.0 tells what the client accepts", "[mqtt]") {
   CHECK(client.connection.client_packet_bytes_max() == 1000);
 }
 
-TEST_CASE("a password without a user name is allowed in 5.0", "[mqtt]") {
+TEST_CASE("a password without a user name is allowed in 5.0", "[mqtt][MQTT-3.1.2-19]") {
   Client client;
   client.send(test::encode(test::ConnectOut{.password = "token"}));
   CHECK(client.lines() == Lines{"connect client expiry 0", "password token"});
@@ -55,7 +55,7 @@ TEST_CASE("a client without an identifier is told the one it was given", "[mqtt]
   CHECK(to_hex(packets[0].body).find("120006" + to_hex(as_bytes("auto-1"))) != std::string::npos);
 }
 
-TEST_CASE("packets behind CONNECT wait for the verdict", "[mqtt]") {
+TEST_CASE("packets behind CONNECT wait for the verdict", "[mqtt][MQTT-3.1.4-6]") {
   Client client;
   client.handler.accepts = false;
   client.send(concat(test::encode(test::ConnectOut{}), test::encode_pingreq()));
@@ -69,7 +69,7 @@ TEST_CASE("packets behind CONNECT wait for the verdict", "[mqtt]") {
   CHECK(client.received().size() == 3);
 }
 
-TEST_CASE("packets behind a refused CONNECT are never handled", "[mqtt]") {
+TEST_CASE("packets behind a refused CONNECT are never handled", "[mqtt][MQTT-3.1.4-6]") {
   Client client;
   client.handler.accepts = false;
   client.send(concat(test::encode(test::ConnectOut{}), test::encode(test::PublishSent{})));
@@ -81,7 +81,7 @@ TEST_CASE("packets behind a refused CONNECT are never handled", "[mqtt]") {
   CHECK(client.received().size() == 1);
 }
 
-TEST_CASE("a publish reaches the handler with everything that was said", "[mqtt]") {
+TEST_CASE("a publish reaches the handler with everything that was said", "[mqtt][MQTT-3.3.4-1]") {
   Client client{Protocol::kV5};
   const Bytes user = test::user_property("k", "v");
   client.send(test::encode(test::PublishSent{.topic = "a/b",
@@ -95,13 +95,13 @@ TEST_CASE("a publish reaches the handler with everything that was said", "[mqtt]
   CHECK(hex(client.received()) == Lines{"PUBACK 0005"});
 }
 
-TEST_CASE("a PINGREQ is answered", "[mqtt]") {
+TEST_CASE("a PINGREQ is answered", "[mqtt][V311-3.12.4-1]") {
   Client client{Protocol::kV311};
   client.send(test::encode_pingreq());
   CHECK(hex(client.received()) == Lines{"PINGRESP "});
 }
 
-TEST_CASE("SUBSCRIBE and UNSUBSCRIBE are answered filter by filter", "[mqtt]") {
+TEST_CASE("SUBSCRIBE and UNSUBSCRIBE are answered filter by filter", "[mqtt][MQTT-3.8.4-6]") {
   Client client{Protocol::kV5};
   client.send(test::encode_subscribe(1, {{"a", 0}, {"b/#", 2}, {"$share/g/a", 1}}));
   client.send(test::encode_unsubscribe(2, {"a", "b/#"}));
@@ -112,14 +112,14 @@ TEST_CASE("SUBSCRIBE and UNSUBSCRIBE are answered filter by filter", "[mqtt]") {
                                         "0000"});
 }
 
-TEST_CASE("a refused filter is 0x80 in 3.1.1", "[mqtt]") {
+TEST_CASE("a refused filter is 0x80 in 3.1.1", "[mqtt][V311-3.9.3-2]") {
   Client client{Protocol::kV311};
   client.send(test::encode_subscribe(1, {{std::string(kTopicLevelsMax, '/'), 1}, {"a", 2}}, Protocol::kV311));
   CHECK(hex(client.received()) == Lines{"SUBACK 0001"
                                         "8002"});
 }
 
-TEST_CASE("a delivery is sent, and its PUBACK noted", "[mqtt]") {
+TEST_CASE("a delivery is sent, and its PUBACK noted", "[mqtt][MQTT-4.3.2-2]") {
   Client client{Protocol::kV5};
   CHECK(client.connection.publish({.topic = "a", .payload = as_bytes("x"), .qos = QoS::kAtLeastOnce, .packet_id = 3}) ==
         PublishOutcome::kSent);
@@ -131,7 +131,7 @@ TEST_CASE("a delivery is sent, and its PUBACK noted", "[mqtt]") {
   CHECK(client.lines() == Lines{"puback 3"});
 }
 
-TEST_CASE("a delivery above the client's maximum packet size is not sent", "[mqtt]") {
+TEST_CASE("a delivery above the client's maximum packet size is not sent", "[mqtt][MQTT-3.1.2-24][MQTT-3.1.2-25]") {
   Client client;
   client.send(test::encode(test::ConnectOut{.properties = property(0x27, test::u32(40))}));
   client.received();
@@ -140,7 +140,7 @@ TEST_CASE("a delivery above the client's maximum packet size is not sent", "[mqt
   CHECK(client.received().empty());
 }
 
-TEST_CASE("a closing connection sends nothing and keeps nothing from its session", "[mqtt]") {
+TEST_CASE("a closing connection sends nothing and keeps nothing from its session", "[mqtt][MQTT-3.14.4-1]") {
   Client client{Protocol::kV5};
   client.connection.disconnect(ReasonCode::kSessionTakenOver);
   CHECK(hex(client.received()) == Lines{"DISCONNECT 8e"});
@@ -151,7 +151,7 @@ TEST_CASE("a closing connection sends nothing and keeps nothing from its session
   CHECK(client.lines().empty());
 }
 
-TEST_CASE("a DISCONNECT closes and may set the session's expiry", "[mqtt]") {
+TEST_CASE("a DISCONNECT closes and may set the session's expiry", "[mqtt][MQTT-3.14.4-2]") {
   Client client;
   client.send(test::encode(test::ConnectOut{.properties = property(0x11, test::u32(60))}));
   client.received();
@@ -162,7 +162,7 @@ TEST_CASE("a DISCONNECT closes and may set the session's expiry", "[mqtt]") {
   CHECK(client.received().empty());
 }
 
-TEST_CASE("a client that is silent for one and a half keep alive intervals is closed", "[mqtt]") {
+TEST_CASE("a client that is silent for one and a half keep alive intervals is closed", "[mqtt][MQTT-3.1.2-22]") {
   Client client;
   client.send(test::encode(test::ConnectOut{.keep_alive_s = 10}));
   client.received();
@@ -177,14 +177,14 @@ TEST_CASE("a client that is silent for one and a half keep alive intervals is cl
   CHECK(client.received().at(0).body.at(0) == 0x8D);
 }
 
-TEST_CASE("keep alive 0 waits forever", "[mqtt]") {
+TEST_CASE("keep alive 0 waits forever", "[mqtt][MQTT-3.1.2-22]") {
   Client client{Protocol::kV311};
   CHECK(client.connection.next_deadline() == Instant::max());
   client.wait(1000h);
   CHECK_FALSE(client.connection.closing());
 }
 
-TEST_CASE("a cap on keep alive is announced to 5.0 and kept", "[mqtt]") {
+TEST_CASE("a cap on keep alive is announced to 5.0 and kept", "[mqtt][MQTT-3.2.2-21]") {
   Client client{ConnectionLimits{.keep_alive_max_s = 60}};
   client.send(test::encode(test::ConnectOut{}));
   CHECK(to_hex(client.received().at(0).body).find("13003c") != std::string::npos);
@@ -257,7 +257,7 @@ TEST_CASE("3.1.1 is made to wait at the receive maximum, and goes on with each P
   CHECK(client.connection.held_bytes() == 0);
 }
 
-TEST_CASE("a refused publish closes 3.1.1 and is answered in 5.0", "[mqtt][G6]") {
+TEST_CASE("a refused publish closes 3.1.1 and is answered in 5.0", "[mqtt][V311-3.3.5-2][G6]") {
   Client old{Protocol::kV311};
   old.handler.acknowledges = false;
   old.send(publish_v311(1));
@@ -300,7 +300,7 @@ TEST_CASE("a client that takes its output slowly is not silent, one that takes n
   CHECK(client.connection.closing());
 }
 
-TEST_CASE("request problem information 0 keeps reason strings away", "[mqtt]") {
+TEST_CASE("request problem information 0 keeps reason strings away", "[mqtt][MQTT-3.1.2-29]") {
   Client client;
   client.send(test::encode(test::ConnectOut{.properties = property(0x17, test::u8(0))}));
   client.received();
@@ -308,7 +308,7 @@ TEST_CASE("request problem information 0 keeps reason strings away", "[mqtt]") {
   CHECK(hex(client.received()) == Lines{"DISCONNECT 8b"});
 }
 
-TEST_CASE("a disconnect tells 5.0 why and just closes 3.1.1", "[mqtt]") {
+TEST_CASE("a disconnect tells 5.0 why and just closes 3.1.1", "[mqtt][MQTT-4.13.1-1]") {
   Client client{Protocol::kV5};
   client.connection.disconnect(ReasonCode::kServerShuttingDown, "bye");
   CHECK(hex(client.received()) == Lines{"DISCONNECT 8b"
@@ -320,7 +320,7 @@ TEST_CASE("a disconnect tells 5.0 why and just closes 3.1.1", "[mqtt]") {
   CHECK(old.connection.closing());
 }
 
-TEST_CASE("a client may allow packets too small for any CONNACK", "[mqtt]") {
+TEST_CASE("a client may allow packets too small for any CONNACK", "[mqtt][MQTT-3.1.2-24]") {
   Client client;
   client.send(test::encode(test::ConnectOut{.properties = property(0x27, test::u32(2))}));
   CHECK(client.connection.closing());

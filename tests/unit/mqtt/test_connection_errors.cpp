@@ -50,38 +50,38 @@ bool closes_v311(const Bytes& bytes) {
 
 }  // namespace
 
-TEST_CASE("an unknown protocol version is answered in a form that its client knows", "[mqtt]") {
+TEST_CASE("an unknown protocol version is answered in a form that its client knows", "[mqtt][MQTT-3.1.2-2]") {
   CHECK(answer_to({.protocol = Protocol::kV311, .level = 3}) == Lines{"CONNACK 0001"});
   CHECK(answer_to({.level = 6}) == Lines{"CONNACK 0001"});
   CHECK(answer_to({.protocol = Protocol::kV311, .level = 0x83}) == Lines{"CONNACK 0001"});
   CHECK(answer_to({.protocol = Protocol::kV311, .protocol_name = "MQIsdp", .level = 3}) == Lines{"CONNACK 0001"});
 }
 
-TEST_CASE("another protocol's name is closed without an answer", "[mqtt]") {
+TEST_CASE("another protocol's name is closed without an answer", "[mqtt][MQTT-3.1.2-1]") {
   CHECK(answer_to({.protocol_name = "HTTP"}).empty());
   CHECK(answer_to_first(to_bytes("GET / HTTP/1.1\r\n\r\n")).empty());
 }
 
-TEST_CASE("anything before CONNECT is closed without an answer", "[mqtt]") {
+TEST_CASE("anything before CONNECT is closed without an answer", "[mqtt][MQTT-3.1.0-1]") {
   CHECK(answer_to_first(test::encode_pingreq()).empty());
   CHECK(answer_to_first(test::encode(test::PublishSent{})).empty());
   CHECK(answer_to_first(Bytes{0x00, 0x00}).empty());
 }
 
-TEST_CASE("enhanced authentication is refused: no method is known", "[mqtt]") {
+TEST_CASE("enhanced authentication is refused: no method is known", "[mqtt][MQTT-4.12.0-1]") {
   CHECK(answer_to({.properties = property(0x15, test::text("SCRAM-SHA-1"))}) == Lines{"CONNACK 008c"});
   CHECK(answer_to({.properties = property(0x16, test::text("data"))}) == Lines{"CONNACK 0082"});
 }
 
-TEST_CASE("a session without a client identifier is refused in 3.1.1", "[mqtt]") {
+TEST_CASE("a session without a client identifier is refused in 3.1.1", "[mqtt][V311-3.1.3-8]") {
   CHECK(answer_to({.protocol = Protocol::kV311, .client_id = "", .clean_start = false}) == Lines{"CONNACK 0002"});
 }
 
-TEST_CASE("a client identifier beyond the limit is refused", "[mqtt][G6]") {
+TEST_CASE("a client identifier beyond the limit is refused", "[mqtt][MQTT-3.1.3-8][G6]") {
   CHECK(answer_to({.client_id = std::string(kClientIdBytesMax + 1, 'x')}) == Lines{"CONNACK 0085"});
 }
 
-TEST_CASE("a malformed CONNECT is answered in 5.0 and closed in 3.1.1", "[mqtt]") {
+TEST_CASE("a malformed CONNECT is answered in 5.0 and closed in 3.1.1", "[mqtt][MQTT-3.1.4-1]") {
   for (const unsigned flags : {0x03U, 0x1EU, 0x0AU, 0x22U}) {  // reserved, QoS 3, will QoS and retain without a will
     CAPTURE(flags);
     CHECK(answer_to({.flags = flags}) == Lines{"CONNACK 0081"});
@@ -103,7 +103,7 @@ TEST_CASE("a CONNECT beyond the limit for strangers is closed on its first bytes
   CHECK(answer_to_first(concat(test::u8(0x10), test::varint(kConnectPacketBytesDefault))).empty());
 }
 
-TEST_CASE("a second CONNECT is a protocol error", "[mqtt]") {
+TEST_CASE("a second CONNECT is a protocol error", "[mqtt][MQTT-3.1.0-2]") {
   CHECK(answer_to_v5(test::encode(test::ConnectOut{})) == 0x82);
   CHECK(closes_v311(test::encode(test::ConnectOut{.protocol = Protocol::kV311})));
 }
@@ -116,13 +116,13 @@ TEST_CASE("what only a server sends is a protocol error", "[mqtt]") {
   }
 }
 
-TEST_CASE("AUTH without an authentication method, and reserved types, are refused", "[mqtt]") {
+TEST_CASE("AUTH without an authentication method, and reserved types, are refused", "[mqtt][MQTT-4.12.0-7]") {
   CHECK(answer_to_v5(test::packet(PacketType::kAuth, 0, {})) == 0x82);
   CHECK(answer_to_v5(test::packet(PacketType::kReserved, 0, {})) == 0x82);
   CHECK(closes_v311(test::packet(PacketType::kAuth, 0, {})));
 }
 
-TEST_CASE("reserved flags of the fixed header are malformed", "[mqtt]") {
+TEST_CASE("reserved flags of the fixed header are malformed", "[mqtt][MQTT-2.1.3-1]") {
   CHECK(answer_to_v5(test::packet(PacketType::kPingreq, 1, {})) == 0x81);
   CHECK(answer_to_v5(test::packet(PacketType::kSubscribe, 0, {})) == 0x81);
   CHECK(answer_to_v5(test::packet(PacketType::kPuback, 2, test::u16(1))) == 0x81);
@@ -134,12 +134,12 @@ TEST_CASE("a PINGREQ has no body", "[mqtt]") {
   CHECK(answer_to_v5(test::packet(PacketType::kPingreq, 0, {1})) == 0x81);
 }
 
-TEST_CASE("an overlong length is malformed", "[mqtt]") {
+TEST_CASE("an overlong length is malformed", "[mqtt][MQTT-1.5.5-1]") {
   CHECK(answer_to_v5(Bytes{0xC0, 0x80, 0x00}) == 0x81);
   CHECK(closes_v311(Bytes{0xC0, 0x80, 0x80, 0x80, 0x80}));
 }
 
-TEST_CASE("a packet beyond the maximum is refused on its first bytes", "[mqtt][G6]") {
+TEST_CASE("a packet beyond the maximum is refused on its first bytes", "[mqtt][MQTT-3.2.2-15][G6]") {
   CHECK(answer_to_v5(concat(test::u8(0x30), test::varint(kPacketBytesDefault))) == 0x95);
   CHECK(closes_v311(concat(test::u8(0x30), test::varint(kPacketBytesDefault))));
 }
@@ -149,21 +149,21 @@ TEST_CASE("a publish that breaks a rule is answered with its code", "[mqtt]") {
   CHECK(answer_to_v5(test::encode(test::PublishSent{.topic = ""})) == 0x82);
 }
 
-TEST_CASE("a malformed filter ends the connection", "[mqtt]") {
+TEST_CASE("a malformed filter ends the connection", "[mqtt][MQTT-4.7.1-1]") {
   CHECK(answer_to_v5(test::encode_subscribe(1, {{"a/#/b", 0}})) == 0x81);
   CHECK(answer_to_v5(test::encode_unsubscribe(1, {"a+"})) == 0x81);
   CHECK(answer_to_v5(test::encode_subscribe(1, {})) == 0x82);
   CHECK(closes_v311(test::encode_subscribe(1, {{"a/#/b", 0}}, Protocol::kV311)));
 }
 
-TEST_CASE("more publishes than the receive maximum are refused in 5.0", "[mqtt][G6]") {
+TEST_CASE("more publishes than the receive maximum are refused in 5.0", "[mqtt][MQTT-3.3.4-7][G6]") {
   Client client{Protocol::kV5, ConnectionLimits{.receive_maximum = 2}};
   client.handler.acknowledges = false;
   for (unsigned id = 1; id <= 3; ++id) client.send(test::encode(test::PublishSent{.qos = 1, .packet_id = id}));
   CHECK(client.lines() == Lines{"publish a= id 1", "publish a= id 2", "closed 93"});
 }
 
-TEST_CASE("QoS 0 does not count against the receive maximum", "[mqtt]") {
+TEST_CASE("QoS 0 does not count against the receive maximum", "[mqtt][MQTT-3.3.4-7]") {
   Client client{Protocol::kV5, ConnectionLimits{.receive_maximum = 1}};
   client.handler.acknowledges = false;
   client.send(test::encode(test::PublishSent{.qos = 1, .packet_id = 1}));
@@ -176,7 +176,7 @@ TEST_CASE("a DISCONNECT cannot ask for a session that CONNECT did not ask for", 
   CHECK(answer_to_v5(test::encode_disconnect(raise)) == 0x82);
 }
 
-TEST_CASE("a SUBACK larger than the client accepts ends the connection", "[mqtt]") {
+TEST_CASE("a SUBACK larger than the client accepts ends the connection", "[mqtt][MQTT-3.1.2-24]") {
   Client client;
   client.send(test::encode(test::ConnectOut{.properties = property(0x27, test::u32(30))}));
   REQUIRE(client.received().size() == 1);
@@ -191,7 +191,7 @@ TEST_CASE("packets behind a broken one are not handled", "[mqtt]") {
   CHECK(client.lines() == Lines{"closed 82"});
 }
 
-TEST_CASE("packets behind a DISCONNECT are not handled", "[mqtt]") {
+TEST_CASE("packets behind a DISCONNECT are not handled", "[mqtt][MQTT-3.14.4-1]") {
   Client client{Protocol::kV5};
   client.send(concat(test::encode_disconnect(), test::encode(test::PublishSent{})));
   CHECK(client.lines() == Lines{"disconnected 00"});

@@ -57,7 +57,7 @@ TEST_CASE("a frame is known once its length is complete", "[mqtt]") {
   CHECK(decode_frame(concat(bytes, Bytes(129))).state == Frame::State::kWhole);
 }
 
-TEST_CASE("a length is in its shortest form, of four bytes at most", "[mqtt]") {
+TEST_CASE("a length is in its shortest form, of four bytes at most", "[mqtt][MQTT-1.5.5-1]") {
   CHECK(decode_frame(Bytes{0xC0, 0x80, 0x00}).state == Frame::State::kMalformed);
   CHECK(decode_frame(Bytes{0x30, 0xFF, 0xFF, 0xFF, 0x80}).state == Frame::State::kMalformed);
   CHECK(decode_frame(Bytes{0x30, 0xFF, 0xFF, 0xFF, 0x7F}).total_bytes == 268'435'455U + 5);
@@ -77,7 +77,7 @@ TEST_CASE("a property stands only where the standard allows it", "[mqtt]") {
   CHECK(fault_of(Bytes{0xFF, 0x01}, PropertyPlace::kPublish) == ReasonCode::kMalformedPacket);
 }
 
-TEST_CASE("a subscription identifier from a client's PUBLISH is a protocol error", "[mqtt]") {
+TEST_CASE("a subscription identifier from a client's PUBLISH is a protocol error", "[mqtt][MQTT-3.3.4-6]") {
   CHECK(fault_of(property(0x0B, u8(1)), PropertyPlace::kPublish) == ReasonCode::kProtocolError);
 }
 
@@ -217,7 +217,7 @@ TEST_CASE("a packet with more filters than the limit is refused", "[mqtt][G6]") 
   CHECK(decode_subscribe(body, {}, scratch).error().code == ReasonCode::kQuotaExceeded);
 }
 
-TEST_CASE("an unsubscribe names at least one filter", "[mqtt]") {
+TEST_CASE("an unsubscribe names at least one filter", "[mqtt][MQTT-3.10.3-2]") {
   std::vector<std::string_view> scratch;
   const Bytes good = concat(u16(3), u8(0), test::text("a"), test::text("b/#"));
   REQUIRE(decode_unsubscribe(good, Protocol::kV5, scratch));

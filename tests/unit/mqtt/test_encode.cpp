@@ -50,7 +50,7 @@ TEST_CASE("what is not limited is not announced", "[mqtt]") {
         "2700000001");
 }
 
-TEST_CASE("a refusal has no session and announces nothing", "[mqtt]") {
+TEST_CASE("a refusal has no session and announces nothing", "[mqtt][MQTT-3.2.2-6]") {
   Bytes out;
   REQUIRE(append_connack(out, Protocol::kV5,
                          {.options = {.session_present = true, .reason = "no"}, .code = ReasonCode::kNotAuthorized},
@@ -58,7 +58,7 @@ TEST_CASE("a refusal has no session and announces nothing", "[mqtt]") {
   CHECK(to_hex(out) == "20080087051f00026e6f");
 }
 
-TEST_CASE("the CONNACK of 3.1.1 has its own return codes", "[mqtt]") {
+TEST_CASE("the CONNACK of 3.1.1 has its own return codes", "[mqtt][V311-3.2.2-4]") {
   const auto code = [](ReasonCode reason) {
     Bytes out;
     REQUIRE(append_connack(out, Protocol::kV311, {.options = {}, .code = reason}, kAnySize));
@@ -72,7 +72,8 @@ TEST_CASE("the CONNACK of 3.1.1 has its own return codes", "[mqtt]") {
   CHECK(code(ReasonCode::kNotAuthorized) == "20020005");
 }
 
-TEST_CASE("a publish carries expiry, identifiers and the message's own properties", "[mqtt]") {
+TEST_CASE("a publish carries expiry, identifiers and the message's own properties",
+          "[mqtt][MQTT-3.3.4-3][MQTT-3.3.2-6]") {
   Bytes out;
   const std::uint32_t ids[] = {1, 300};
   const Bytes user = test::user_property("k", "v");
@@ -108,7 +109,7 @@ TEST_CASE("a publish to 3.1.1 has no properties", "[mqtt]") {
   CHECK(to_hex(out) == "30070003612f623432");
 }
 
-TEST_CASE("a publish above the client's packet size is not sent", "[mqtt]") {
+TEST_CASE("a publish above the client's packet size is not sent", "[mqtt][MQTT-3.1.2-24]") {
   Bytes out;
   CHECK_FALSE(append_publish(out, Protocol::kV311, message("42"), 8));
   CHECK(out.empty());
@@ -126,7 +127,7 @@ TEST_CASE("lengths of one to three bytes are encoded", "[mqtt]") {
   }
 }
 
-TEST_CASE("a PUBACK names its reason only where it says more than success", "[mqtt]") {
+TEST_CASE("a PUBACK names its reason only where it says more than success", "[mqtt][MQTT-3.4.2-1]") {
   Bytes out;
   append_ack(out, Protocol::kV5, {PacketType::kPuback, 1, ReasonCode::kSuccess}, kAnySize);
   append_ack(out, Protocol::kV5, {PacketType::kPuback, 2, ReasonCode::kNoMatchingSubscribers}, kAnySize);
@@ -152,7 +153,7 @@ TEST_CASE("SUBACK and UNSUBACK answer filter by filter", "[mqtt]") {
         "b0020007");
 }
 
-TEST_CASE("a DISCONNECT drops its reason string where the packet would be too large", "[mqtt]") {
+TEST_CASE("a DISCONNECT drops its reason string where the packet would be too large", "[mqtt][MQTT-3.14.2-3]") {
   Bytes out;
   append_disconnect(out, ReasonCode::kProtocolError, "why", kAnySize);
   append_disconnect(out, ReasonCode::kProtocolError, "why", 9);

@@ -94,7 +94,7 @@ TEST_CASE("overlapping subscriptions of one subscriber stand together", "[mqtt]"
   CHECK(found == Found{{1, 2}, {1, 4}, {2, 1}, {2, 3}});
 }
 
-TEST_CASE("the tree keeps wildcards of the root from names that begin with $", "[mqtt]") {
+TEST_CASE("the tree keeps wildcards of the root from names that begin with $", "[mqtt][MQTT-4.7.2-1]") {
   SubscriptionTree tree;
   tree.insert("#", 1, {});
   tree.insert("+/x", 2, {});

@@ -1,0 +1,118 @@
+// What a connection costs in memory: 10,000 idle ones are a goal, and the publish path allocates nothing that it need
+// not. Counts every allocation of this program.
+#include <atomic>
+#include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
+#include <new>
+
+#include "tests/unit/mqtt/harness.hpp"
+
+namespace {
+std::atomic<std::size_t> allocations{0};
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  ++allocations;
+  if (void* memory = std::malloc(bytes > 0 ? bytes : 1)) return memory;
+  throw std::bad_alloc{};
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+using namespace hedgerow;
+using namespace hedgerow::mqtt;
+using test::property;
+
+namespace {
+
+// Takes everything and keeps nothing.
+class QuietHandler : public ConnectionHandler {
+ public:
+  Connection* connection = nullptr;
+  void on_connect(const ConnectRequest&) override { connection->accept({}); }
+  void on_publish(const PublishRequest& request) override {
+    if (request.qos == QoS::kAtLeastOnce) connection->puback(request.packet_id, ReasonCode::kSuccess);
+    if (request.qos == QoS::kExactlyOnce) connection->pubrec(request.packet_id, ReasonCode::kSuccess);
+  }
+  void on_subscribe(const SubscribeRequest&) override {}
+  void on_unsubscribe(const UnsubscribeRequest&) override {}
+  void on_puback(const AckReceived&) override {}
+  void on_pubrec(const AckReceived& pubrec) override { connection->pubrel(pubrec.packet_id); }
+  void on_pubrel(const AckReceived& pubrel) override { connection->pubcomp(pubrel.packet_id); }
+  void on_pubcomp(const AckReceived&) override {}
+  void on_closed(const Closed&) override {}
+};
+
+struct QuietClient {
+  Instant now{std::chrono::hours{1}};
+  QuietHandler handler;
+  Connection connection{{}, handler, now};
+
+  explicit QuietClient(const Bytes& properties = {}) {
+    handler.connection = &connection;
+    connection.on_bytes(now, test::encode(test::ConnectOut{.properties = properties}));
+    connection.output().clear();
+  }
+  // Allocations while these bytes are handled, the output reused.
+  std::size_t cost_of(const Bytes& bytes) {
+    const std::size_t before = allocations;
+    connection.on_bytes(now, bytes);
+    const std::size_t cost = allocations - before;
+    connection.output().clear();
+    return cost;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an idle connection is small", "[mqtt][G6]") { CHECK(sizeof(Connection) <= 384); }
+
+TEST_CASE("connecting allocates no more than the CONNACK", "[mqtt][G6]") {
+  const Bytes connect = test::encode(test::ConnectOut{});
+  QuietHandler handler;
+  Connection connection{{}, handler, Instant{}};
+  handler.connection = &connection;
+  const std::size_t before = allocations;
+  connection.on_bytes(Instant{}, connect);
+  CHECK(allocations - before == 1);
+}
+
+TEST_CASE("a publish allocates nothing", "[mqtt]") {
+  QuietClient client;
+  for (const unsigned qos : {0U, 1U}) {
+    const Bytes publish = test::encode(test::PublishSent{.topic = "some/topic",
+                                                         .payload = "payload",
+                                                         .qos = qos,
+                                                         .packet_id = qos,
+                                                         .properties = property(0x02, test::u32(9))});
+    client.cost_of(publish);
+    CHECK(client.cost_of(publish) == 0);
+  }
+}
+
+TEST_CASE("a QoS 2 exchange allocates nothing once it happened before", "[mqtt]") {
+  QuietClient client;
+  const Bytes publish = test::encode(test::PublishSent{.qos = 2, .packet_id = 5});
+  const Bytes release = test::packet(PacketType::kPubrel, 2, test::u16(5));
+  client.cost_of(publish);
+  client.cost_of(release);
+  CHECK(client.cost_of(publish) == 0);
+  CHECK(client.cost_of(release) == 0);
+}
+
+TEST_CASE("an alias that exists allocates nothing, in either direction", "[mqtt]") {
+  QuietClient client{property(0x22, test::u16(10))};
+  const Bytes alias = property(0x23, test::u16(1));
+  const Bytes set =
+      test::encode(test::PublishSent{.topic = "a/topic/longer/than/any/small/string", .properties = alias});
+  const Bytes used = test::encode(test::PublishSent{.topic = "", .properties = alias});
+  client.cost_of(set);
+  CHECK(client.cost_of(set) == 0);
+  CHECK(client.cost_of(used) == 0);
+  const PublishOut out{.topic = "a/topic/longer/than/any/small/string"};
+  REQUIRE(client.connection.publish(out) == PublishOutcome::kSent);
+  client.connection.output().clear();
+  const std::size_t before = allocations;
+  REQUIRE(client.connection.publish(out) == PublishOutcome::kSent);
+  CHECK(allocations == before);
+}
