@@ -49,6 +49,7 @@ static_assert((std::uint64_t{kChannelsMax} + 1) << kArrivalBits < std::uint64_t{
               "a place is a signed integer");
 
 // The bytes of a channel's log are written down each time it has grown by so much: what open() counts again is bounded.
+// So is what a replay looks at to find its start: the log is marked as often.
 inline constexpr std::uint64_t kLogBytesUncounted = std::uint64_t{256} << 10U;
 
 // Files that were set aside; the oldest beyond it is removed.

@@ -1,10 +1,12 @@
 // LogSizes: how many bytes and ops each channel's log holds, so that trimming by size scans nothing.
 //
 // The sums live in memory and follow the turn: a rollback undoes what the turn changed. Now and then one is written
-// down together with the arrival number up to which it holds; open() counts only what came later.
+// down together with the arrival number up to which it holds; open() counts only what came later. Likewise with the
+// marks by which a replay finds its start: one is due each time the log has grown by so much.
 // Pure. Thread rule: owned by the store thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -21,6 +23,10 @@ class LogSizes {
     std::uint64_t bytes_unwritten = 0;  // of the segments that came after what is written down
     sync::Arrival newest = 0;           // no segment begins later
     bool due = false;                   // the written sum is wrong, or long ago: write it down with this turn
+    // Of the segments that came after the last mark.
+    std::uint64_t unmarked_bytes = 0;
+    std::uint64_t unmarked_wall_ms = 0;  // the greatest newest_wall_ms
+    [[nodiscard]] bool mark_due() const { return unmarked_bytes >= kLogBytesUncounted; }
   };
 
   void load(sync::ChannelNo channel, const Size& size) { sizes_[channel] = size; }
@@ -31,13 +37,15 @@ class LogSizes {
     undo_.clear();
   }
 
-  void append(sync::ChannelNo channel, sync::Arrival first_arrival, const sync::LogTotals& more) {
+  void append(sync::ChannelNo channel, const sync::SegmentRow& row) {
     Size& size = change(channel);
-    size.log.ops += more.ops;
-    size.log.bytes += more.bytes;
-    size.bytes_unwritten += more.bytes;
-    if (size.bytes_unwritten >= kLogBytesUncounted || first_arrival <= size.newest) size.due = true;
-    if (first_arrival > size.newest) size.newest = first_arrival;
+    size.log.ops += row.count;
+    size.log.bytes += row.bytes.size();
+    size.bytes_unwritten += row.bytes.size();
+    size.unmarked_bytes += row.bytes.size();
+    size.unmarked_wall_ms = std::max(size.unmarked_wall_ms, row.newest_wall_ms);
+    if (size.bytes_unwritten >= kLogBytesUncounted) size.due = true;
+    size.newest = std::max(size.newest, row.first_arrival);
   }
   void drop(sync::ChannelNo channel, const sync::LogTotals& gone) {
     Size& size = change(channel);
@@ -49,6 +57,11 @@ class LogSizes {
     Size& size = change(channel);
     size.bytes_unwritten = 0;
     size.due = false;
+  }
+  void marked(sync::ChannelNo channel) {
+    Size& size = change(channel);
+    size.unmarked_bytes = 0;
+    size.unmarked_wall_ms = 0;
   }
 
   [[nodiscard]] sync::LogTotals of(sync::ChannelNo channel) const {

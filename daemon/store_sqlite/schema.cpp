@@ -102,9 +102,10 @@ constexpr const char* kVersion1 = R"sql(
   ) STRICT, WITHOUT ROWID;
 )sql";
 
-// Version 2: QoS 2, wills, shared subscriptions, and what $SYS counts.
+// Version 2: QoS 2, wills, shared subscriptions, replays since a time, and what $SYS counts.
 //
 //   channels       live_cells: how many of its cells are no tombstones; log_ops: as log_bytes
+//   log_marks      the newest newest_wall_ms of a channel's segments, from behind the mark before up to this place
 //   received       QoS 2 from the client: published, not released yet
 //   releases       QoS 2 to the client: received there, not completed yet
 //   wills          one a session; died_…: the stamp of its connection's death, NULL while it lives
@@ -116,6 +117,10 @@ constexpr const char* kVersion2 = R"sql(
     live_cells=(SELECT count(*) FROM cells WHERE channel=number AND length(payload)>0),
     log_ops=(SELECT ifnull(sum(count), 0) FROM segments
              WHERE place>(number << 44) AND place<=((number << 44) | log_bytes_at));
+  CREATE TABLE log_marks(
+    place INTEGER PRIMARY KEY,
+    newest_wall_ms INTEGER NOT NULL
+  ) STRICT;
   CREATE TABLE received(
     session INTEGER NOT NULL,
     packet_id INTEGER NOT NULL,

@@ -38,6 +38,9 @@ class ViewConnection {
   Statement channels{c, "SELECT number FROM channels ORDER BY number"};
   Statement first_place{c, "SELECT place, count FROM segments WHERE place>=? AND place<? ORDER BY place LIMIT 1"};
   Statement last_place{c, "SELECT place, count FROM segments WHERE place>=? AND place<=? ORDER BY place DESC LIMIT 1"};
+  Statement mark_since{
+      c, "SELECT place FROM log_marks WHERE place>=? AND place<? AND newest_wall_ms>=? ORDER BY place LIMIT 1"};
+  Statement last_mark{c, "SELECT ifnull(max(place), 0) FROM log_marks WHERE place>=? AND place<?"};
   Statement since{c,
                   "SELECT place FROM segments WHERE place>=? AND place<? AND newest_wall_ms>=? ORDER BY place LIMIT 1"};
   Statement at_place{c, select(kSegmentColumns, "segments WHERE place=?")};
@@ -166,8 +169,25 @@ Expected<std::vector<sync::ReadView::ChannelSegment>> View::segments_after(sync:
   return rows;
 }
 
+// The first mark that is not older says between which two marks to look; without one, behind the last.
 Expected<sync::Arrival> View::first_arrival_since(sync::ChannelNo channel, std::uint64_t wall_ms) {
-  Query query(db_->since, place_of(channel, 0), place_of(channel, kArrivalMax), std::min(wall_ms, sync::kAgeUnknown));
+  wall_ms = std::min(wall_ms, sync::kAgeUnknown);
+  const std::uint64_t begin = place_of(channel, 0);
+  const std::uint64_t end = place_of(channel, kArrivalMax);
+  std::uint64_t marked = end;
+  {
+    Query mark(db_->mark_since, begin, end, wall_ms);
+    const auto row = mark.next();
+    if (!row) return tl::unexpected<Error>(row.error());
+    if (*row) marked = mark.number(0);
+  }
+  std::uint64_t after = 0;
+  {
+    Query mark(db_->last_mark, begin, marked);
+    if (auto row = mark.next(); !row) return tl::unexpected<Error>(std::move(row.error()));
+    after = mark.number(0);
+  }
+  Query query(db_->since, std::max(begin, after + 1), end, wall_ms);
   const auto row = query.next();
   if (!row) return tl::unexpected<Error>(row.error());
   return *row ? arrival_of(query.number(0)) - 1 : last_arrival_;

@@ -25,6 +25,12 @@ Writer::Statements::Statements(Connection& c)
       count_log(c,
                 "SELECT ifnull(sum(length(bytes)), 0), ifnull(sum(count), 0), ifnull(max(place), 0) FROM segments "
                 "WHERE place>? AND place<?"),
+      count_unmarked(c,
+                     "SELECT ifnull(sum(length(bytes)), 0), ifnull(max(newest_wall_ms), 0) FROM segments "
+                     "WHERE place>ifnull((SELECT max(place) FROM log_marks WHERE place>?1 AND place<?2), ?1) "
+                     "AND place<?2"),
+      put_mark(c, "REPLACE INTO log_marks(place, newest_wall_ms) VALUES(?,?)"),
+      drop_marks(c, "DELETE FROM log_marks WHERE place>=? AND place<=?"),
       find_channel(c, "SELECT number FROM channels WHERE name=?"),
       add_channel(c,
                   "INSERT INTO channels(number, name) SELECT ifnull(max(number), 0)+1, ? FROM channels "
@@ -85,9 +91,13 @@ Expected<void> Writer::count_logs() {
     if (auto row = query.next(); !row) return tl::unexpected<Error>(std::move(row.error()));
     const std::uint64_t later = query.number(0);
     const sync::Arrival newest = query.number(2) == 0 ? written.at : arrival_of(query.number(2));
+    Query unmarked(sql_.count_unmarked, place_of(written.channel, 0), place_of(written.channel, kArrivalMax));
+    if (auto row = unmarked.next(); !row) return tl::unexpected<Error>(std::move(row.error()));
     sizes_.load(written.channel, {.log = {.ops = written.log.ops + query.number(1), .bytes = written.log.bytes + later},
                                   .bytes_unwritten = later,
-                                  .newest = newest});
+                                  .newest = newest,
+                                  .unmarked_bytes = unmarked.number(0),
+                                  .unmarked_wall_ms = unmarked.number(1)});
   }
   return {};
 }
@@ -160,6 +170,11 @@ void Writer::rollback() {
 
 Expected<void> Writer::write_sizes() {
   for (const auto& [channel, size] : sizes_.all()) {
+    if (size.mark_due()) {
+      const std::uint64_t place = place_of(channel, size.newest);
+      if (auto put = Query(sql_.put_mark, place, size.unmarked_wall_ms).run(); !put) return put;
+      sizes_.marked(channel);
+    }
     if (!size.due) continue;
     if (auto put = Query(sql_.put_size, size.log.bytes, size.log.ops, size.newest, channel).run(); !put) return put;
     sizes_.written(channel);
@@ -201,7 +216,7 @@ Expected<void> Writer::append(sync::ChannelNo channel, const sync::SegmentRow& r
     return fail(Category::kLimit,
                 "arrival number " + std::to_string(row.first_arrival) + " is beyond what can be stored");
   }
-  sizes_.append(channel, row.first_arrival, {.ops = row.count, .bytes = row.bytes.size()});
+  sizes_.append(channel, row);
   return Query(sql_.append, place_of(channel, row.first_arrival), channel, row.replica, row.first_seq, row.count,
                row.newest_wall_ms, row.bytes)
       .run();
@@ -288,8 +303,10 @@ Expected<std::vector<sync::Storage::Trimmed>> Writer::trim(sync::ChannelNo chann
   }
   if (trimmed.empty()) return trimmed;
   sizes_.drop(channel, gone);
-  if (auto dropped = Query(sql_.drop, place_of(channel, 0), last_place).run(); !dropped) {
-    return tl::unexpected<Error>(std::move(dropped.error()));
+  for (Statement* drop : {&sql_.drop, &sql_.drop_marks}) {
+    if (auto dropped = Query(*drop, place_of(channel, 0), last_place).run(); !dropped) {
+      return tl::unexpected<Error>(std::move(dropped.error()));
+    }
   }
   return trimmed;
 }

@@ -49,6 +49,7 @@ class Writer final : public sync::Storage {
     explicit Statements(Connection& connection);
     Statement begin, commit;
     Statement load_node, load_clock, load_channels, load_replicas, count_log;
+    Statement count_unmarked, put_mark, drop_marks;
     Statement find_channel, add_channel, put_size;
     Statement append, put_replica, held_cell, put_cell, put_live_cells;
     Statement gap_before, extend_gap, add_gap;

@@ -106,7 +106,7 @@ class ReadView {
   virtual Expected<std::vector<ChannelSegment>> segments_after(Arrival after, std::size_t bytes_max) = 0;
   // Where a replay begins that goes back to `wall_ms`: segments_after() this arrival begins with the first segment
   // whose newest op is not older, or of unknown age. It may hold older ops too, and so may those that follow.
-  // last_arrival() when there is none. Looks at every segment before that one, but not at what a large one holds.
+  // last_arrival() when there is none. It reads about as much as one batch.
   virtual Expected<Arrival> first_arrival_since(ChannelNo, std::uint64_t wall_ms) = 0;
   // Cells (tombstones too) with topic > after_topic, in byte order of the topic, until `bytes_max` is passed.
   // `prefix` restricts to topics that begin with it; empty: all.
@@ -139,6 +139,7 @@ class Storage {
 
   // Everything below is called between begin() and commit(), and sees what was written since begin().
   virtual Expected<ChannelNo> define_channel(std::string_view name) = 0;
+  // Arrival numbers only rise.
   virtual Expected<void> append(ChannelNo, const SegmentRow&) = 0;
   virtual Expected<void> put_replica(ChannelNo, const ReplicaState&) = 0;
   virtual Expected<void> put_clock(Arrival last_arrival, const Stamp& last_stamp) = 0;

@@ -261,6 +261,37 @@ TEST_CASE_METHOD(Fixture, "a replay since a time begins before the first segment
   CHECK(view()->first_arrival_since(ChannelNo{99}, 0).value() == 8);
 }
 
+TEST_CASE_METHOD(Fixture, "a replay since a time is exact in a large log whose times go up and down",
+                 "[storage][contract]") {
+  std::vector<std::uint64_t> times;
+  const auto exact = [&](std::size_t first, std::uint64_t wall_ms) -> Arrival {
+    for (std::size_t i = first; i < times.size(); ++i) {
+      if (times[i] >= wall_ms) return i;
+    }
+    return times.size();
+  };
+  const auto check = [&](std::size_t first) {
+    const auto seen = view();
+    for (std::uint64_t wall_ms = 0; wall_ms < 150; wall_ms += 3) {
+      CHECK(seen->first_arrival_since(channel_, wall_ms).value() == exact(first, wall_ms));
+    }
+  };
+  for (std::uint64_t i = 0; i < 60; ++i) {
+    times.push_back(2 * i + (i * 7919) % 23);
+    turn([&](Storage& storage) {
+      REQUIRE(storage.append(channel_, row(kX, i + 1, 1, i + 1, 90'000, times.back())));
+      REQUIRE(storage.append(other_, row(kX, i + 1, 1, i + 1, 70'000, 1'000'000 + i)));
+      REQUIRE(storage.put_clock(i + 1, {.wall_ms = 1}));
+    });
+    if (i % 20 == 10) reopen();
+  }
+  check(0);
+  turn([&](Storage& storage) { REQUIRE(storage.trim(channel_, 0, 0, 25).value().size() == 25); });
+  check(25);
+  reopen();
+  check(25);
+}
+
 TEST_CASE_METHOD(Fixture, "a replay since a time takes what has no known age", "[storage][contract][G10]") {
   append(channel_, {row(kX, 1, 1, 1, 100, 10), row(kX, 2, 1, 2, 100, kAgeUnknown), row(kX, 3, 1, 3, 100, 30)});
   CHECK(view()->first_arrival_since(channel_, 30).value() == 1);

@@ -48,7 +48,7 @@ class Version1 : public StoreFixture {
     REQUIRE(sqlite3_open_v2(file().c_str(), &raw, SQLITE_OPEN_READWRITE, disk.name().c_str()) == SQLITE_OK);
     std::string sql = "BEGIN; CREATE TEMP TABLE was AS SELECT * FROM node;";
     for (const std::string table : {"node", "channels", "replicas", "segments", "cells", "gaps", "staged", "sessions",
-                                    "subscriptions", "received", "releases", "wills", "share_groups"}) {
+                                    "subscriptions", "received", "releases", "wills", "share_groups", "log_marks"}) {
       sql += "DROP TABLE IF EXISTS main." + table + ";";
     }
     sql += store_sqlite::migrations()[0].sql;
@@ -111,6 +111,13 @@ TEST_CASE_METHOD(Version1, "what version 1 did not count is counted when it is m
   check_counted();
   reopen();
   check_counted();
+}
+
+TEST_CASE_METHOD(Version1, "a replay since a time finds its start in a migrated log", "[store]") {
+  open();
+  const auto view = views().open_view().value();
+  CHECK(view->first_arrival_since(sync::ChannelNo{1}, 1000).value() == 0);
+  CHECK(view->first_arrival_since(sync::ChannelNo{1}, 1001).value() == 9);
 }
 
 TEST_CASE_METHOD(Version1, "a migrated database takes what is new", "[store]") {

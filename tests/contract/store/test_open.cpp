@@ -176,7 +176,7 @@ TEST_CASE_METHOD(ClosedStore, "a truncated file is set aside", "[store][G11]") {
 TEST_CASE_METHOD(ClosedStore, "a file that lacks a table is set aside, whichever it is", "[store][G11]") {
   unsigned number = 0;
   for (const std::string table : {"node", "channels", "replicas", "segments", "cells", "gaps", "staged", "sessions",
-                                  "subscriptions", "received", "releases", "wills", "share_groups"}) {
+                                  "subscriptions", "received", "releases", "wills", "share_groups", "log_marks"}) {
     run("DROP TABLE " + table);
     open();
     check_set_aside(++number);
