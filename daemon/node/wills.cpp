@@ -41,21 +41,14 @@ void lengthen_expiry(StoredWill& will, Duration waited) {
 
 }  // namespace
 
-std::vector<std::uint64_t> Wills::restore(Instant now, const WallTime& wall, const sync::Stamp& started,
-                                          std::vector<StoredWill> stored) {
-  std::vector<std::uint64_t> stamped;
+void Wills::restore(Instant now, const WallTime& wall, std::vector<StoredWill> stored) {
   for (StoredWill& will : stored) {
     const std::uint64_t session = will.session;
-    const Instant died_at = now - dead_before_start(will, wall);
-    if (!will.died) {
-      will.died = started;
-      stamped.push_back(session);
-    }
     bytes_ += bytes_of(will);
+    const Instant died_at = now - dead_before_start(will, wall);
     const Instant due = died_at + wait_of(will);
     cancellable_[session] = add_waiting(due, {.will = std::move(will), .died_at = died_at});
   }
-  return stamped;
 }
 
 bool Wills::set(StoredWill will) {

@@ -34,11 +34,10 @@ class Wills {
   // `bytes_max`: of all wills together, those of sessions that wait included (G6).
   explicit Wills(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
-  // The wills on disk, at the start of the process, where every connection is dead. Those without `died` died with the
-  // node: they get `started`, and their sessions are returned, to be put again, so that another restart does not begin
-  // their delay anew. What passed of a delay counts where both clocks can be believed, else the delay begins anew.
-  std::vector<std::uint64_t> restore(Instant now, const WallTime& wall, const sync::Stamp& started,
-                                     std::vector<StoredWill> stored);
+  // The wills on disk, at the start of the process, where every connection is dead; those that died with the process
+  // before have been stamped since. What passed of a delay counts where both clocks can be believed, else the delay
+  // begins anew, as it does without `died`.
+  void restore(Instant now, const WallTime& wall, std::vector<StoredWill> stored);
 
   // The session's connection, now alive, has this will; it replaces one that is armed. False: no room, nothing changed.
   // REQUIRES: no `died`; a will of the session that waits was cancelled or its session ended.

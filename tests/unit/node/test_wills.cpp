@@ -41,7 +41,7 @@ struct Fixture {
   void restore(StoredWill will, std::uint32_t expiry_s, std::optional<sync::Stamp> died) {
     will.expiry_s = expiry_s;
     will.died = died;
-    wills.restore(kNow, kWall, kStarted, {std::move(will)});
+    wills.restore(kNow, kWall, {std::move(will)});
   }
 };
 
@@ -265,27 +265,27 @@ TEST_CASE_METHOD(Fixture, "the longest message expiry does not wrap", "[node][wi
   CHECK(wills.take_due(kNow + 30s, 1).at(0).message.expiry_s == kNever);
 }
 
-TEST_CASE_METHOD(Fixture, "a connection that lived when the node died died with it", "[node][wills]") {
-  StoredWill will = will_of(1, 30);
-  will.expiry_s = kNever;
-  CHECK(wills.restore(kNow, kWall, kStarted, {will}) == Sessions{1});
+TEST_CASE_METHOD(Fixture, "a connection that died with the node begins its delay with the restart", "[node][wills]") {
+  restore(will_of(1, 30), kNever, kStarted);
   CHECK(wills.next_deadline() == kNow + 30s);
   CHECK(wills.take_due(kNow + 30s, 1).at(0).died == kStarted);
 }
 
 TEST_CASE_METHOD(Fixture, "a will without delay fires after a restart", "[node][wills]") {
-  restore(will_of(1, 0), kNever, std::nullopt);
+  restore(will_of(1, 0), kNever, kStarted);
   CHECK_FALSE(wills.cancel(kNow, 1));
   CHECK(due(kNow) == Sessions{1});
 }
 
 TEST_CASE_METHOD(Fixture, "a restart does not begin a delay anew", "[node][wills]") {
-  StoredWill will = will_of(1, 30);
-  will.expiry_s = kNever;
-  will.died = stamp_before(20s);
-  CHECK(wills.restore(kNow, kWall, kStarted, {will}).empty());
+  restore(will_of(1, 30), kNever, stamp_before(20s));
   CHECK(wills.next_deadline() == kNow + 10s);
-  CHECK(wills.take_due(kNow + 10s, 1).at(0).died == will.died);
+  CHECK(wills.take_due(kNow + 10s, 1).at(0).died == stamp_before(20s));
+}
+
+TEST_CASE_METHOD(Fixture, "a will without a stamp begins its delay with the restart", "[node][wills]") {
+  restore(will_of(1, 30), kNever, std::nullopt);
+  CHECK(wills.next_deadline() == kNow + 30s);
 }
 
 TEST_CASE_METHOD(Fixture, "a delay that passed while the node was down is over", "[node][wills]") {
@@ -306,7 +306,7 @@ TEST_CASE_METHOD(Fixture, "where a clock cannot be believed the delay begins ane
   StoredWill will = will_of(2, 20);
   will.expiry_s = kNever;
   will.died = stamp_before(1h);
-  wills.restore(kNow, {.unix_ms = kUnixMs, .quality = ClockQuality::kUnsynchronised}, kStarted, {will});
+  wills.restore(kNow, {.unix_ms = kUnixMs, .quality = ClockQuality::kUnsynchronised}, {will});
   CHECK(wills.next_deadline() == kNow + 20s);
 }
 
