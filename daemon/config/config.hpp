@@ -60,6 +60,8 @@ struct Listener {
   Auth auth = Auth::kCertificate;
   Protocol protocol = Protocol::kMqtt;
   bool plaintext_accepted = false;  // unencrypted and reachable from other machines: the file says so
+
+  bool operator==(const Listener&) const = default;
 };
 
 enum class Scope {

@@ -44,7 +44,8 @@ constexpr Bound<std::uint32_t> kConnectionsPerAddress{
 constexpr Bound<std::uint32_t> kPacketBytes{"packet_bytes", &Limits::packet_bytes, {kKi, kMi}};
 constexpr Bound<std::uint32_t> kWillBytes{"will_bytes", &Limits::will_bytes, {0, 48 * kKi}};
 constexpr Bound<std::uint64_t> kSessionQueueBytes{"session_queue_bytes", &Limits::session_queue_bytes, {16 * kKi, kGi}};
-constexpr Bound<std::uint64_t> kQueueBytes{"queue_bytes", &Limits::queue_bytes, {kMi, 64 * kGi}};
+// Queues are in memory, and a 32-bit board cannot address more.
+constexpr Bound<std::uint64_t> kQueueBytes{"queue_bytes", &Limits::queue_bytes, {kMi, 2 * kGi}};
 
 constexpr std::array kCounts32 = {
     kConnections,
