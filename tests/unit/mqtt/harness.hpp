@@ -21,6 +21,7 @@ class NotingHandler : public ConnectionHandler {
   // Answers at once unless told otherwise.
   bool accepts = true;
   bool acknowledges = true;
+  bool echoes = false;  // sends each publish back, with QoS 0
   Lines lines;
   Connection* connection = nullptr;
   ConnackOptions connack;
@@ -46,6 +47,10 @@ class NotingHandler : public ConnectionHandler {
     if (request.expiry_s) line += " expiry " + std::to_string(*request.expiry_s);
     if (!request.properties.empty()) line += " properties " + to_hex(request.properties);
     note(line);
+    if (echoes) {
+      const PublishOut echo{.topic = request.topic, .properties = request.properties, .payload = request.payload};
+      static_cast<void>(connection->publish(echo));
+    }
     if (!acknowledges || request.qos == QoS::kAtMostOnce) return;
     if (request.qos == QoS::kAtLeastOnce) connection->puback(request.packet_id, ReasonCode::kSuccess);
     if (request.qos == QoS::kExactlyOnce) connection->pubrec(request.packet_id, ReasonCode::kSuccess);

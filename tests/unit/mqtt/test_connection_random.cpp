@@ -28,27 +28,51 @@ Bytes random_properties(test::SeededRandom& random) {
   return out;
 }
 
+Bytes random_publish(test::SeededRandom& random, Protocol protocol) {
+  test::PublishSent publish{.protocol = protocol,
+                            .topic = "some/topic/" + std::to_string(random.below(5)),
+                            .payload = std::string(random.below(300), 'p'),
+                            .qos = static_cast<unsigned>(random.below(3)),
+                            .packet_id = static_cast<unsigned>(1 + random.below(6)),
+                            .retain = random.one_in(2),
+                            .properties = random_properties(random)};
+  if (protocol == Protocol::kV5 && random.one_in(3)) {
+    append(publish.properties, test::property(0x23, test::u16(static_cast<unsigned>(1 + random.below(3)))));
+    if (random.one_in(2)) publish.topic.clear();  // sometimes an alias that was never set
+  }
+  return test::encode(publish);
+}
+
 Bytes random_packet(test::SeededRandom& random, Protocol protocol) {
-  const auto id = static_cast<unsigned>(1 + random.below(0xFFFF));
-  switch (random.below(6)) {
+  const auto id = static_cast<unsigned>(1 + random.below(6));
+  switch (random.below(10)) {
     case 0: return test::encode_pingreq();
     case 1: return test::encode_puback(id);
-    case 2: return test::encode_subscribe(id, {{"a/+", 1}, {"b/#", 0}}, protocol);
+    case 2: return test::encode_subscribe(id, {{"a/+", 1}, {"$share/g/b/#", 2}}, protocol);
     case 3: return test::encode_unsubscribe(id, {"a/+"}, protocol);
-    default:
-      return test::encode(test::PublishSent{.protocol = protocol,
-                                            .topic = "some/topic",
-                                            .payload = std::string(random.below(300), 'p'),
-                                            .qos = static_cast<unsigned>(random.below(2)),
-                                            .packet_id = id,
-                                            .retain = random.one_in(2),
-                                            .properties = random_properties(random)});
+    case 4: return test::packet(PacketType::kPubrel, 2, test::u16(id));
+    case 5: return test::packet(PacketType::kPubrec, 0, test::u16(id));
+    case 6: return test::packet(PacketType::kPubcomp, 0, test::u16(id));
+    default: return random_publish(random, protocol);
   }
+}
+
+Bytes random_connect(test::SeededRandom& random, Protocol protocol) {
+  test::ConnectOut connect{.protocol = protocol, .keep_alive_s = 30};
+  if (protocol == Protocol::kV5 && random.one_in(2)) connect.properties = test::property(0x22, test::u16(2));
+  if (random.one_in(2)) {
+    Bytes properties = random_properties(random);
+    if (random.one_in(2)) append(properties, test::property(0x18, test::u32(60)));
+    const Bytes fields = concat(test::text("will/topic"), test::text(std::string(random.below(100), 'w')));
+    connect.will = protocol == Protocol::kV5 ? concat(test::with_length(properties), fields) : fields;
+    connect.flags = 0x06U | static_cast<unsigned>(random.below(3) << 3U) | (random.one_in(2) ? 0x20U : 0U);
+  }
+  return test::encode(connect);
 }
 
 Bytes random_session(test::SeededRandom& random, std::size_t packets) {
   const Protocol protocol = random.one_in(2) ? Protocol::kV5 : Protocol::kV311;
-  Bytes out = test::encode(test::ConnectOut{.protocol = protocol, .keep_alive_s = 30});
+  Bytes out = random_connect(random, protocol);
   for (std::size_t i = 0; i < packets; ++i) append(out, random_packet(random, protocol));
   if (random.one_in(2)) append(out, test::encode_disconnect());
   return out;
@@ -74,6 +98,7 @@ struct Outcome {
 // Feeds pieces of 1 to piece_max bytes, taking the output out as an adapter would.
 Outcome run(const Bytes& bytes, std::size_t piece_max, test::SeededRandom& random, bool& within_limits) {
   Client client{kSmallLimits};
+  client.handler.echoes = true;
   Outcome outcome;
   const auto drain = [&] {
     // One answer may follow the one that reached the mark.
@@ -104,7 +129,7 @@ TEST_CASE("however the bytes are cut, the same happens", "[mqtt]") {
   const std::uint64_t seed = test::pick_seed("connection cuts");
   CAPTURE(seed);
   test::SeededRandom random{seed};
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 100; ++round) {
     Bytes bytes = random_session(random, 20);
     if (random.one_in(2)) mutate(random, bytes);
     bool within_limits = true;
