@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "daemon/cli/password_input.hpp"
@@ -19,6 +20,18 @@ using security::PasswordFile;
 
 std::string users_file(const Command& command) { return (command.data / security::kUsersFileName).string(); }
 
+// Before a password is asked for.
+Expected<void> check_data(const Command& command) {
+  if (::access(command.data.c_str(), R_OK | X_OK) == 0) return {};
+  if (errno == EACCES) {
+    return fail(Category::kRefused, command.data.string() +
+                                        " belongs to another user: run hedgerow as the user that runs hedgerowd, or "
+                                        "with sudo");
+  }
+  return fail(Category::kNotFound,
+              "there is no directory " + command.data.string() + ": name the data directory with --data DIR");
+}
+
 // `done` says what is on the disk now.
 Expected<std::string> tell_daemon(const Command& command, const std::string& done) {
   const Expected<std::string> notes = ask_reload(command.data);
@@ -33,6 +46,7 @@ Expected<std::string> tell_daemon(const Command& command, const std::string& don
 }  // namespace
 
 Expected<std::string> user_add(const Command& command) {
+  if (const Expected<void> checked = check_data(command); !checked) return tl::unexpected<Error>(checked.error());
   if (const Expected<void> started = security::init_crypto(); !started) return tl::unexpected<Error>(started.error());
   const Expected<std::string> password = command.password_file.empty() ? ask_password(STDIN_FILENO, command.name)
                                                                        : read_password_file(command.password_file);
@@ -51,6 +65,7 @@ Expected<std::string> user_add(const Command& command) {
 }
 
 Expected<std::string> user_remove(const Command& command) {
+  if (const Expected<void> checked = check_data(command); !checked) return tl::unexpected<Error>(checked.error());
   const Expected<void> changed = PasswordFile::change(command.data, [&](security::UserTable& table) -> Expected<void> {
     if (table.erase(command.name)) return {};
     return fail(Category::kNotFound, "there is no user " + config::quote_text(command.name) + " in " +
@@ -61,6 +76,7 @@ Expected<std::string> user_remove(const Command& command) {
 }
 
 Expected<std::string> user_list(const Command& command) {
+  if (const Expected<void> checked = check_data(command); !checked) return tl::unexpected<Error>(checked.error());
   const Expected<PasswordFile> file = PasswordFile::load(command.data);
   if (!file) return tl::unexpected<Error>(file.error());
   if (command.json) {

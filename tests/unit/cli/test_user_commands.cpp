@@ -71,6 +71,17 @@ TEST_CASE_METHOD(Board, "a daemon that could not reload is an error, the change 
   CHECK(security::PasswordFile::load(data())->users().size() == 1);
 }
 
+TEST_CASE_METHOD(Board, "a data directory that is not there is named before anything is asked", "[cli]") {
+  Command lost = command(Verb::kUserAdd, "alice");
+  lost.data = data() / "gone";
+  lost.password_file = data() / "gone-too";
+  const std::string expected =
+      "there is no directory " + lost.data.string() + ": name the data directory with --data DIR";
+  CHECK(user_add(lost).error().what == expected);
+  CHECK(user_remove(lost).error().what == expected);
+  CHECK(user_list(lost).error().what == expected);
+}
+
 TEST_CASE_METHOD(Board, "a user without a password is not added", "[cli]") {
   std::ofstream{data() / "secret"} << "\n";
   CHECK_FALSE(user_add(command(Verb::kUserAdd, "alice")));
