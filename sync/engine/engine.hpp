@@ -94,7 +94,7 @@ class Engine {
   Expected<void> open(const std::vector<ChannelSettings>& channels);
 
   [[nodiscard]] ReplicaId self() const { return self_; }
-  // These two speak of the last good commit only between turns.
+  // These three speak of the last good commit only between turns.
   [[nodiscard]] Arrival last_arrival() const { return last_arrival_; }
   // Ordered by number; the numbers are stable for the life of the database. ChannelState::replicas is ordered by
   // replica.
