@@ -10,7 +10,7 @@ set -eu
 
 say() { printf '%s\n' "hedgerow packages: $*" >&2; }
 
-# Prints "COMMAND[|COMMAND...] PACKAGE" lines for a group.
+# Prints "COMMAND[|COMMAND...] PACKAGE" lines for a group; python:MODULE stands for a module of Debian's python3.
 needs() {
   case $1 in
     build)
@@ -40,6 +40,7 @@ needs() {
       echo 'mosquitto mosquitto'
       echo 'node nodejs'
       echo 'npm npm'
+      echo 'python:paho.mqtt python3-paho-mqtt'
       echo 'update-ca-certificates ca-certificates'
       ;;
     fuzz)
@@ -70,6 +71,12 @@ needs() {
 
 # True iff one of the commands in "a|b" exists. /usr/sbin is not on every user's path.
 present() {
+  case $1 in
+    python:*)
+      /usr/bin/python3 -c "import ${1#python:}" 2>/dev/null
+      return
+      ;;
+  esac
   for command in $(echo "$1" | tr '|' ' '); do
     if PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null 2>&1; then return 0; fi
   done

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/e2e/mosquitto.hpp"
+#include "tests/e2e/scripts.hpp"
 #include "tests/support/daemon.hpp"
 #include "tests/support/mqtt_client.hpp"
 
@@ -111,19 +112,8 @@ TEST_CASE_METHOD(Node, "any client sees the health of the node", "[e2e]") {
 }
 
 TEST_CASE_METHOD(Node, "MQTT.js gets back what it sent", "[e2e]") {
-  const char* modules = std::getenv("HEDGEROW_NODE_MODULES");
-  if (modules == nullptr) {
-    FAIL(
-        "HEDGEROW_NODE_MODULES names no directory: run npm ci in a copy of tests/e2e and set it to its node_modules; "
-        "tests/run.sh does that");
-  }
-  Process script(
-      {.arguments = {"node", HEDGEROW_SOURCE_DIR "/tests/e2e/mqttjs_roundtrip.js", std::to_string(daemon.port())},
-       .environment = {{"NODE_PATH", modules}},
-       .input = {}});
-  const auto status = script.wait();
-  INFO(script.text(Output::kStandard) << script.text(Output::kError) << daemon.log());
-  CHECK(status == ExitStatus{.code = 0, .signal = 0});
+  Process script = start_node_script("mqttjs_roundtrip.js", {std::to_string(daemon.port())});
+  must_pass(script, daemon.log());
 }
 
 TEST_CASE_METHOD(Node, "a port in use is said to be, with its holder", "[e2e]") {

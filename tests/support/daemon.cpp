@@ -107,6 +107,7 @@ StatusView parse_status(const std::string& json) {
 
 Daemon::Daemon(Options options) : options_(std::move(options)), data_(directory_.path() / "data") {
   std::filesystem::create_directory(data_);
+  for (const Listener& listener : options_.listeners) more_ports_.try_emplace(listener.name);
 }
 
 std::string Daemon::config() const {
@@ -116,10 +117,15 @@ std::string Daemon::config() const {
       << "\",\n  \"listeners\": [\n    { \"name\": \"local\", \"address\": \"127.0.0.1:" << mqtt_.port()
       << "\", \"tls\": false },\n";
   if (has_tls_) out << "    { \"name\": \"mesh\", \"address\": \"127.0.0.1:" << tls_.port() << "\" },\n";
+  for (const Listener& listener : options_.listeners) {
+    out << "    { \"name\": \"" << listener.name << "\", \"address\": \"127.0.0.1:" << port_of(listener.name) << "\", "
+        << listener.settings << " },\n";
+  }
   out << "  ],\n  \"peers\": [";
   for (const std::uint16_t peer : options_.peers) out << "\"127.0.0.1:" << peer << "\", ";
   out << "],\n";
   if (!options_.channels.empty()) out << "  \"channels\": " << options_.channels << ",\n";
+  if (!options_.settings.empty()) out << "  " << options_.settings << ",\n";
   out << "}\n";
   return out.str();
 }
@@ -131,7 +137,7 @@ void Daemon::start() {
       Process::Options{.arguments = options_.programs.command("hedgerowd", {"--config", config_file().string()}),
                        .environment = {},
                        .input = {}});
-  for (int listeners = has_tls_ ? 2 : 1; listeners > 0; --listeners) {
+  for (std::size_t listeners = (has_tls_ ? 2U : 1U) + options_.listeners.size(); listeners > 0; --listeners) {
     const auto line = process_->wait_for_line(Output::kError, "listening ");
     if (!line) throw std::runtime_error(options_.node + " does not serve. Its log:\n" + log());
   }
@@ -151,6 +157,27 @@ ExitStatus Daemon::terminate() {
   process_.reset();
   if (!status) throw std::runtime_error(options_.node + " does not end on SIGTERM. Its log:\n" + past_log_);
   return *status;
+}
+
+void Daemon::reload() {
+  std::ofstream(config_file()) << config();
+  process_->signal(SIGHUP);
+}
+
+void Daemon::add_user(const std::string& name, const std::string& password) const {
+  must_succeed(
+      run(Programs::native().command("hedgerow", {"--data", data_.string(), "user", "add", name}), password + "\n"),
+      "hedgerow user add " + name);
+}
+
+std::uint16_t Daemon::port_of(const std::string& listener) const { return more_ports_.at(listener).port(); }
+
+std::uint64_t Daemon::resident_kib() const {
+  std::ifstream file("/proc/" + std::to_string(process_->pid()) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("VmRSS:")) return std::stoull(line.substr(6));
+  }
+  throw std::runtime_error("no resident size of " + options_.node);
 }
 
 std::string Daemon::log() const { return past_log_ + (process_ ? process_->text(Output::kError) : std::string{}); }

@@ -51,11 +51,18 @@ struct StatusView {
 
 class Daemon {
  public:
+  // A listener on 127.0.0.1 beside the two that every node has.
+  struct Listener {
+    std::string name;
+    std::string settings;  // more members of its object: "\"tls\": false, \"auth\": \"password\""
+  };
   struct Options {
     std::string mesh = "orchard";
     std::string node = "gw-barn";
     std::vector<std::uint16_t> peers = {};  // ports on 127.0.0.1
     std::string channels = {};              // the configuration's "channels" array; empty: left out
+    std::vector<Listener> listeners = {};
+    std::string settings = {};  // more members of the configuration: "\"limits\": {…}, \"access\": […]"
     Programs programs = Programs::native();
   };
 
@@ -67,6 +74,7 @@ class Daemon {
   // Has the TLS listener and the links use the identity below data(). Call before start().
   void enable_tls() { has_tls_ = true; }
   void set_peers(std::vector<std::uint16_t> peers) { options_.peers = std::move(peers); }
+  void set_settings(std::string settings) { options_.settings = std::move(settings); }
 
   // Starts the daemon and waits until it serves. Throws with its log when it does not.
   void start();
@@ -78,14 +86,21 @@ class Daemon {
     start();
   }
   [[nodiscard]] bool is_running() const { return process_.has_value(); }
+  // Writes the configuration as it is now, and sends SIGHUP.
+  void reload();
+  // `hedgerow user add`, also while it runs. Throws when that fails.
+  void add_user(const std::string& name, const std::string& password) const;
 
   [[nodiscard]] std::uint16_t port() const { return mqtt_.port(); }  // plain, for local programs
   [[nodiscard]] std::uint16_t tls_port() const { return tls_.port(); }
+  [[nodiscard]] std::uint16_t port_of(const std::string& listener) const;  // one of Options::listeners
   [[nodiscard]] const std::string& node() const { return options_.node; }
   [[nodiscard]] const std::filesystem::path& data() const { return data_; }
   [[nodiscard]] std::filesystem::path config_file() const { return directory_.path() / "hedgerow.json"; }
   [[nodiscard]] std::string config() const;
   [[nodiscard]] Process& process() { return *process_; }
+  // Resident memory of the running daemon.
+  [[nodiscard]] std::uint64_t resident_kib() const;
   [[nodiscard]] std::string log() const;  // of all its lives
 
   // Asks `hedgerow status --json`. Throws when the daemon does not answer.
@@ -99,6 +114,7 @@ class Daemon {
   std::filesystem::path data_;
   PortLease mqtt_;
   PortLease tls_;
+  std::map<std::string, PortLease> more_ports_;
   bool has_tls_ = false;
   std::string past_log_;
   std::optional<Process> process_;

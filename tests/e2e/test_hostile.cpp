@@ -1,0 +1,279 @@
+// Clients that break rules, crawl, or come in crowds: each is dealt with, memory stays bounded, others are served on.
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/daemon.hpp"
+#include "tests/support/raw_client.hpp"
+
+namespace hedgerow::test {
+namespace {
+
+using mqtt::PacketType;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr std::uint64_t kMebibyte = 1024;  // in KiB
+// Sanitizers keep freed memory and shadow: there only survival and service are checked.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMemoryCounts = false;
+#else
+constexpr bool kMemoryCounts = true;
+#endif
+
+class Node {
+ public:
+  Node() {
+    daemon.start();
+    before_kib = daemon.resident_kib();
+  }
+  RawClient client(const ConnectOut& connect) {
+    RawClient out(daemon.port());
+    CHECK(out.connect(connect).code() == 0);
+    return out;
+  }
+  // Others are served: a new client connects, subscribes, publishes and receives, all within a second.
+  void check_service() {
+    const auto before = steady_clock::now();
+    RawClient other(daemon.port());
+    REQUIRE(other.connect({.client_id = "other"}).code() == 0);
+    other.subscribe({{"service", 1}});
+    CHECK(other.publish({.topic = "service", .payload = "x", .qos = 1}) < 0x80);
+    CHECK(other.next_message());
+    if (kMemoryCounts) CHECK(steady_clock::now() - before < seconds{1});
+    other.disconnect();
+  }
+  void check_memory(std::uint64_t more_kib) {
+    if (kMemoryCounts) CHECK(daemon.resident_kib() < before_kib + more_kib);
+  }
+
+  Daemon daemon{{.settings = R"("limits": { "connections": 600, "connections_per_address": 500,
+                                            "connect_timeout": "2s", "sessions": 1000, "session_queue_bytes": 262144,
+                                            "subscriptions_per_session": 200, "retained_messages": 1000 })"}};
+  std::uint64_t before_kib = 0;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Node, "whoever says nothing is sent away when the time to connect is over", "[e2e][G6]") {
+  RawClient silent(daemon.port());
+  CHECK(silent.closed_within(seconds{10}));
+}
+
+TEST_CASE_METHOD(Node, "a CONNECT of one byte at a time is sent away when the time to connect is over", "[e2e][G6]") {
+  RawClient slow(daemon.port());
+  const Bytes connect = encode(ConnectOut{.client_id = std::string(200, 'x')});
+  const auto before = steady_clock::now();
+  std::size_t sent = 0;
+  while (sent < connect.size() && !slow.closed() && slow.send(ByteView{connect}.subspan(sent, 1))) {
+    sent += 1;
+    (void)slow.next(milliseconds{50});  // 50 ms for each byte: 10 s in all
+  }
+  CHECK(slow.closed_within(seconds{1}));
+  CHECK(sent < connect.size());
+  CHECK(steady_clock::now() - before < seconds{8});
+  check_service();
+}
+
+TEST_CASE_METHOD(Node, "a publish of one byte at a time holds nobody up", "[e2e][G6]") {
+  RawClient slow = client({.client_id = "slow"});
+  const Bytes publish = encode(PublishSent{.topic = "slow", .payload = std::string(60, 'x'), .qos = 1, .packet_id = 1});
+  for (std::size_t i = 0; i < publish.size(); ++i) {
+    REQUIRE(slow.send(ByteView{publish}.subspan(i, 1)));
+    if (i % 20 == 0) check_service();
+  }
+  CHECK(slow.wait_for(PacketType::kPuback));
+}
+
+TEST_CASE_METHOD(Node, "a crowd that connects and says nothing does not keep others out for long", "[e2e][G6]") {
+  std::vector<std::unique_ptr<RawClient>> crowd;
+  for (int i = 0; i < 450; ++i) crowd.push_back(std::make_unique<RawClient>(daemon.port()));
+  check_service();
+  check_memory(16 * kMebibyte);
+  for (const auto& one : crowd) CHECK(one->closed_within(seconds{20}));
+}
+
+TEST_CASE_METHOD(Node, "no more connections than the limit allows, and room again once they are gone", "[e2e][G6]") {
+  std::vector<std::unique_ptr<RawClient>> crowd;
+  unsigned refused = 0;
+  for (int i = 0; i < 520; ++i) {
+    auto one = std::make_unique<RawClient>(daemon.port());
+    try {
+      if (one->connect({.client_id = "crowd-" + std::to_string(i)}).code() != 0) refused += 1;
+    } catch (const std::exception&) {
+      refused += 1;  // closed without an answer
+    }
+    crowd.push_back(std::move(one));
+  }
+  CHECK(refused >= 20);
+  crowd.clear();
+  const auto deadline = steady_clock::now() + kPatience;
+  bool served = false;
+  while (!served && steady_clock::now() < deadline) {
+    try {
+      RawClient other(daemon.port());
+      served = other.connect({.client_id = "other"}).code() == 0;
+    } catch (const std::exception&) {
+      // Not yet.
+    }
+  }
+  CHECK(served);
+}
+
+TEST_CASE_METHOD(Node, "clients that connect and vanish in a flood leave nothing behind", "[e2e][G6]") {
+  for (int i = 0; i < 2000; ++i) {
+    RawClient brief(daemon.port());
+    brief.send(encode(ConnectOut{.client_id = "brief-" + std::to_string(i)}));
+    if (i % 2 == 0) (void)brief.next();
+  }
+  check_service();
+  check_memory(16 * kMebibyte);
+}
+
+TEST_CASE_METHOD(Node, "sessions that nobody comes back to are bounded", "[e2e][G6]") {
+  unsigned refused = 0;
+  for (int i = 0; i < 1200; ++i) {
+    RawClient one(daemon.port());
+    const Received connack = one.connect({.client_id = "gone-" + std::to_string(i),
+                                          .clean_start = true,
+                                          .properties = property(0x11, u32(0xFFFF'FFFF))});
+    refused += connack.code() != 0 ? 1U : 0U;
+    one.close();
+  }
+  CHECK(refused >= 200);
+  check_memory(32 * kMebibyte);
+  check_service();
+}
+
+TEST_CASE_METHOD(Node, "a reader that does not read costs no more than its queue", "[e2e][G6]") {
+  RawClient lazy(daemon.port());
+  lazy.shrink_receive_buffer();
+  REQUIRE(lazy.connect({.client_id = "lazy"}).code() == 0);
+  lazy.subscribe({{"flood", 0}});
+  RawClient writer = client({.client_id = "writer"});
+  const Bytes publish = encode(PublishSent{.topic = "flood", .payload = std::string(10'000, 'x')});
+  for (int i = 0; i < 10'000; ++i) REQUIRE(writer.send(publish));  // 100 MB
+  check_service();
+  check_memory(16 * kMebibyte);
+}
+
+TEST_CASE_METHOD(Node, "a QoS 1 reader that does not read costs no more than its window", "[e2e][G6]") {
+  RawClient lazy(daemon.port());
+  lazy.shrink_receive_buffer();
+  REQUIRE(lazy.connect({.client_id = "lazy"}).code() == 0);
+  lazy.subscribe({{"flood", 1}});
+  RawClient writer = client({.client_id = "writer"});
+  for (int i = 0; i < 3000; ++i) {
+    CHECK(writer.publish({.topic = "flood", .payload = std::string(10'000, 'x'), .qos = 1}) < 0x80);
+  }
+  check_service();
+  check_memory(24 * kMebibyte);
+}
+
+TEST_CASE_METHOD(Node, "a client with a half-open connection is given up when its keep alive is over", "[e2e][G6]") {
+  RawClient silent = client({.client_id = "silent", .keep_alive_s = 1});
+  CHECK(silent.closed_within(seconds{10}));
+}
+
+TEST_CASE_METHOD(Node, "a packet above the limit is refused before it is here", "[e2e][G6][MQTT-4.13.1-1]") {
+  RawClient raw = client({.client_id = "raw"});
+  raw.send(concat(u8(0x30), varint(268'435'455)));
+  const auto answer = raw.wait_for(PacketType::kDisconnect);
+  REQUIRE(answer);
+  CHECK(answer->code() == 0x95);
+  CHECK(raw.closed_within());
+  check_memory(4 * kMebibyte);
+}
+
+TEST_CASE_METHOD(Node, "user properties up to the packet limit are carried, and cost no more than they are",
+                 "[e2e][G6]") {
+  Bytes properties;
+  while (properties.size() < 900'000) append(properties, user_property(std::string(40, 'k'), std::string(4000, 'v')));
+  RawClient reader = client({.client_id = "reader"});
+  reader.subscribe({{"big", 1}});
+  RawClient writer = client({.client_id = "writer"});
+  for (int i = 0; i < 20; ++i) {
+    CHECK(writer.publish({.topic = "big", .qos = 1, .properties = properties}) < 0x80);
+    const auto message = reader.next_message();
+    REQUIRE(message);
+    CHECK(message->properties.user().size() > 200);
+  }
+  check_memory(24 * kMebibyte);
+}
+
+TEST_CASE_METHOD(Node, "subscriptions are bounded, filter by filter", "[e2e][G6]") {
+  RawClient raw = client({.client_id = "raw"});
+  unsigned refused = 0;
+  for (int i = 0; i < 300; ++i) refused += raw.subscribe({{"s/" + std::to_string(i), 0}}).code() == 0x97 ? 1U : 0U;
+  CHECK(refused == 100);
+  check_service();
+}
+
+TEST_CASE_METHOD(Node, "retained messages are bounded, and those that are there may still change", "[e2e][G6]") {
+  RawClient raw = client({.client_id = "raw"});
+  unsigned refused = 0;
+  for (int i = 0; i < 1200; ++i) {
+    refused +=
+        raw.publish({.topic = "r/" + std::to_string(i), .payload = "x", .qos = 1, .retain = true}) == 0x97 ? 1U : 0U;
+  }
+  CHECK(refused >= 100);
+  CHECK(raw.publish({.topic = "r/0", .payload = "y", .qos = 1, .retain = true}) < 0x80);
+  CHECK(raw.publish({.topic = "r/1", .payload = "", .qos = 1, .retain = true}) < 0x80);
+  check_service();
+}
+
+TEST_CASE_METHOD(Node, "deep topics and filters are refused by their name", "[e2e][G6]") {
+  std::string deep = "a";
+  for (int i = 0; i < 30'000; ++i) deep += "/a";
+  RawClient raw = client({.client_id = "raw"});
+  CHECK(raw.subscribe({{deep, 0}}).code() == 0x8F);
+  CHECK(raw.publish({.topic = deep, .qos = 1}) == 0x90);
+  check_service();
+}
+
+TEST_CASE_METHOD(Node, "wildcards that are meant to be expensive are not", "[e2e][G6]") {
+  RawClient raw = client({.client_id = "raw"});
+  std::string filter = "+";
+  for (int i = 0; i < 100; ++i) {
+    raw.subscribe({{filter, 0}, {filter + "/#", 0}});
+    filter += i % 2 == 0 ? "/+" : "/a";
+  }
+  std::string topic = "a";
+  for (int i = 0; i < 100; ++i) topic += "/a";
+  RawClient writer = client({.client_id = "writer"});
+  const auto before = steady_clock::now();
+  for (int i = 0; i < 200; ++i) CHECK(writer.publish({.topic = topic, .payload = "x", .qos = 1}) < 0x80);
+  if (kMemoryCounts) CHECK(steady_clock::now() - before < seconds{10});
+  check_service();
+}
+
+TEST_CASE_METHOD(Node, "more publishes under way than allowed end the connection with the reason",
+                 "[e2e][MQTT-3.3.4-7]") {
+  RawClient raw(daemon.port());
+  const Received connack = raw.connect({.client_id = "raw"});
+  const std::uint64_t allowed = connack.properties.has(0x21) ? connack.properties.number(0x21) : 65'535U;
+  for (std::uint64_t i = 0; i <= allowed; ++i) {
+    if (!raw.send(encode(PublishSent{.topic = "q", .qos = 2, .packet_id = static_cast<unsigned>(i + 1)}))) break;
+  }
+  const auto answer = raw.wait_for(PacketType::kDisconnect);
+  REQUIRE(answer);
+  CHECK(answer->code() == 0x93);
+}
+
+TEST_CASE_METHOD(Node, "noise of any kind ends the connection and nothing else", "[e2e]") {
+  const Bytes noise = GENERATE(Bytes{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}, Bytes{0x00, 0x00}, Bytes{0x10, 0x00},
+                               Bytes{0x16, 0x03, 0x01, 0x00, 0x05},
+                               to_bytes(as_bytes(std::string_view{"GET / HTTP/1.1\r\nHost: barn\r\n\r\n"})),
+                               Bytes{0xC0, 0x00}, Bytes{0x30, 0x02, 0x00, 0x00});
+  RawClient raw(daemon.port());
+  raw.send(noise);
+  CHECK(raw.closed_within(seconds{10}));
+  check_service();
+}
+
+}  // namespace hedgerow::test
