@@ -6,16 +6,21 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/app/access.hpp"
 #include "daemon/app/board.hpp"
 #include "daemon/app/dialled_link.hpp"
 #include "daemon/app/log.hpp"
 #include "daemon/app/report.hpp"
+#include "daemon/app/self.hpp"
+#include "daemon/app/settings.hpp"
 #include "daemon/app/status_answer.hpp"
 #include "daemon/app/store_thread.hpp"
+#include "daemon/cli/control_request.hpp"
 #include "daemon/link_paho/paho_dialler.hpp"
 #include "daemon/net_asio/control_server.hpp"
 #include "daemon/net_asio/event_loop.hpp"
 #include "daemon/net_asio/listener.hpp"
+#include "daemon/node/load_state.hpp"
 #include "daemon/store_sqlite/database.hpp"
 #include "licenses.hpp"
 #include "security/crypto_mbedtls/crypto.hpp"
@@ -33,53 +38,12 @@ constexpr Duration kFarewell = std::chrono::milliseconds{300};
 // SIGTERM to exit: what is not through by then is cut. Everything acknowledged is on disk at any moment.
 constexpr Duration kShutdownMax = std::chrono::milliseconds{900};
 
-// Who this node is. Without an identity it serves this board's own programs only, until `hedgerow node add` gave it
-// one.
-struct Self {
-  std::optional<security::Identity> identity;
-  std::string mesh;
-  std::string node;
-};
-
-Expected<Self> who_we_are(const config::Config& config) {
-  auto identity = security::load_identity(config.data);
-  if (!identity) {
-    if (identity.error().category != Category::kNotFound) return tl::unexpected<Error>(std::move(identity.error()));
-    return Self{.identity = {}, .mesh = config.mesh, .node = config.node.empty() ? host_name() : config.node};
-  }
-  const security::PeerIdentity& self = identity->self;
-  if (self.role != security::Role::kNode) {
-    return fail(Category::kRefused, "the certificate in " + (config.data / "identity").string() +
-                                        " is not a node's: make one with hedgerow node add");
-  }
-  if (config.mesh != config::kLocalMeshName && self.mesh != config.mesh) {
-    return fail(Category::kInvalidInput, "the configuration says mesh \"" + config.mesh + "\", the certificate in " +
-                                             (config.data / "identity").string() + " belongs to mesh \"" + self.mesh +
-                                             "\": change one of them");
-  }
-  if (!config.node.empty() && config.node != self.node) {
-    return fail(Category::kInvalidInput, "the configuration says node \"" + config.node + "\", the certificate in " +
-                                             (config.data / "identity").string() + " says \"" + self.node +
-                                             "\": leave \"node\" out, or make a certificate for that name");
-  }
-  return Self{.identity = *identity, .mesh = self.mesh, .node = self.node};
-}
-
-std::vector<sync::ChannelSettings> channel_settings(const config::Config& config) {
-  std::vector<sync::ChannelSettings> out;
-  for (const config::Channel& channel : config.channels) {
-    const auto age_ms = std::chrono::duration_cast<std::chrono::milliseconds>(channel.keep.age).count();
-    out.push_back({.name = channel.name,
-                   .keep = {.age_ms = static_cast<std::uint64_t>(age_ms), .size_bytes = channel.keep.size_bytes}});
-  }
-  return out;
-}
-
 }  // namespace
 
 // Declared in the order of construction; destroyed in reverse, so that nobody outlives what it uses.
 struct Daemon::Parts {
-  explicit Parts(config::Config daemon_config) : config(std::move(daemon_config)) {}
+  Parts(config::Config daemon_config, ReadConfig read_again)
+      : config(std::move(daemon_config)), read_config(std::move(read_again)) {}
   ~Parts() {
     for (auto& link : dialled) link->stop();
     control.reset();
@@ -96,6 +60,9 @@ struct Daemon::Parts {
   void report(Instant now);
   void log_refusals();
   void on_control(const std::string& request, const net_asio::ControlReply& reply);
+  [[nodiscard]] Expected<std::shared_ptr<const security::TlsContext>> tls_for(const config::Listener& listener) const;
+  // Reads configuration and users again; returns what only a restart would change.
+  Expected<std::vector<std::string>> reload();
   void begin_shutdown();
   [[nodiscard]] ReportSources sources() const;
   // What the task gathers in the node is sent right after it.
@@ -107,8 +74,8 @@ struct Daemon::Parts {
   }
 
   config::Config config;
+  ReadConfig read_config;
   Self self;
-  std::shared_ptr<const security::TlsContext> listener_tls;
   std::shared_ptr<const security::TlsContext> dialler_tls;
   std::unique_ptr<store_sqlite::Database> database;
   security::Sha256 engine_hasher;
@@ -116,6 +83,7 @@ struct Daemon::Parts {
   std::optional<sync::Engine> engine;
   net_asio::EventLoop loop;
   std::optional<StoreThread> store;
+  std::optional<Access> access;
   std::unique_ptr<node::Node> node;
   std::vector<std::unique_ptr<net_asio::Listener>> listeners;
   std::unique_ptr<net_asio::ControlServer> control;
@@ -161,20 +129,37 @@ void Daemon::Parts::wire() {
   });
 }
 
+Expected<std::shared_ptr<const security::TlsContext>> Daemon::Parts::tls_for(const config::Listener& listener) const {
+  if (!listener.tls) return nullptr;
+  const bool by_certificate = listener.auth == config::Auth::kCertificate;
+  return security::TlsContext::create(
+      *self.identity,
+      {.accepted_roles = security::RoleSet::all(),
+       .client_certificate =
+           by_certificate ? security::ClientCertificate::kRequired : security::ClientCertificate::kNotAsked,
+       .alpn = listener.protocol == config::Protocol::kWebSocket ? security::Alpn::kHttp : security::Alpn::kMqtt});
+}
+
 Expected<void> Daemon::Parts::open_network() {
   for (const config::Listener& listener : config.listeners) {
-    if (listener.tls && !listener_tls) {
+    if (listener.tls && !self.identity) {
       log_line("listener " + listener.name + " (" + config::to_string(listener.address) +
                ") waits: it needs an identity in " + (config.data / "identity").string() +
                "; make one with hedgerow node add " + self.node + ", copy it there, and restart");
       continue;
     }
-    auto bound = net_asio::listen(loop,
-                                  {.name = listener.name,
-                                   .host = listener.address.host,
-                                   .port = listener.address.port,
-                                   .tls = listener.tls ? listener_tls : nullptr},
-                                  *node);
+    auto tls = tls_for(listener);
+    if (!tls) return tl::unexpected<Error>(std::move(tls.error()));
+    const bool is_websocket = listener.protocol == config::Protocol::kWebSocket;
+    auto bound =
+        net_asio::listen(loop,
+                         {.name = listener.name,
+                          .host = listener.address.host,
+                          .port = listener.address.port,
+                          .tls = std::move(*tls),
+                          .limits = network_limits(config.limits),
+                          .protocol = is_websocket ? net_asio::Protocol::kWebSocket : net_asio::Protocol::kMqtt},
+                         *node);
     if (!bound) return tl::unexpected<Error>(std::move(bound.error()));
     listeners.push_back(std::move(*bound));
   }
@@ -246,7 +231,7 @@ void Daemon::Parts::log_refusals() {
   const std::string* last = nullptr;
   for (const auto& listener : listeners) {
     const net_asio::Refused counts = listener->refused();
-    refused += counts.by_limit + counts.by_handshake + counts.by_time;
+    refused += counts.by_limit + counts.by_handshake + counts.by_time + counts.by_upgrade + counts.by_exhaustion;
     if (!listener->last_refusal().empty()) last = &listener->last_refusal();
   }
   if (refused == refusals_logged) return;
@@ -277,6 +262,10 @@ void Daemon::Parts::arm_timer() {
 }
 
 void Daemon::Parts::on_control(const std::string& request, const net_asio::ControlReply& reply) {
+  if (const auto verb = cli::parse_control_request(request); verb && *verb == "reload") {
+    const auto notes = reload();
+    return reply(notes ? monitor::reloaded_json(*notes) : monitor::error_json(notes.error().what));
+  }
   std::vector<monitor::ListenerStatus> bound;
   for (const auto& listener : listeners) {
     const config::Listener* configured = nullptr;
@@ -306,49 +295,63 @@ void Daemon::Parts::begin_shutdown() {
   });
 }
 
-Expected<std::unique_ptr<Daemon>> Daemon::create(config::Config config) {
+Expected<std::vector<std::string>> Daemon::Parts::reload() {
+  auto wanted = read_config();
+  if (!wanted) return tl::unexpected<Error>(std::move(wanted.error()));
+  auto users = security::PasswordFile::load(config.data);
+  if (!users) return tl::unexpected<Error>(std::move(users.error()));
+  std::vector<std::string> notes = restart_notes(config, *wanted);
+  config.limits = wanted->limits;
+  config.access = wanted->access;
+  access->replace(config, std::move(*users));
+  for (const auto& listener : listeners) listener->set_limits(network_limits(config.limits));
+  node->reconfigure(connection_limits(config.limits), node_limits(config.limits), wanted->channels);
+  node->enforce_access([this](const security::Principal& principal) { return access->still_knows(principal); });
+  return notes;
+}
+
+Expected<std::unique_ptr<Daemon>> Daemon::create(config::Config config, ReadConfig read_again) {
   static_cast<void>(net_asio::raise_open_files_limit());
   if (auto ready = security::init_crypto(); !ready) return tl::unexpected<Error>(std::move(ready.error()));
-  auto parts = std::make_unique<Parts>(std::move(config));
+  auto parts = std::make_unique<Parts>(std::move(config), std::move(read_again));
   auto self = who_we_are(parts->config);
   if (!self) return tl::unexpected<Error>(std::move(self.error()));
   parts->self = std::move(*self);
   if (parts->self.identity) {
-    auto listener_tls =
-        security::TlsContext::create(*parts->self.identity, {.accepted_roles = security::RoleSet::all()});
-    if (!listener_tls) return tl::unexpected<Error>(std::move(listener_tls.error()));
-    parts->listener_tls = std::move(*listener_tls);
     auto dialler_tls = security::TlsContext::create(*parts->self.identity, {.accepted_roles = {security::Role::kNode}});
     if (!dialler_tls) return tl::unexpected<Error>(std::move(dialler_tls.error()));
     parts->dialler_tls = std::move(*dialler_tls);
   }
+  auto users = security::PasswordFile::load(parts->config.data);
+  if (!users) return tl::unexpected<Error>(std::move(users.error()));
   if (auto opened = parts->open_store(); !opened) return tl::unexpected<Error>(std::move(opened.error()));
-  auto sessions = parts->database->sessions().load_sessions();
-  if (!sessions) return tl::unexpected<Error>(std::move(sessions.error()));
+  auto state = node::load_state(*parts->engine, parts->database->sessions(), wall_clock());
+  if (!state) return tl::unexpected<Error>(std::move(state.error()));
   parts->wire();
   parts->started = net_asio::EventLoop::now();
   Parts* raw = parts.get();
-  parts->node = std::make_unique<node::Node>(parts->started,
-                                             node::NodeSettings{.mesh = parts->self.mesh,
-                                                                .name = parts->self.node,
-                                                                .version = std::string(version()),
-                                                                .connection_limits = {}},
-                                             node::NodePorts{.store = *parts->store,
-                                                             .read_hasher = parts->read_hasher,
-                                                             .wall_clock = wall_clock,
-                                                             .random = random_u64,
-                                                             .log = [](const std::string& line) { log_line(line); },
-                                                             .on_deadline = [raw] { raw->arm_timer(); },
-                                                             .on_fatal =
-                                                                 [raw](const Error& error) {
-                                                                   raw->fatal = error;
-                                                                   raw->loop.stop();
-                                                                 }},
+  parts->access.emplace(parts->config, std::move(*users),
+                        [raw](std::function<void()> task) { raw->post(std::move(task)); });
+  node::NodeSettings settings{.mesh = parts->self.mesh,
+                              .name = parts->self.node,
+                              .version = std::string(version()),
+                              .connection_limits = connection_limits(parts->config.limits),
+                              .limits = node_limits(parts->config.limits)};
+  node::NodePorts ports{.store = *parts->store,
+                        .access = *parts->access,
+                        .read_hasher = parts->read_hasher,
+                        .wall_clock = wall_clock,
+                        .random = random_u64,
+                        .log = [](const std::string& line) { log_line(line); },
+                        .on_deadline = [raw] { raw->arm_timer(); },
+                        .on_fatal =
+                            [raw](const Error& error) {
+                              raw->fatal = error;
+                              raw->loop.stop();
+                            }};
+  parts->node = std::make_unique<node::Node>(parts->started, std::move(settings), std::move(ports),
                                              node::ChannelTable(parts->config.channels, parts->engine->channels()),
-                                             node::NodeState{.self = parts->engine->self(),
-                                                             .last_arrival = parts->engine->last_arrival(),
-                                                             .channels = parts->engine->channels(),
-                                                             .sessions = std::move(*sessions)});
+                                             std::move(*state));
   if (auto open = parts->open_network(); !open) return tl::unexpected<Error>(std::move(open.error()));
   return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));
 }
@@ -359,7 +362,10 @@ Daemon::~Daemon() = default;
 Expected<void> Daemon::run() {
   Parts& parts = *parts_;
   auto signals = parts.loop.on_signals([&parts](net_asio::Signal signal) {
-    if (signal == net_asio::Signal::kTerminate) parts.begin_shutdown();
+    if (signal == net_asio::Signal::kTerminate) return parts.begin_shutdown();
+    const auto notes = parts.reload();
+    log_line(notes ? "configuration and users were read again" : "nothing changed: " + notes.error().what);
+    for (const std::string& note : notes.value_or(std::vector<std::string>{})) log_line(note);
   });
   if (!signals) return signals;
   parts.store->start();

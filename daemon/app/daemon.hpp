@@ -7,6 +7,7 @@
 // Thread rule: built, run and destroyed on one thread, which is the loop thread while run() lasts.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "daemon/config/config.hpp"
@@ -16,8 +17,11 @@ namespace hedgerow::app {
 
 class Daemon {
  public:
+  // Reads the configuration again, from where it came.
+  using ReadConfig = std::function<Expected<config::Config>()>;
   // Opens the store, binds the listeners. Errors name what to do; kInvalidInput is one of the configuration.
-  [[nodiscard]] static Expected<std::unique_ptr<Daemon>> create(config::Config config);
+  // `read_again` is called on SIGHUP, and when `hedgerow reload` asks.
+  [[nodiscard]] static Expected<std::unique_ptr<Daemon>> create(config::Config config, ReadConfig read_again);
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
   ~Daemon();

@@ -44,7 +44,7 @@ int run(int argc, const char* const* argv) {
     print(config::describe(*config));
     return cli::kExitDone;
   }
-  auto daemon = Daemon::create(std::move(*config));
+  auto daemon = Daemon::create(std::move(*config), [&arguments] { return configuration(*arguments); });
   if (!daemon) {
     log_line("hedgerowd: " + daemon.error().what);
     return daemon.error().category == Category::kInvalidInput ? cli::kExitUsage : cli::kExitFailed;

@@ -63,7 +63,9 @@ std::string health_report(const ReportSources& sources) {
   health.messages = {.received = counters.received,
                      .delivered = counters.delivered,
                      .refused = counters.refused,
-                     .dropped = counters.dropped};
+                     .dropped = counters.dropped,
+                     .denied = counters.refused_access,
+                     .trimmed = counters.trimmed_beneath};
   for (const config::Listener& listener : sources.config.listeners) {
     if (listener.plaintext_accepted) health.plaintext_listeners.push_back(listener.name);
   }

@@ -14,6 +14,9 @@ std::size_t weight(const node::Intent& intent) {
     const sync::Message& message = *publish->write.message;
     return kIntentBytes + message.topic.size() + message.properties.size() + message.payload.size();
   }
+  if (const auto* put = std::get_if<node::PutWillIntent>(&intent)) {
+    return kIntentBytes + put->will.message.topic.size() + put->will.message.payload.size();
+  }
   if (const auto* segment = std::get_if<sync::ApplySegment>(&intent)) return kIntentBytes + segment->segment.size();
   if (const auto* page = std::get_if<sync::StagePage>(&intent)) return kIntentBytes + page->page.size();
   if (const auto* merge = std::get_if<sync::MergeStaged>(&intent)) {

@@ -47,6 +47,8 @@ std::string to_json(const Health& health) {
       .field("delivered", health.messages.delivered)
       .field("refused", health.messages.refused)
       .field("dropped", health.messages.dropped)
+      .field("denied", health.messages.denied)
+      .field("trimmed", health.messages.trimmed)
       .end_object();
   out.key("plaintext_listeners").begin_array();
   for (const std::string& name : health.plaintext_listeners) out.string(name);

@@ -45,6 +45,8 @@ struct MessageCounters {
   std::uint64_t delivered = 0;  // PUBLISH packets sent to local clients
   std::uint64_t refused = 0;    // PUBLISH packets answered with a reason code of refusal, or closed for it
   std::uint64_t dropped = 0;    // deliveries given up at a limit
+  std::uint64_t denied = 0;     // connections, publishes and subscriptions that the access rules refused
+  std::uint64_t trimmed = 0;    // messages that keep trimmed before a session had read them
 };
 
 struct Health {

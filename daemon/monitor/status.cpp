@@ -80,6 +80,13 @@ std::string to_json(const Status& status) {
   return out.end_object().take();
 }
 
+std::string reloaded_json(const std::vector<std::string>& notes) {
+  JsonWriter out;
+  out.begin_object().field("reloaded", true).key("notes").begin_array();
+  for (const std::string& note : notes) out.string(note);
+  return out.end_array().end_object().take();
+}
+
 std::string error_json(std::string_view sentence) {
   JsonWriter out;
   return out.begin_object().field("error", sentence).end_object().take();

@@ -70,6 +70,9 @@ struct Status {
 // One line without the newline that ends it on the socket.
 [[nodiscard]] std::string to_json(const Status& status);
 
+// The answer to "reload": {"reloaded":true,"notes":["SENTENCE",…]}.
+[[nodiscard]] std::string reloaded_json(const std::vector<std::string>& notes);
+
 // The answer to a request that cannot be served: {"error":"SENTENCE"}.
 [[nodiscard]] std::string error_json(std::string_view sentence);
 

@@ -60,7 +60,7 @@ void Delivery::attach(Session& session, Client& client) {
     tree_.insert(filter, session.id, subscription.options);
     if (subscription.retained_due) {
       session.retained_unsettled = true;
-      add_retained_run(session, filter, subscription.options, {.start = subscription.start});
+      add_retained_run(session, filter, subscription.options, {.start = subscription.start, .resumed = true});
     }
   }
   groups_.attach(session);

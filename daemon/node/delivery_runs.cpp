@@ -77,6 +77,8 @@ bool Delivery::offer_retained(Session& session, const Run& run, const RetainedRu
   const bool is_replayed =
       retained.replayed_since_ms && cell.qos != 0 && cell.order.stamp.wall_ms >= *retained.replayed_since_ms;
   if (is_replayed) return true;
+  // The run began before the daemon was restarted, and the client has this one since.
+  if (retained.resumed && session.window.was_received(cell.arrival)) return true;
   wish_.clear();
   wish_.add(run.options);
   return outbound_.send_aside(session,

@@ -56,7 +56,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
   budget_.all_bytes_max = settings_.limits.all_queues_bytes_max;
   delivery_.groups().restore(state.groups);
   restore_sessions(now, state.sessions);
-  wills_.restore(now, ports_.wall_clock(), {}, std::move(state.wills));
+  wills_.restore(now, ports_.wall_clock(), std::move(state.wills));
 }
 
 Node::~Node() = default;

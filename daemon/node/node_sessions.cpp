@@ -74,20 +74,33 @@ void Node::store_session(Session& session, Stored then) {
   submit_position(session);
 }
 
+// A release may be forgotten once nothing that is read after a restart meets its message again.
+Window::MayForget Node::may_forget(const Session& session, sync::Arrival position) const {
+  return [this, &session, position](const Window::Finished& finished) {
+    if ((!finished.aside || finished.restored) && finished.arrival > position) return false;
+    if (!finished.aside) return true;
+    const SharedGroups& groups = delivery_.groups();
+    if (finished.restored) return !session.retained_unsettled && groups.all_saved(session, finished.arrival);
+    return finished.sender == 0 ? !session.retained_unsettled : groups.is_saved(finished.sender, finished.arrival);
+  };
+}
+
 void Node::submit_position(Session& session) {
-  const sync::Arrival position = session.window.acknowledged_up_to(delivery_.cursor(session));
-  if (position <= session.position_submitted && session.window.finished().empty()) return;
+  const sync::Arrival position =
+      std::max(session.position_submitted, session.window.acknowledged_up_to(delivery_.cursor(session)));
+  auto finished = session.window.take_finished(may_forget(session, position));
+  if (position <= session.position_submitted && finished.empty()) return;
   session.position_due.reset();
-  session.position_submitted = std::max(session.position_submitted, position);
-  ports_.store.submit(PositionIntent{
-      .id = session.id, .position = session.position_submitted, .finished = session.window.take_finished()});
+  session.position_submitted = position;
+  ports_.store.submit(PositionIntent{.id = session.id, .position = position, .finished = std::move(finished)});
 }
 
 // Positions are written in groups: a card wears out by commits (DESIGN 4).
 void Node::save_position(Session& session, Instant now, bool at_once) {
   if (!session.is_persistent()) return;
-  const sync::Arrival position = session.window.acknowledged_up_to(delivery_.cursor(session));
-  if (position <= session.position_submitted && session.window.finished().empty()) return;
+  const sync::Arrival position =
+      std::max(session.position_submitted, session.window.acknowledged_up_to(delivery_.cursor(session)));
+  if (position <= session.position_submitted && !session.window.has_finished(may_forget(session, position))) return;
   const bool half_a_window = session.window.unsaved() * 2 >= session.window.limit();
   if (!at_once && !half_a_window) {
     if (!session.position_due) session.position_due = now + kPositionDelay;
@@ -103,6 +116,8 @@ void Node::save_due_positions(Instant now) {
     const bool stuck = !session->window.is_open() && session->window.unsaved() > 0;
     if (stuck || (session->position_due && *session->position_due <= now)) {
       save_position(*session, now, /*at_once=*/true);
+    } else if (!session->position_due) {
+      save_position(*session, now, /*at_once=*/false);
     }
   }
 }

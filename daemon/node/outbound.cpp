@@ -37,12 +37,14 @@ bool Outbound::expired(const sync::Message& message, const sync::Stamp& stamp,
 }
 
 bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) {
-  if (!wish.any) return true;
-  const sync::Message& message = *op.op.message;
   Window& window = session.window;
-  // What was sent before the connection broke keeps its identifier [MQTT-4.4.0-1]; what was acknowledged is done.
-  const bool again = window.is_due_again(op.arrival);
-  const auto qos = std::min(wish.qos, static_cast<mqtt::QoS>(op.op.kind.qos));
+  // What was sent before the connection broke keeps its identifier and QoS [MQTT-4.4.0-1], also if the subscription
+  // has changed or gone since [MQTT-3.10.4-3]; what was acknowledged is done.
+  const std::optional<mqtt::QoS> sent_with = window.due_qos(op.arrival);
+  const bool again = sent_with.has_value();
+  if (!wish.any && !again) return true;
+  const sync::Message& message = *op.op.message;
+  const auto qos = sent_with.value_or(std::min(wish.qos, static_cast<mqtt::QoS>(op.op.kind.qos)));
   std::optional<std::uint32_t> expiry_left_s;
   // A QoS 2 message that was begun is completed: the client would hold its identifier for ever.
   const bool is_begun = again && qos == mqtt::QoS::kExactlyOnce;
@@ -92,7 +94,6 @@ Outbound::Outcome Outbound::send_aside(Session& session, const Aside& aside, con
   const bool is_begun = aside.again && qos == mqtt::QoS::kExactlyOnce;
   if (expired(aside.message, aside.stamp, expiry_left_s) && !is_begun) return Outcome::kGone;
   if (aside.replica != self_ && !is_deliverable(aside.message)) return Outcome::kGone;
-  if (qos == mqtt::QoS::kExactlyOnce && session.window.was_received(aside.arrival)) return Outcome::kGone;
   if (!budget_.has_room_logged(session.client->queued_bytes())) return Outcome::kNoRoom;
   if (qos != mqtt::QoS::kAtMostOnce && !session.window.has_room(aside.arrival)) return Outcome::kNoRoom;
   const std::uint16_t packet_id =

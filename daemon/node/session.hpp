@@ -37,6 +37,7 @@ struct Subscription {
 // Retained messages on their way to one new subscription.
 struct RetainedRun {
   sync::Arrival start = 0;                              // what was set later comes as an ordinary message
+  bool resumed = false;                                 // it began on an earlier connection
   std::optional<std::uint64_t> replayed_since_ms = {};  // what was set since comes with the replay that follows
   std::size_t channel = 0;  // where reading goes on: index in the node's channels, and the last topic read there
   std::string after_topic = {};

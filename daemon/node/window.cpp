@@ -22,7 +22,9 @@ void Window::restore(const std::vector<StoredRelease>& releases) {
   for (const StoredRelease& release : releases) {
     asides_.push_back(
         {.arrival = release.arrival, .state = State::kReleased, .qos = mqtt::QoS::kExactlyOnce, .restored = true});
+    received_before_.push_back(release.arrival);
   }
+  std::sort(received_before_.begin(), received_before_.end());
 }
 
 void Window::count(Entry& entry) {
@@ -40,9 +42,11 @@ void Window::uncount(Entry& entry) {
 bool Window::has_room(sync::Arrival arrival) const { return is_open() && is_identifier_free(arrival); }
 
 bool Window::is_identifier_free(sync::Arrival arrival) const {
-  const auto clashes = [&](const Entry& entry) {
-    return entry.uses_identifier() && packet_id_of(entry.arrival) == packet_id_of(arrival);
-  };
+  const std::uint16_t packet_id = packet_id_of(arrival);
+  const auto clashes = [&](const Entry& entry) { return entry.has(packet_id); };
+  for (const Finished& finished : finished_) {
+    if (finished.packet_id == packet_id) return false;
+  }
   if (!asides_.empty() && std::any_of(asides_.begin(), asides_.end(), clashes)) return false;
   if (entries_.empty()) return true;
   const bool near = arrival > entries_.back().arrival && arrival - entries_.front().arrival < kIdentifiers;
@@ -66,9 +70,7 @@ std::uint16_t Window::add_aside(sync::Arrival arrival, mqtt::QoS qos, Sender sen
 // --- what the client answers ---
 
 Window::Entry* Window::find(std::uint16_t packet_id, bool& aside) {
-  const auto is_it = [&](const Entry& entry) {
-    return entry.uses_identifier() && !entry.due_again && packet_id_of(entry.arrival) == packet_id;
-  };
+  const auto is_it = [&](const Entry& entry) { return entry.has(packet_id) && !entry.due_again; };
   aside = false;
   const auto waiting = entries_.begin() + static_cast<std::ptrdiff_t>(first_waiting_);
   if (const auto found = std::find_if(waiting, entries_.end(), is_it); found != entries_.end()) return &*found;
@@ -82,7 +84,13 @@ std::optional<Window::Message> Window::finish(std::uint16_t packet_id, bool afte
   Entry* entry = find(packet_id, aside);
   if (entry == nullptr || (entry->state == State::kReleased) != after_release) return std::nullopt;
   if (entry->state == State::kReleasing) return std::nullopt;
-  if (after_release && persistent_) finished_.push_back(packet_id);
+  if (after_release && persistent_) {
+    finished_.push_back({.packet_id = packet_id,
+                         .arrival = entry->arrival,
+                         .aside = aside,
+                         .restored = entry->restored,
+                         .sender = entry->sender});
+  }
   const Message message{.arrival = entry->arrival, .aside = aside, .sender = entry->sender, .qos = entry->qos};
   uncount(*entry);
   entry->state = State::kDone;
@@ -100,6 +108,12 @@ std::optional<Window::Message> Window::complete(std::uint16_t packet_id) {
 }
 
 Window::Received Window::receive(std::uint16_t packet_id) {
+  for (Entry& entry : entries_) {
+    if (due_ == 0) break;
+    if (!entry.due_again || !entry.has(packet_id) || entry.qos != mqtt::QoS::kExactlyOnce) continue;
+    entry.due_again = false;
+    --due_;
+  }
   bool aside = false;
   Entry* entry = find(packet_id, aside);
   if (entry == nullptr || entry->qos != mqtt::QoS::kExactlyOnce) return {};
@@ -126,6 +140,20 @@ std::vector<std::uint16_t> Window::releases() const {
   for (const Entry& entry : entries_) {
     if (entry.state == State::kReleased) out.push_back(packet_id_of(entry.arrival));
   }
+  return out;
+}
+
+bool Window::has_finished(const MayForget& may_forget) const {
+  return std::any_of(finished_.begin(), finished_.end(), may_forget);
+}
+
+std::vector<std::uint16_t> Window::take_finished(const MayForget& may_forget) {
+  std::vector<std::uint16_t> out;
+  std::erase_if(finished_, [&](const Finished& finished) {
+    const bool forgotten = may_forget(finished);
+    if (forgotten) out.push_back(finished.packet_id);
+    return forgotten;
+  });
   return out;
 }
 
@@ -182,7 +210,10 @@ const Window::Entry* Window::find_due(sync::Arrival arrival) const {
   return found != entries_.end() && found->arrival == arrival && found->due_again ? &*found : nullptr;
 }
 
-bool Window::is_due_again(sync::Arrival arrival) const { return find_due(arrival) != nullptr; }
+std::optional<mqtt::QoS> Window::due_qos(sync::Arrival arrival) const {
+  const Entry* entry = find_due(arrival);
+  return entry == nullptr ? std::nullopt : std::optional(entry->qos);
+}
 
 std::uint16_t Window::resend(sync::Arrival arrival) {
   const auto found = std::find_if(entries_.begin(), entries_.end(),
@@ -195,8 +226,7 @@ std::uint16_t Window::resend(sync::Arrival arrival) {
 }
 
 bool Window::was_received(sync::Arrival arrival) const {
-  return std::any_of(asides_.begin(), asides_.end(),
-                     [&](const Entry& entry) { return entry.restored && entry.arrival == arrival; });
+  return std::binary_search(received_before_.begin(), received_before_.end(), arrival);
 }
 
 void Window::pass(sync::Arrival cursor) {

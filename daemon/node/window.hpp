@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -63,7 +64,8 @@ class Window {
   };
   // PUBACK, or a PUBREC that refuses: the message is done. Nothing: no such message is on its way. [MQTT-4.3.2]
   std::optional<Message> acknowledge(std::uint16_t packet_id);
-  // PUBREC: the client has it. It is released once released() was called, then PUBREL may leave.
+  // PUBREC: the client has it. It is released once released() was called, then PUBREL may leave. Also where the message
+  // was sent on an earlier connection and is due again: it need not be sent any more.
   enum class Receipt : std::uint8_t { kUnknown, kFirst, kReleasing, kReleased };
   struct Received {
     Receipt receipt = Receipt::kUnknown;
@@ -76,9 +78,19 @@ class Window {
   std::optional<Message> complete(std::uint16_t packet_id);
   // What PUBREL must be sent for again on a new connection [MQTT-4.4.0-1], in order.
   [[nodiscard]] std::vector<std::uint16_t> releases() const;
-  // Releases on disk that are completed: to be deleted there with the next position.
-  [[nodiscard]] const std::vector<std::uint16_t>& finished() const { return finished_; }
-  std::vector<std::uint16_t> take_finished() { return std::exchange(finished_, {}); }
+  // A release on disk that is completed. Until what is read again after a restart begins behind its message, it is all
+  // that keeps the message from being sent again, and its identifier stays in use.
+  struct Finished {
+    std::uint16_t packet_id = 0;
+    sync::Arrival arrival = 0;
+    bool aside = false;
+    bool restored = false;  // from before the daemon's start: of the log or aside, nobody knows
+    Sender sender = 0;      // of an aside one
+  };
+  using MayForget = std::function<bool(const Finished&)>;
+  [[nodiscard]] bool has_finished(const MayForget& may_forget) const;
+  // Packet identifiers, to be deleted on disk with the next position.
+  std::vector<std::uint16_t> take_finished(const MayForget& may_forget);
 
   // The greatest arrival such that everything of the log up to it was acknowledged; `cursor` when nothing is on its
   // way.
@@ -94,9 +106,11 @@ class Window {
   // The greatest arrival of the log ever added: ops up to it are only sent if they are due again.
   [[nodiscard]] sync::Arrival newest() const { return newest_; }
   // Whether this op is due again; resend() then says under which identifier, and counts it as sent.
-  [[nodiscard]] bool is_due_again(sync::Arrival arrival) const;
+  [[nodiscard]] bool is_due_again(sync::Arrival arrival) const { return due_qos(arrival).has_value(); }
+  // With which QoS it was sent, and must be sent again, whatever the subscriptions say now. Nothing: it is not due.
+  [[nodiscard]] std::optional<mqtt::QoS> due_qos(sync::Arrival arrival) const;
   std::uint16_t resend(sync::Arrival arrival);
-  // The client has it since before the daemon started.
+  // The client had it before the daemon started, whether or not it has completed it since.
   [[nodiscard]] bool was_received(sync::Arrival arrival) const;
   // The session has read the log up to here: what was due again and was not met will not come (it expired, was trimmed,
   // or is not subscribed any more), and counts as acknowledged.
@@ -118,9 +132,12 @@ class Window {
     bool due_again = false;
     bool counted = false;   // in on_the_way_
     bool restored = false;  // from disk: it may be of the log, but is not in entries_
-    [[nodiscard]] bool uses_identifier() const { return state != State::kDone; }
+    [[nodiscard]] bool has(std::uint16_t packet_id) const {
+      return state != State::kDone && packet_id_of(arrival) == packet_id;
+    }
   };
 
+  // Not those that are due again: what is acknowledged must have been sent on this connection.
   [[nodiscard]] Entry* find(std::uint16_t packet_id, bool& aside);
   [[nodiscard]] const Entry* find_due(sync::Arrival arrival) const;
   [[nodiscard]] bool is_identifier_free(sync::Arrival arrival) const;
@@ -138,7 +155,8 @@ class Window {
   sync::Arrival saved_ = 0;
   std::deque<Entry> entries_;  // of the log, in its order
   std::vector<Entry> asides_;
-  std::vector<std::uint16_t> finished_;
+  std::vector<Finished> finished_;
+  std::vector<sync::Arrival> received_before_;  // ascending; see was_received()
 };
 
 }  // namespace hedgerow::node

@@ -1,0 +1,48 @@
+#include "daemon/app/access.hpp"
+
+#include <utility>
+
+#include "daemon/net_asio/event_loop.hpp"
+
+namespace hedgerow::app {
+
+Access::Access(const config::Config& config, security::PasswordFile users, PasswordWorker::Post post)
+    : rules_(config.access), passwords_(std::move(users), std::move(post)) {
+  for (const config::Listener& listener : config.listeners) auth_.emplace(listener.name, listener.auth);
+}
+
+void Access::replace(const config::Config& config, security::PasswordFile users) {
+  rules_ = security::AccessRules(config.access);
+  passwords_.replace(std::move(users));
+}
+
+bool Access::still_knows(const security::Principal& principal) const {
+  return principal.kind != security::Principal::Kind::kUser || passwords_.knows(principal.name);
+}
+
+void Access::authenticate(Instant now, const node::Arrived& arrived, Credentials credentials, Verdict then) {
+  security::Principal principal{
+      .listener = arrived.listener, .client_id = std::move(credentials.client_id), .loopback = arrived.loopback};
+  if (arrived.identity) {
+    principal.kind = security::Principal::Kind::kCertificate;
+    principal.name = arrived.identity->node;
+    principal.role = arrived.identity->role;
+    return then(now, std::move(principal));
+  }
+  const auto auth = auth_.find(arrived.listener);
+  if (auth == auth_.end() || auth->second != config::Auth::kPassword) return then(now, std::move(principal));
+  if (!credentials.username || !credentials.password) {
+    return then(now, tl::unexpected(Denial::kBadUserNameOrPassword));
+  }
+  principal.kind = security::Principal::Kind::kUser;
+  principal.name = *credentials.username;
+  const bool taken = passwords_.check(std::move(*credentials.username), std::string(as_text(*credentials.password)),
+                                      [principal, then](bool right) {
+                                        const Instant later = net_asio::EventLoop::now();
+                                        if (right) return then(later, principal);
+                                        then(later, tl::unexpected(Denial::kBadUserNameOrPassword));
+                                      });
+  if (!taken) then(now, tl::unexpected(Denial::kBusy));
+}
+
+}  // namespace hedgerow::app

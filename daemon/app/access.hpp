@@ -1,0 +1,37 @@
+// Access: who clients are by their listener (certificate, password, nobody) and what the access rules let them do.
+// Thread rule: the loop thread.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "daemon/app/password_worker.hpp"
+#include "daemon/config/config.hpp"
+#include "daemon/node/access_port.hpp"
+
+namespace hedgerow::app {
+
+class Access final : public node::AccessPort {
+ public:
+  Access(const config::Config& config, security::PasswordFile users, PasswordWorker::Post post);
+
+  // The configuration and the users were read again. Listeners stay as they are.
+  void replace(const config::Config& config, security::PasswordFile users);
+  // False: a user that is no more.
+  [[nodiscard]] bool still_knows(const security::Principal& principal) const;
+
+  void authenticate(Instant now, const node::Arrived& arrived, Credentials credentials, Verdict then) override;
+  [[nodiscard]] bool may_publish(const security::Principal& principal, std::string_view topic) const override {
+    return rules_.may_publish(principal, topic);
+  }
+  [[nodiscard]] bool may_subscribe(const security::Principal& principal, std::string_view topic_filter) const override {
+    return rules_.may_subscribe(principal, topic_filter);
+  }
+
+ private:
+  std::map<std::string, config::Auth, std::less<>> auth_;  // by listener
+  security::AccessRules rules_;
+  PasswordWorker passwords_;
+};
+
+}  // namespace hedgerow::app

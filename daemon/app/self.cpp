@@ -1,0 +1,33 @@
+#include "daemon/app/self.hpp"
+
+#include <utility>
+
+#include "daemon/app/board.hpp"
+
+namespace hedgerow::app {
+
+Expected<Self> who_we_are(const config::Config& config) {
+  auto identity = security::load_identity(config.data);
+  if (!identity) {
+    if (identity.error().category != Category::kNotFound) return tl::unexpected<Error>(std::move(identity.error()));
+    return Self{.identity = {}, .mesh = config.mesh, .node = config.node.empty() ? host_name() : config.node};
+  }
+  const security::PeerIdentity& self = identity->self;
+  if (self.role != security::Role::kNode) {
+    return fail(Category::kRefused, "the certificate in " + (config.data / "identity").string() +
+                                        " is not a node's: make one with hedgerow node add");
+  }
+  if (config.mesh != config::kLocalMeshName && self.mesh != config.mesh) {
+    return fail(Category::kInvalidInput, "the configuration says mesh \"" + config.mesh + "\", the certificate in " +
+                                             (config.data / "identity").string() + " belongs to mesh \"" + self.mesh +
+                                             "\": change one of them");
+  }
+  if (!config.node.empty() && config.node != self.node) {
+    return fail(Category::kInvalidInput, "the configuration says node \"" + config.node + "\", the certificate in " +
+                                             (config.data / "identity").string() + " says \"" + self.node +
+                                             "\": leave \"node\" out, or make a certificate for that name");
+  }
+  return Self{.identity = *identity, .mesh = self.mesh, .node = self.node};
+}
+
+}  // namespace hedgerow::app

@@ -1,0 +1,23 @@
+// Who this node is: the certificate says it, and the configuration may not contradict it.
+// Adapter: reads files. Thread rule: free function without state.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "daemon/config/config.hpp"
+#include "security/pki_mbedtls/identity_files.hpp"
+#include "sync/base/expected.hpp"
+
+namespace hedgerow::app {
+
+// Without an identity the node serves this board's own programs only, until `hedgerow node add` gave it one.
+struct Self {
+  std::optional<security::Identity> identity;
+  std::string mesh;
+  std::string node;
+};
+
+[[nodiscard]] Expected<Self> who_we_are(const config::Config& config);
+
+}  // namespace hedgerow::app
