@@ -79,9 +79,9 @@ class ConnectionHandler {
   virtual void on_subscribe(const SubscribeRequest& request) = 0;
   virtual void on_unsubscribe(const UnsubscribeRequest& request) = 0;
   virtual void on_puback(const AckReceived& puback) = 0;
-  // Answer with pubrel(), unless the reason is a failure.
+  // Answer with pubrel(), unless the reason is a failure; in the order of the PUBRECs [MQTT-4.6.0-4].
   virtual void on_pubrec(const AckReceived& pubrec) = 0;
-  // Answer with pubcomp(), in order [MQTT-4.3.3-11]: kPacketIdentifierNotFound where the session knows none such.
+  // Answer with pubcomp() [MQTT-4.3.3-11]: kPacketIdentifierNotFound where the session knows none such.
   virtual void on_pubrel(const AckReceived& pubrel) = 0;
   virtual void on_pubcomp(const AckReceived& pubcomp) = 0;
   // Once, and last: the client disconnected, broke a rule, or was silent too long. What the standard wants to be sent

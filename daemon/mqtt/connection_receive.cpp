@@ -98,7 +98,7 @@ std::optional<Fault> Connection::count_in_flight(const PublishRequest& request) 
   const bool is_v5 = protocol_ == Protocol::kV5;
   const bool is_repeat = is_v5 && request.qos == QoS::kExactlyOnce && unreleased_.contains(request.packet_id);
   const bool is_full = is_v5 && !is_repeat && puback_owed_ + unreleased_.size() >= limits_.receive_maximum;
-  if (is_full || unacknowledged() >= limits_.receive_maximum) {  // [MQTT-3.3.4-7] [MQTT-3.3.4-8]
+  if (is_full || unacknowledged() >= limits_.receive_maximum) {  // [MQTT-3.3.4-7]
     return Fault{ReasonCode::kReceiveMaximumExceeded, "more wait for an answer than this server accepts"};
   }
   if (request.qos == QoS::kAtLeastOnce) {

@@ -36,7 +36,7 @@ inline constexpr std::size_t kTopicAliasBytesMax = 64U * 1024U;
 inline constexpr std::uint16_t kTopicAliasesOutMax = 32;
 inline constexpr std::size_t kTopicAliasOutBytesMax = 16U * 1024U;
 // Topic, properties and payload of a will together. A larger one is answered 0x97.
-inline constexpr std::uint32_t kWillBytesDefault = 32U * 1024U;
+inline constexpr std::uint32_t kWillBytesDefault = 16U * 1024U;
 
 // Levels of a topic name or filter. A deeper name is answered 0x90, a deeper filter 0x8F. Bounds recursion and tree
 // growth.
@@ -45,8 +45,8 @@ inline constexpr std::size_t kTopicLevelsMax = 200;
 inline constexpr std::size_t kFiltersPerPacketMax = 1024;
 // A longer client identifier is answered 0x85. The standard asks for 23 at least.
 inline constexpr std::size_t kClientIdBytesMax = 1024;
-// Input buffers larger than this are given back to the allocator once empty.
-inline constexpr std::size_t kIdleBufferBytes = 4096;
+// Input buffers larger than this are given back to the allocator once empty: what is idle should cost little.
+inline constexpr std::size_t kIdleBufferBytes = 256;
 
 static_assert(kPacketBytesDefault <= kRemainingLengthMax + kFixedHeaderBytesMax);
 static_assert(kConnectPacketBytesDefault <= kPacketBytesDefault, "a CONNECT is a packet too");

@@ -133,7 +133,7 @@ TEST_CASE("QoS 1 and 2 count together against the receive maximum", "[mqtt][G6][
   CHECK(client.lines() == Lines{"publish a= id 1", "publish a= once 2", "closed 93"});
 }
 
-TEST_CASE("a QoS 2 publish counts until PUBCOMP, not only until PUBREC", "[mqtt][G6][MQTT-4.9.0-1]") {
+TEST_CASE("a QoS 2 publish counts until PUBCOMP, not only until PUBREC", "[mqtt][G6][MQTT-3.3.4-7]") {
   Client client{Protocol::kV5, ConnectionLimits{.receive_maximum = 1}};
   client.send(concat(publish(2, 1), ack(PacketType::kPubrel, 1)));
   client.send(publish(2, 2));
@@ -142,7 +142,7 @@ TEST_CASE("a QoS 2 publish counts until PUBCOMP, not only until PUBREC", "[mqtt]
   CHECK(client.lines().back() == "closed 93");
 }
 
-TEST_CASE("a failing PUBREC gives its place back", "[mqtt][MQTT-4.9.0-1]") {
+TEST_CASE("a failing PUBREC gives its place back", "[mqtt][MQTT-3.3.4-7]") {
   Client client{Protocol::kV5, ConnectionLimits{.receive_maximum = 1}};
   client.handler.acknowledges = false;
   client.send(publish(2, 1));
@@ -196,12 +196,26 @@ TEST_CASE("3.1.1 is made to wait while its QoS 2 publishes are unanswered", "[mq
 }
 
 TEST_CASE("acknowledgements are answered under their identifier, in the order they came",
-          "[mqtt][MQTT-2.2.1-5][MQTT-4.6.0-2][MQTT-4.6.0-3][MQTT-4.6.0-4]") {
+          "[mqtt][MQTT-2.2.1-5][MQTT-4.6.0-2][MQTT-4.6.0-3]") {
   Client client{Protocol::kV5};
   client.send(concat(publish(1, 9), publish(2, 4), publish(2, 8), publish(1, 2)));
   client.send(concat(ack(PacketType::kPubrel, 8), ack(PacketType::kPubrel, 4)));
   CHECK(hex(client.received()) ==
         Lines{"PUBACK 0009", "PUBREC 0004", "PUBREC 0008", "PUBACK 0002", "PUBCOMP 0008", "PUBCOMP 0004"});
+}
+
+TEST_CASE("deliveries are released in the order of their PUBRECs", "[mqtt][MQTT-4.6.0-4]") {
+  Client client{Protocol::kV5};
+  client.send(concat(ack(PacketType::kPubrec, 8), ack(PacketType::kPubrec, 4)));
+  CHECK(hex(client.received()) == Lines{"PUBREL 0008", "PUBREL 0004"});
+}
+
+TEST_CASE("at the receive maximum all other packets are still handled", "[mqtt][MQTT-4.9.0-3]") {
+  Client client{Protocol::kV5, ConnectionLimits{.receive_maximum = 1}};
+  client.send(publish(2, 1));
+  client.send(concat(publish(0, 0), test::encode_pingreq(), test::encode_subscribe(9, {{"a", 0}})));
+  client.send(ack(PacketType::kPubrel, 1));
+  CHECK(hex(client.received()) == Lines{"PUBREC 0001", "PINGRESP ", "SUBACK 00090000", "PUBCOMP 0001"});
 }
 
 TEST_CASE("a QoS 0 publish has no identifier and no answer", "[mqtt][MQTT-2.2.1-2][MQTT-4.3.1-1]") {

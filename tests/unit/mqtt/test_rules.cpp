@@ -169,7 +169,7 @@ TEST_CASE("no local on a shared subscription is a protocol error", "[mqtt][MQTT-
   CHECK(ending(test::encode_subscribe(1, {{"$share/g/a", 0x04}})) == 0x82);
 }
 
-TEST_CASE("the options of a subscription are told", "[mqtt][MQTT-3.8.3-3]") {
+TEST_CASE("the options of a subscription are told", "[mqtt]") {
   CHECK(options_of(0x00) == SubOptions{});
   CHECK(options_of(0x02).qos == QoS::kExactlyOnce);
   CHECK(options_of(0x04).no_local);
@@ -197,7 +197,7 @@ TEST_CASE("a subscription is granted at most the maximum QoS", "[mqtt][MQTT-3.2.
 }
 
 TEST_CASE("SUBACK has the identifier, and a code for each filter in order",
-          "[mqtt][MQTT-3.8.4-1][MQTT-3.8.4-2][MQTT-3.8.4-6][MQTT-3.9.3-1]") {
+          "[mqtt][MQTT-2.2.1-6][MQTT-3.8.4-1][MQTT-3.8.4-2][MQTT-3.8.4-6][MQTT-3.9.3-1]") {
   Client client{Protocol::kV5};
   client.send(test::encode_subscribe(0x1234, {{"a", 2}, {"b", 0}, {std::string(kTopicLevelsMax, '/'), 1}, {"c", 1}}));
   CHECK(hex(client.received()) == Lines{"SUBACK 12340002008f01"});
@@ -373,7 +373,7 @@ TEST_CASE("what is malformed comes before what is wrong otherwise", "[mqtt][MQTT
   CHECK(ending(publish({.properties = concat(property(0x21, test::u16(1)), test::u8(0x7F))})) == 0x81);
 }
 
-TEST_CASE("the fault is told to the client before the connection ends", "[mqtt][MQTT-4.13.1-1]") {
+TEST_CASE("the fault is told to the client before the connection ends", "[mqtt][MQTT-4.13.1-1][MQTT-4.13.2-1]") {
   Client client{Protocol::kV5};
   client.send(publish({.topic = "a/+"}));
   const auto packets = client.received();
