@@ -29,6 +29,9 @@ inline constexpr int kListenBacklog = 1024;
 // clients.
 inline constexpr std::size_t kDescriptorsKept = 128;
 
+// Of the unfinished handshakes that may be, one address may hold this part before it pushes out its own.
+inline constexpr std::size_t kHandshakeShares = 4;
+
 // How long accepting rests when the process has run out of file descriptors or memory.
 inline constexpr Duration kAcceptPause = std::chrono::milliseconds{100};
 

@@ -3,10 +3,12 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/socket_base.hpp>
+#include <list>
 #include <utility>
 
 #include "daemon/net_asio/connection.hpp"
@@ -74,6 +76,16 @@ class Accepting : public std::enable_shared_from_this<Accepting> {
     });
   }
 
+  // Who must go for a newcomer: an address that has its share of the unfinished handshakes already makes room itself,
+  // so that a flood from one place crowds out nobody else. REQUIRES: there is an unfinished handshake.
+  Connection& longest_unfinished(const asio::ip::address& newcomer) {
+    const std::list<Connection*>& all = state_->handshakes;
+    const auto is_own = [&newcomer](const Connection* one) { return one->address() == newcomer; };
+    const auto own = static_cast<std::size_t>(std::count_if(all.begin(), all.end(), is_own));
+    const bool has_share = own * kHandshakeShares >= std::max<std::size_t>(all.size(), 1);
+    return has_share && own > 0 ? **std::find_if(all.begin(), all.end(), is_own) : *all.front();
+  }
+
   void take(Tcp::socket socket) {
     error_code error;
     const Tcp::endpoint remote = socket.remote_endpoint(error);
@@ -85,7 +97,7 @@ class Accepting : public std::enable_shared_from_this<Accepting> {
       return;
     }
     if (state_->handshakes.size() >= state_->settings.limits.handshakes_max) {
-      state_->handshakes.front()->refuse(&Refused::by_limit, "crowded out by newer handshakes");
+      longest_unfinished(remote.address()).refuse(&Refused::by_limit, "crowded out by newer handshakes");
     }
     // Hints to the kernel: a socket works without them.
     socket.set_option(Tcp::no_delay(true), error);

@@ -63,11 +63,13 @@ void echo(Seen& seen, ByteView bytes) {
   CHECK(copy.empty());
 }
 
-Peer::Peer(std::uint16_t port) {
+Peer::Peer(std::uint16_t port, const char* from) {
   fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   REQUIRE(fd_ >= 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  REQUIRE(::inet_pton(AF_INET, from, &address.sin_addr) == 1);
+  REQUIRE(::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);

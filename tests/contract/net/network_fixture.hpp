@@ -48,7 +48,8 @@ void echo(Seen& seen, ByteView bytes);
 // A client on a non-blocking socket. Connecting to loopback is done when the constructor returns.
 class Peer {
  public:
-  explicit Peer(std::uint16_t port);
+  // `from`: the address to come from, any of 127.0.0.0/8.
+  explicit Peer(std::uint16_t port, const char* from = "127.0.0.1");
   Peer(std::uint16_t port, const std::shared_ptr<const security::TlsContext>& tls);
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;

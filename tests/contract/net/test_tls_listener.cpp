@@ -3,6 +3,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tests/contract/net/network_fixture.hpp"
 
@@ -162,6 +163,21 @@ TEST_CASE_METHOD(Network, "strangers who say nothing crowd out each other, not m
   until([&] { return first.is_closed(); }, {&first});
   CHECK(listener->refused().by_limit == 1);
   CHECK_FALSE(second.is_closed());
+}
+
+TEST_CASE_METHOD(Network, "a flood of handshakes from one address crowds out its own", "[net][G6]") {
+  const auto listener = listen(orchard().member("gw-barn"), {.handshakes_max = 4});
+  Peer slow(listener->port(), "127.0.0.2");
+  until([&] { return loop.connections() == 1; });
+  std::vector<std::unique_ptr<Peer>> flood;
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    flood.push_back(std::make_unique<Peer>(listener->port()));
+    until([&] { return loop.connections() + listener->refused().by_limit == i + 2; });
+  }
+  settle();
+  slow.pump();
+  CHECK_FALSE(slow.is_closed());
+  CHECK(listener->refused().by_limit == 17);
 }
 
 TEST_CASE_METHOD(TlsNetwork, "a listener that goes ends unfinished handshakes", "[net]") {

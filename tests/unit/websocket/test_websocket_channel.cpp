@@ -65,24 +65,23 @@ std::string server_frame(int opcode, const std::string& payload) {
 }
 
 struct Fixture {
-  Fixture() { channel.emplace(OriginPolicy{}, security::sha1); }
   // Fed in pieces of `step` bytes; stops at an error.
   void feed(std::string_view text, std::size_t step = std::string_view::npos) {
     while (!text.empty() && !error) {
       const std::string_view piece = text.substr(0, step);
       text.remove_prefix(piece.size());
-      if (auto fed = channel->feed(as_bytes(piece), payload); !fed) error = fed.error();
+      if (auto fed = channel.feed(as_bytes(piece), payload); !fed) error = fed.error();
     }
   }
   std::string sent() {
     Bytes out;
-    const bool any = channel->take_outgoing(out);
+    const bool any = channel.take_outgoing(out);
     CHECK(any == !out.empty());
     return std::string(as_text(out));
   }
   [[nodiscard]] std::string received() const { return std::string(as_text(payload)); }
 
-  std::optional<WebSocketChannel> channel;
+  WebSocketChannel channel{OriginPolicy{}, security::sha1};
   Bytes payload;
   std::optional<Error> error;
 };
@@ -91,13 +90,13 @@ struct OpenChannel : Fixture {
   OpenChannel() {
     feed(kRequest);
     REQUIRE_THAT(sent(), StartsWith("HTTP/1.1 101 "));
-    REQUIRE(channel->state() == State::kOpen);
+    REQUIRE(channel.state() == State::kOpen);
   }
   void check_failed(int code, const std::string& what) {
     REQUIRE(error);
     CHECK(error->category == Category::kInvalidInput);
     CHECK_THAT(error->what, ContainsSubstring(what));
-    CHECK(channel->state() == State::kFailed);
+    CHECK(channel.state() == State::kFailed);
     const std::string frame = sent();
     REQUIRE(frame.size() >= 4);
     CHECK(frame.substr(0, 1) == "\x88");
@@ -111,7 +110,7 @@ struct OpenChannel : Fixture {
 TEST_CASE_METHOD(Fixture, "the upgrade may come one byte at a time, and frames right behind it", "[websocket]") {
   feed(std::string(kRequest) + client_frame(kBinary, "hello"), 1);
   CHECK_FALSE(error);
-  CHECK(channel->state() == State::kOpen);
+  CHECK(channel.state() == State::kOpen);
   CHECK(received() == "hello");
   CHECK_THAT(sent(), StartsWith("HTTP/1.1 101 "));
 }
@@ -120,7 +119,7 @@ TEST_CASE_METHOD(Fixture, "MQTT without WebSocket is answered by HTTP at its fir
   feed("\x10");
   REQUIRE(error);
   CHECK(error->category == Category::kRefused);
-  CHECK(channel->state() == State::kFailed);
+  CHECK(channel.state() == State::kFailed);
   CHECK_THAT(sent(), StartsWith("HTTP/1.1 400 "));
 }
 
@@ -157,11 +156,11 @@ TEST_CASE_METHOD(OpenChannel, "long frames have long lengths", "[websocket]") {
 }
 
 TEST_CASE_METHOD(OpenChannel, "what is sent gets the shortest header", "[websocket]") {
-  CHECK(as_text(channel->header_for(0)) == std::string_view("\x82\x00", 2));
-  CHECK(as_text(channel->header_for(125)) == "\x82\x7D");
-  CHECK(as_text(channel->header_for(126)) == std::string_view("\x82\x7E\x00\x7E", 4));
-  CHECK(as_text(channel->header_for(0xFFFF)) == "\x82\x7E\xFF\xFF");
-  CHECK(as_text(channel->header_for(0x10000)) == std::string_view("\x82\x7F\0\0\0\0\0\x01\0\0", 10));
+  CHECK(as_text(channel.header_for(0)) == std::string_view("\x82\x00", 2));
+  CHECK(as_text(channel.header_for(125)) == "\x82\x7D");
+  CHECK(as_text(channel.header_for(126)) == std::string_view("\x82\x7E\x00\x7E", 4));
+  CHECK(as_text(channel.header_for(0xFFFF)) == "\x82\x7E\xFF\xFF");
+  CHECK(as_text(channel.header_for(0x10000)) == std::string_view("\x82\x7F\0\0\0\0\0\x01\0\0", 10));
 }
 
 TEST_CASE_METHOD(OpenChannel, "a ping is answered with its payload, also inside a message", "[websocket]") {
@@ -261,7 +260,7 @@ TEST_CASE_METHOD(OpenChannel, "fragments make a giant together", "[websocket][G6
 TEST_CASE_METHOD(OpenChannel, "a close is answered with its code, and nothing counts after it", "[websocket]") {
   feed(client_frame(kBinary, "last") + client_frame(kClose, close_payload(1001, "going")) + client_frame(kText, "x"));
   CHECK_FALSE(error);
-  CHECK(channel->state() == State::kPeerClosed);
+  CHECK(channel.state() == State::kPeerClosed);
   CHECK(received() == "last");
   CHECK(sent() == server_frame(kClose, close_payload(1001)));
   feed("anything");
@@ -293,17 +292,17 @@ TEST_CASE("codes that no close frame may have", "[websocket]") {
 }
 
 TEST_CASE_METHOD(OpenChannel, "our own close says that all is well", "[websocket]") {
-  channel->close();
-  CHECK(channel->state() == State::kClosed);
+  channel.close();
+  CHECK(channel.state() == State::kClosed);
   CHECK(sent() == server_frame(kClose, close_payload(1000)));
-  channel->close();
+  channel.close();
   CHECK(sent().empty());
   feed(client_frame(kBinary, "x"));
   CHECK(error);
 }
 
 TEST_CASE_METHOD(Fixture, "closing before the upgrade says nothing", "[websocket]") {
-  channel->close();
+  channel.close();
   CHECK(sent().empty());
 }
 
