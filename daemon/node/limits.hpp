@@ -29,7 +29,7 @@ static_assert(kInFlightMax <= 65'535, "packet identifiers are 16 bits");
 // the log until its connection has drained.
 inline constexpr std::size_t kClientQueueBytesMax = 1024 * 1024;
 // The same for all clients together: above it, only clients whose queue is empty are sent anything.
-inline constexpr std::size_t kAllQueuesBytesMax = 64 * 1024 * 1024;
+inline constexpr std::size_t kAllQueuesBytesMax = 32 * 1024 * 1024;
 static_assert(kClientQueueBytesMax < kAllQueuesBytesMax);
 
 // Shared subscriptions of this node; one more is answered Quota exceeded.
