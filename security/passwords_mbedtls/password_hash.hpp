@@ -1,6 +1,6 @@
 // Hashing of passwords: PBKDF2 (RFC 8018, 5.2) with HMAC-SHA-512, over mbedTLS.
-// Thread rule: safe from any thread. Each call costs as much as the iterations say: 210,000 take about 0.1 s on a
-// desktop and up to 1 s on a Pi, so never on the loop.
+// Thread rule: safe from any thread. Each call costs as much as the iterations say: 210,000 took 0.2 s of processor
+// time on a server, and take several times that on a Pi, so never on the loop.
 #pragma once
 
 #include <string_view>
