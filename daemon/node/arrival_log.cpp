@@ -93,14 +93,15 @@ void LogReader::conflate(std::vector<sync::ChannelNo> channels, sync::Arrival la
 
 namespace {
 
-// On the reader thread. Which ops of the part set a cell that was set again since.
+// On the reader thread. Which ops of the part set a cell that was set again since. A newer value of QoS 0 is in no log,
+// so it does not count.
 Expected<std::vector<bool>> find_superseded(sync::ReadView& view, const LogPage::Part& part) {
   std::vector<bool> out(part.ops.size(), false);
   for (std::size_t i = 0; i < part.ops.size(); ++i) {
     if (!part.ops[i].kind.cell) continue;
     auto cell = view.cell(part.channel, part.ops[i].message->topic);
     if (!cell) return tl::unexpected<Error>(std::move(cell.error()));
-    out[i] = cell->has_value() && (*cell)->arrival > part.first_arrival + i;
+    out[i] = cell->has_value() && (*cell)->qos != 0 && (*cell)->arrival > part.first_arrival + i;
   }
   return out;
 }

@@ -41,7 +41,7 @@ void Delivery::restore(Session& session) {
   for (const auto& [filter, subscription] : session.subscriptions) {
     if (!mqtt::is_shared_filter(filter)) continue;
     const auto [share, topic_filter] = mqtt::split_shared_filter(filter);
-    static_cast<void>(groups_.join(session, share, topic_filter, subscription.options));
+    static_cast<void>(groups_.join(session, share, topic_filter, subscription.options, subscription.start));
   }
 }
 
@@ -82,7 +82,9 @@ bool Delivery::subscribe(Session& session, const mqtt::SubscribeEntry& entry,
   const std::string_view filter = entry.filter;
   const auto known = session.subscriptions.find(filter);
   const bool is_new = known == session.subscriptions.end();
-  if (!entry.share.empty() && !groups_.join(session, entry.share, entry.topic_filter, entry.options)) return false;
+  if (!entry.share.empty() && !groups_.join(session, entry.share, entry.topic_filter, entry.options, log_.latest())) {
+    return false;
+  }
 
   stop_live(session, log_.latest());
   Subscription& subscription = is_new ? session.subscriptions[std::string(filter)] : known->second;
@@ -103,7 +105,12 @@ bool Delivery::subscribe(Session& session, const mqtt::SubscribeEntry& entry,
     add_retained_run(session, std::string(filter), entry.options,
                      {.start = log_.latest(), .replayed_since_ms = replay_since_ms});
   }
-  if (replay_since_ms) add_replay_run(session, std::string(filter), entry.options, *replay_since_ms);
+  if (replay_since_ms) {
+    // What the session has read already comes again with the replay; what it has not comes once, after it, unless it
+    // came before the subscription.
+    add_replay_run(session, std::string(filter), entry.options,
+                   {.since_ms = *replay_since_ms, .last = std::max(cursor(session), subscription.start)});
+  }
   return true;
 }
 

@@ -76,6 +76,7 @@ class Delivery {
   // Everything up to here was sent to the session, or was not for it.
   [[nodiscard]] sync::Arrival cursor(const Session& session) const;
   [[nodiscard]] SharedGroups& groups() { return groups_; }
+  [[nodiscard]] const SharedGroups& groups() const { return groups_; }
   [[nodiscard]] Outbound& outbound() { return outbound_; }
   [[nodiscard]] std::size_t subscriptions() const { return tree_.size(); }
 
@@ -97,8 +98,11 @@ class Delivery {
   bool offer_past(Session& session, const Run& run, const ReplayRun& replay, const OpRef& op);
   void read_retained(Session& session, Run& run, RetainedRun& retained);
   void add_retained_run(Session& session, std::string filter, const mqtt::SubOptions& options, RetainedRun retained);
-  void add_replay_run(Session& session, std::string filter, const mqtt::SubOptions& options, std::uint64_t since_ms);
-  [[nodiscard]] Run* find_run(std::uint64_t session, std::uint64_t run, Session*& found);
+  void add_replay_run(Session& session, std::string filter, const mqtt::SubOptions& options, ReplayRun replay);
+  void place_replay(Session& session, Run& run, ReplayRun& replay);
+  // The run and its session, if both are still there.
+  template <class What>
+  [[nodiscard]] What* find_run(std::uint64_t session, std::uint64_t run, Session*& found);
 
   Settings settings_;
   Ports ports_;

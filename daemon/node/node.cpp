@@ -56,6 +56,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
   budget_.all_bytes_max = settings_.limits.all_queues_bytes_max;
   delivery_.groups().restore(state.groups);
   restore_sessions(now, state.sessions);
+  delivery_.groups().end_restore();
   wills_.restore(now, ports_.wall_clock(), std::move(state.wills));
 }
 
@@ -156,9 +157,7 @@ void Node::on_timer(Instant now) {
     for (const std::uint64_t id : due) {
       if (Client* client = find_client(id)) client->on_timer(now);
     }
-    for (Intent& intent : std::exchange(lost_, {})) {
-      if (is_still_wanted(intent)) ports_.store.submit(std::move(intent));
-    }
+    submit_lost();
     delivery_.on_tick();
     save_due_positions(now);
     expire_sessions(now);

@@ -124,6 +124,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void take_over(Instant now, Session& session, bool clean_start);
   void open_session(Instant now, Client& client, const Newcomer& newcomer);
   void resume_session(Instant now, Client& client, const Newcomer& newcomer, Session& session);
+  // A CONNECT of the session was refused after all: it is offline again, or was never there.
+  void abandon(Session& session);
   // CONNACK waits until the session and the will are on disk. The session's newest connect wins.
   void await_stored(Session& session, Client& client, const Newcomer& newcomer, bool session_present);
   void accept(Session& session, Client& client, bool session_present, const std::string& assigned,
@@ -140,11 +142,14 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // `then` is told whether the session is on disk.
   using Stored = std::function<void(bool stored)>;
   void store_session(Session& session, Stored then);
+  [[nodiscard]] Window::MayForget may_forget(const Session& session, sync::Arrival position) const;
   void submit_position(Session& session);
   void save_position(Session& session, Instant now, bool at_once);
   void save_due_positions(Instant now);
   void retry_lost(Instant now, TurnResult& turn);
-  [[nodiscard]] bool is_still_wanted(const Intent& intent) const;
+  void submit_lost();
+  // Brings the intent up to date.
+  [[nodiscard]] bool is_still_wanted(Intent& intent);
   void on_runs_settled(Session& session);
 
   // Publishing

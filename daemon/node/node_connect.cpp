@@ -117,6 +117,7 @@ void Node::take_over(Instant now, Session& session, bool clean_start) {
   }
   if (clean_start || !session.is_persistent()) return end_session(session);  // [MQTT-3.1.2-4]
   cancel_will(session.id);                                                   // [MQTT-3.1.3-9]
+  fire_due_wills(now);  // before the new connection writes anything
 }
 
 void Node::open_session(Instant, Client& client, const Newcomer& newcomer) {
@@ -166,31 +167,43 @@ void Node::await_stored(Session& session, Client& client, const Newcomer& newcom
     if (!wills_.set(*will)) {
       client.session = nullptr;
       client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the node keeps no more wills");
-      if (!session.was_confirmed) end_session(session);
-      return;
+      return abandon(session);
     }
   }
   if (!must_store && !will) return accept(session, client, session_present, assigned, wants_information);
 
   session.pending = &client;
-  const auto then = [this, session_present, assigned, wants_information, must_store, id = session.id,
+  const auto then = [this, session_present, assigned, wants_information, id = session.id,
                      client_id = client.id()](bool stored) {
     Session* found = sessions_.find(id);
     if (found == nullptr || found->pending == nullptr || found->pending->id() != client_id) return;
     Client& waiting = *std::exchange(found->pending, nullptr);
     touch(waiting);
-    if (must_store) found->was_confirmed = stored;
-    if (stored) return accept(*found, waiting, session_present, assigned, wants_information);
+    // Session and will may have been in two turns.
+    if (stored && (found->was_confirmed || !found->is_persistent())) {
+      return accept(*found, waiting, session_present, assigned, wants_information);
+    }
     waiting.session = nullptr;
     waiting.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
-    cancel_will(id);
-    if (must_store) end_session(*found);
+    if (wills_.cancel(now_, id) && stored) ports_.store.submit(EraseWillIntent{.session = id});
+    if (!found->was_confirmed) found->was_stored = false;
+    abandon(*found);
   };
-  if (must_store) store_session(session, will ? Stored{} : Stored{then});
+  if (must_store) {
+    store_session(session, [this, id = session.id, then, is_last = !will.has_value()](bool stored) {
+      if (Session* found = sessions_.find(id); found != nullptr && stored) found->was_confirmed = true;
+      if (is_last) then(stored);
+    });
+  }
   if (!will) return;
   const std::uint64_t token = ++last_token_;
   waiting_.emplace(token, then);
   ports_.store.submit(PutWillIntent{.will = std::move(*will), .died = false, .token = token});
+}
+
+void Node::abandon(Session& session) {
+  if (!session.is_persistent() || !session.was_confirmed) return end_session(session);
+  session.expires_at = expiry_moment(now_, session.expiry_s);
 }
 
 void Node::accept(Session& session, Client& client, bool session_present, const std::string& assigned,

@@ -105,14 +105,13 @@ void Node::refuse(Client& client, const mqtt::PublishRequest& request, Category 
 
 void Node::on_pubrel(Instant, Client& client, const mqtt::AckReceived& pubrel) {
   Session& session = *client.session;
-  if (session.received.erase(pubrel.packet_id) == 0) {
-    // It was completed before, and the PUBCOMP was lost.
-    client.connection().pubcomp(pubrel.packet_id, mqtt::ReasonCode::kPacketIdentifierNotFound);
-    return;
-  }
+  // Not found: it was completed before, and the PUBCOMP was lost. That may not be on disk yet, so it is answered in its
+  // turn, lest the client uses the identifier for another message, and a restarted daemon takes that for this one.
+  const bool found = session.received.erase(pubrel.packet_id) > 0;
   ports_.store.submit(ReleaseReceivedIntent{
       .ack = {.client = client.id(), .session = session.id, .packet_id = pubrel.packet_id, .kind = AckKind::kPubcomp},
-      .persistent = session.is_persistent()});
+      .persistent = session.is_persistent(),
+      .found = found});
 }
 
 // --- to clients ---
@@ -165,16 +164,14 @@ void Node::send_acks(const std::vector<Ack>& acks) {
     if (session != nullptr && ack.address.kind == AckKind::kPubrec && ack.stored) {
       ack.stored = session->received.contains(ack.address.packet_id);
     }
-    if (!ack.stored) {
+    if (!ack.stored && ack.address.kind != AckKind::kPubcomp) {
       ++counters_.refused;
       if (session != nullptr && ack.address.kind == AckKind::kPubrec) session->received.erase(ack.address.packet_id);
     }
     if (session != nullptr && ack.address.kind == AckKind::kPubrel) session->window.released(ack.address.packet_id);
     Client* client = find_client(ack.address.client);
-    if (client == nullptr) {
-      // A release that was lost in a failed turn, and the client came back meanwhile.
-      client = session == nullptr || ack.address.kind != AckKind::kPubrel ? nullptr : session->client;
-    }
+    // A release is the session's: the client may have come back, or another may have taken it over meanwhile.
+    if (ack.address.kind == AckKind::kPubrel) client = session == nullptr ? nullptr : session->client;
     if (client == nullptr || !client->connection().accepted()) continue;
     send_ack(*client, ack);
     touch(*client);
@@ -187,7 +184,8 @@ void Node::send_ack(Client& client, const Ack& ack) {
   switch (ack.address.kind) {
     case AckKind::kPuback: return connection.puback(ack.address.packet_id, code);
     case AckKind::kPubrec: return connection.pubrec(ack.address.packet_id, code);
-    case AckKind::kPubcomp: return connection.pubcomp(ack.address.packet_id, code);
+    case AckKind::kPubcomp:
+      return connection.pubcomp(ack.address.packet_id, ack.stored ? code : mqtt::ReasonCode::kPacketIdentifierNotFound);
     case AckKind::kPubrel: return connection.pubrel(ack.address.packet_id, code);
   }
 }

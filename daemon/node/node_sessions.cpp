@@ -1,6 +1,5 @@
 // The part of Node that keeps sessions: restores, saves and ends them.
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "daemon/node/limits.hpp"
@@ -116,7 +115,7 @@ void Node::save_due_positions(Instant now) {
     const bool stuck = !session->window.is_open() && session->window.unsaved() > 0;
     if (stuck || (session->position_due && *session->position_due <= now)) {
       save_position(*session, now, /*at_once=*/true);
-    } else if (!session->position_due) {
+    } else if (session->window.has_finished(may_forget(*session, session->position_submitted))) {
       save_position(*session, now, /*at_once=*/false);
     }
   }
@@ -129,18 +128,62 @@ void Node::retry_lost(Instant now, TurnResult& turn) {
     session->position_submitted = session->position_saved;
     session->position_due = now + kPositionDelay;
   }
-  std::move(turn.lost.begin(), turn.lost.end(), std::back_inserter(lost_));
+  for (const std::uint64_t id : turn.lost_sessions) {
+    if (Session* session = sessions_.find(id)) session->store_due = true;
+  }
+  for (Intent& intent : turn.lost) {
+    if (const auto* put = std::get_if<PutGroupIntent>(&intent)) {
+      delivery_.groups().save_again(put->group);
+    } else {
+      lost_.push_back(std::move(intent));
+    }
+  }
+}
+
+// What was lost is tried again, as it is to be now: newer intents may have reached the disk meanwhile.
+void Node::submit_lost() {
+  for (const auto& [id, session] : sessions_.all()) {
+    if (std::exchange(session->store_due, false) && session->is_persistent()) store_session(*session, {});
+  }
+  for (Intent& intent : std::exchange(lost_, {})) {
+    if (is_still_wanted(intent)) ports_.store.submit(std::move(intent));
+  }
 }
 
 // Whether an intent of a failed turn still makes sense now.
-bool Node::is_still_wanted(const Intent& intent) const {
+bool Node::is_still_wanted(Intent& intent) {
   if (const auto* release = std::get_if<AddReleaseIntent>(&intent)) {
     const Session* session = sessions_.find(release->ack.session);
-    return session != nullptr && session->is_persistent();
+    if (session == nullptr || session->is_persistent()) return session != nullptr;
+    send_acks({{.address = release->ack}});  // it needs no disk any more
+    return false;
   }
-  if (const auto* position = std::get_if<PositionIntent>(&intent)) return sessions_.find(position->id) != nullptr;
-  if (const auto* will = std::get_if<PutWillIntent>(&intent)) return wills_.has(will->will.session);
+  if (const auto* release = std::get_if<ReleaseReceivedIntent>(&intent)) {
+    // The client may have used the identifier for another message since.
+    const Session* session = sessions_.find(release->ack.session);
+    return session != nullptr && !session->received.contains(release->ack.packet_id);
+  }
+  if (auto* position = std::get_if<PositionIntent>(&intent)) {
+    const Session* session = sessions_.find(position->id);
+    if (session == nullptr) return false;
+    position->position = std::max(position->position, session->position_submitted);
+    return true;
+  }
+  if (auto* will = std::get_if<PutWillIntent>(&intent)) {
+    // Of the connection that died then, or of one that died since.
+    const StoredWill* waiting = wills_.find_waiting(will->will.session);
+    if (waiting == nullptr || waiting->died) return false;
+    will->will = *waiting;
+    return true;
+  }
   if (const auto* erased = std::get_if<EraseWillIntent>(&intent)) return !wills_.has(erased->session);
+  if (auto* publish = std::get_if<PublishIntent>(&intent)) {
+    if (wills_.has(publish->fired_will)) publish->fired_will = 0;  // a newer one has taken its place on disk
+    return true;
+  }
+  if (const auto* erased = std::get_if<EraseGroupIntent>(&intent)) {
+    return !delivery_.groups().is_known(erased->share, erased->filter);
+  }
   return true;
 }
 

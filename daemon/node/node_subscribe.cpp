@@ -85,7 +85,10 @@ void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeReques
     delivery_.pump(session);
   }
   for (std::size_t i = 0; i < codes.size(); ++i) {
-    if (!mqtt::is_failure(codes[i])) send_system_topics(session, request.entries[i]);
+    const mqtt::SubscribeEntry& entry = request.entries[i];
+    const bool is_new = std::find(added.begin(), added.end(), entry.filter) != added.end();
+    const bool only_if_new = entry.options.retain_handling == mqtt::RetainHandling::kSendIfNew;
+    if (!mqtt::is_failure(codes[i]) && (is_new || !only_if_new)) send_system_topics(session, entry);
   }
   if (becomes_link && !client.link) become_link(now, client);
 }

@@ -45,7 +45,8 @@ void Node::fire(Instant now, const StoredWill& will) {
                                               .message = std::move(message),
                                               .stamp = will.died},
                                     .ack = {},
-                                    .fired_will = erased});
+                                    .fired_will = erased,
+                                    .must_happen = true});
 }
 
 void Node::end_wills_of(std::uint64_t session) {

@@ -50,8 +50,10 @@ struct RetainedRun {
 // Messages of the past on their way to one subscription that asked for them (DESIGN 1).
 struct ReplayRun {
   std::uint64_t since_ms = 0;
+  bool placed = false;     // the reader stands where the past begins
+  bool reading = false;    // that is being looked up
   sync::Arrival last = 0;  // what arrived later comes as an ordinary message
-  std::shared_ptr<LogReader> reader;
+  std::shared_ptr<LogReader> reader = {};
 };
 
 // What a new subscription gets before anything else of its session.
@@ -85,6 +87,7 @@ struct Session {
   Client* pending = nullptr;   // waits for the session to be on disk, before it is accepted
   bool was_stored = false;     // the disk may know it
   bool was_confirmed = false;  // the disk knows it
+  bool store_due = false;      // a change that nobody waits for did not reach the disk
   Window window;
   std::set<std::uint16_t> received;  // QoS 2 from the client, not released yet [MQTT-4.3.3-9]
   bool live = false;

@@ -22,6 +22,13 @@ void SharedGroups::restore(const std::vector<StoredGroup>& groups) {
   for (const StoredGroup& group : groups) restored_[{group.share, group.filter}] = group.position;
 }
 
+void SharedGroups::end_restore() {
+  for (const auto& [name, position] : restored_) {
+    store_.submit(EraseGroupIntent{.share = name.first, .filter = name.second});
+  }
+  restored_.clear();
+}
+
 SharedGroups::Group* SharedGroups::find(std::string_view share, std::string_view filter) {
   const auto found = by_name_.find({std::string(share), std::string(filter)});
   return found == by_name_.end() ? nullptr : &groups_.at(found->second);
@@ -37,7 +44,7 @@ bool SharedGroups::is_persistent(const Group& group) const {
 // --- members ---
 
 bool SharedGroups::join(Session& session, std::string_view share, std::string_view filter,
-                        const mqtt::SubOptions& options) {
+                        const mqtt::SubOptions& options, sync::Arrival since) {
   Group* group = find(share, filter);
   if (group == nullptr) {
     if (groups_.size() >= kSharedGroupsMax) return false;
@@ -47,9 +54,9 @@ bool SharedGroups::join(Session& session, std::string_view share, std::string_vi
     fresh.id = id;
     fresh.share = share;
     fresh.filter = filter;
-    sync::Arrival from = log_.latest();
+    sync::Arrival from = std::min(log_.latest(), since);
     if (const auto restored = restored_.find({fresh.share, fresh.filter}); restored != restored_.end()) {
-      from = std::min(from, restored->second);
+      from = std::min(log_.latest(), restored->second);
       fresh.is_stored = true;
       fresh.position_stored = restored->second;
       restored_.erase(restored);
@@ -69,6 +76,8 @@ bool SharedGroups::join(Session& session, std::string_view share, std::string_vi
   } else {
     known->options = options;
   }
+  // What is acknowledged from here on must find a member, also after a restart.
+  if (session.is_persistent() && !group->is_stored) store_position(*group);
   return true;
 }
 
@@ -77,6 +86,8 @@ void SharedGroups::leave(Session& session, std::string_view share, std::string_v
   if (group == nullptr) return;
   // What it has on its way is still its own to acknowledge.
   std::erase(session.groups, group->id);
+  std::erase_if(group->flights,
+                [&](const auto& flight) { return flight.second.bound && flight.second.session == session.id; });
   remove_member(*group, session.id);
 }
 
@@ -92,8 +103,9 @@ void SharedGroups::remove_member(Group& group, std::uint64_t session) {
 void SharedGroups::attach(Session& session) {
   for (const std::uint64_t id : session.groups) {
     Group& group = groups_.at(id);
-    const bool bound = std::any_of(group.flights.begin(), group.flights.end(),
-                                   [&](const auto& flight) { return flight.second.bound == session.id; });
+    const bool bound = std::any_of(group.flights.begin(), group.flights.end(), [&](const auto& flight) {
+      return flight.second.bound && flight.second.session == session.id;
+    });
     if (bound) rewind(group);
     pump(group);
   }
@@ -107,12 +119,14 @@ void SharedGroups::detach(Session& session, const std::vector<Window::Message>& 
     Group& group = found->second;
     const auto flight = group.flights.find(message.arrival);
     if (flight == group.flights.end()) continue;
-    if (message.qos == mqtt::QoS::kExactlyOnce && !session.is_persistent()) {
+    const bool is_begun = message.qos == mqtt::QoS::kExactlyOnce;
+    const bool is_member = std::find(session.groups.begin(), session.groups.end(), group.id) != session.groups.end();
+    if (is_begun && (!session.is_persistent() || !is_member)) {
       group.flights.erase(flight);  // [MQTT-4.8.2-5]
+      group.moved = true;
       continue;
     }
-    flight->second.due_again = true;
-    flight->second.bound = message.qos == mqtt::QoS::kExactlyOnce ? session.id : 0;
+    flight->second = {.session = session.id, .due_again = true, .bound = is_begun};
     if (changed.empty() || changed.back() != group.id) changed.push_back(group.id);
   }
   for (const std::uint64_t id : changed) {
@@ -126,7 +140,8 @@ void SharedGroups::forget(Session& session) {
   for (const std::uint64_t id : std::exchange(session.groups, {})) {
     Group& group = groups_.at(id);
     // [MQTT-4.8.2-5]
-    std::erase_if(group.flights, [&](const auto& flight) { return flight.second.bound == session.id; });
+    std::erase_if(group.flights,
+                  [&](const auto& flight) { return flight.second.bound && flight.second.session == session.id; });
     remove_member(group, session.id);
   }
 }
@@ -178,12 +193,12 @@ void SharedGroups::deliver_live(std::uint64_t id, const OpRef& op) {
 
 bool SharedGroups::offer(Group& group, const OpRef& op) {
   if (!op.op.kind.record || !mqtt::matches(group.filter, op.op.message->topic)) return true;
-  bool again = false;
+  std::uint64_t sent_to = 0;
   if (const auto flight = group.flights.find(op.arrival); flight != group.flights.end()) {
     if (!flight->second.due_again) return true;
-    if (flight->second.bound != 0) return offer_bound(group, op, flight->second);
-    again = true;
-  } else if (op.arrival <= group.newest) {
+    sent_to = flight->second.session;
+    if (flight->second.bound) return offer_bound(group, op, sent_to);
+  } else if (op.arrival <= group.newest || was_received(group, op)) {
     return true;  // acknowledged
   }
   if (!is_persistent(group) && is_late_(op)) {
@@ -194,7 +209,8 @@ bool SharedGroups::offer(Group& group, const OpRef& op) {
     const std::size_t index = (group.next_member + i) % group.members.size();
     Session* session = sessions_.find(group.members[index].session);
     if (session == nullptr || session->client == nullptr || session->holds > 0) continue;
-    if (!send(group, group.members[index], *session, op, again)) continue;
+    // For any other member it is the first time [MQTT-3.3.1-2].
+    if (!send(group, group.members[index], *session, op, /*again=*/session->id == sent_to)) continue;
     group.next_member = index + 1;
     return true;
   }
@@ -202,8 +218,8 @@ bool SharedGroups::offer(Group& group, const OpRef& op) {
 }
 
 // A QoS 2 message whose member is away waits for it, and holds nobody else up.
-bool SharedGroups::offer_bound(Group& group, const OpRef& op, Flight& flight) {
-  Session* session = sessions_.find(flight.bound);
+bool SharedGroups::offer_bound(Group& group, const OpRef& op, std::uint64_t id) {
+  Session* session = sessions_.find(id);
   if (session == nullptr) {
     group.flights.erase(op.arrival);
     return true;
@@ -212,6 +228,18 @@ bool SharedGroups::offer_bound(Group& group, const OpRef& op, Flight& flight) {
                                    [&](const Member& each) { return each.session == session->id; });
   if (session->client == nullptr || member == group.members.end()) return true;
   return send(group, *member, *session, op, /*again=*/true);
+}
+
+// Before the daemon was restarted a member had it, by QoS 2. A member that also subscribes by itself may have had it
+// that way: then it is sent.
+bool SharedGroups::was_received(const Group& group, const OpRef& op) const {
+  return std::any_of(group.members.begin(), group.members.end(), [&](const Member& member) {
+    const Session* session = sessions_.find(member.session);
+    if (session == nullptr || !session->window.was_received(op.arrival)) return false;
+    return std::none_of(session->subscriptions.begin(), session->subscriptions.end(), [&](const auto& subscription) {
+      return !mqtt::is_shared_filter(subscription.first) && mqtt::matches(subscription.first, op.op.message->topic);
+    });
+  });
 }
 
 bool SharedGroups::send(Group& group, const Member& member, Session& session, const OpRef& op, bool again) {
@@ -230,15 +258,18 @@ bool SharedGroups::send(Group& group, const Member& member, Session& session, co
   switch (outcome) {
     case Outbound::Outcome::kNoRoom: return false;
     case Outbound::Outcome::kGone: group.flights.erase(op.arrival); break;
-    case Outbound::Outcome::kSent: group.flights[op.arrival] = {}; break;
+    case Outbound::Outcome::kSent: group.flights[op.arrival] = {.session = session.id}; break;
   }
+  group.moved = true;
   group.newest = std::max(group.newest, op.arrival);
   return true;
 }
 
 void SharedGroups::acknowledge(const Window::Message& message) {
   const auto found = groups_.find(message.sender);
-  if (found != groups_.end()) found->second.flights.erase(message.arrival);
+  if (found == groups_.end()) return;
+  found->second.flights.erase(message.arrival);
+  found->second.moved = true;
 }
 
 void SharedGroups::publish_live(std::uint64_t id, const sync::Message& message, bool retain) {
@@ -266,12 +297,35 @@ void SharedGroups::save_positions() {
       }
       continue;
     }
-    const sync::Arrival now = position(group);
-    if (group.is_stored && now <= group.position_stored) continue;
-    group.is_stored = true;
-    group.position_stored = now;
-    store_.submit(PutGroupIntent{.group = {.share = group.share, .filter = group.filter, .position = now}});
+    // What only passed by, since the filter does not match, is not worth a commit.
+    if (!group.is_stored || group.moved) store_position(group);
   }
+}
+
+void SharedGroups::store_position(Group& group) {
+  group.moved = false;
+  const sync::Arrival now = position(group);
+  if (group.is_stored && now <= group.position_stored) return;
+  group.is_stored = true;
+  group.position_stored = now;
+  store_.submit(PutGroupIntent{.group = {.share = group.share, .filter = group.filter, .position = now}});
+}
+
+void SharedGroups::save_again(const StoredGroup& lost) {
+  Group* group = find(lost.share, lost.filter);
+  if (group == nullptr) return;
+  group->moved = true;
+  group->position_stored = 0;
+}
+
+bool SharedGroups::is_saved(std::uint64_t group, sync::Arrival arrival) const {
+  const auto found = groups_.find(group);
+  return found == groups_.end() || found->second.position_stored >= arrival;
+}
+
+bool SharedGroups::all_saved(const Session& session, sync::Arrival arrival) const {
+  return std::all_of(session.groups.begin(), session.groups.end(),
+                     [&](std::uint64_t group) { return is_saved(group, arrival); });
 }
 
 }  // namespace hedgerow::node

@@ -30,9 +30,14 @@ class SharedGroups {
 
   // Positions that were on disk when the daemon started; before the sessions are restored.
   void restore(const std::vector<StoredGroup>& groups);
+  // After them: positions that no session has a use for are forgotten.
+  void end_restore();
 
-  // `share` and `filter` are the parts of $share/SHARE/FILTER. False: there are too many groups.
-  bool join(Session& session, std::string_view share, std::string_view filter, const mqtt::SubOptions& options);
+  // `share` and `filter` are the parts of $share/SHARE/FILTER. A group that is new begins after `since`, or where its
+  // stored position says. Persistent sessions: the position is handed to the store at once. False: there are too many
+  // groups.
+  bool join(Session& session, std::string_view share, std::string_view filter, const mqtt::SubOptions& options,
+            sync::Arrival since);
   void leave(Session& session, std::string_view share, std::string_view filter);
   // The session has a connection again.
   void attach(Session& session);
@@ -54,9 +59,18 @@ class SharedGroups {
   void pump_all();
   // About once a second: positions that moved go to disk.
   void save_positions();
+  // The turn that this position was in failed.
+  void save_again(const StoredGroup& lost);
+  // Whether a restarted daemon would go on behind this arrival: the group's position was handed to the store, or there
+  // is no such group any more. all_saved: every group of the session.
+  [[nodiscard]] bool is_saved(std::uint64_t group, sync::Arrival arrival) const;
+  [[nodiscard]] bool all_saved(const Session& session, sync::Arrival arrival) const;
 
   [[nodiscard]] std::size_t size() const { return groups_.size(); }
   [[nodiscard]] bool is_group(std::uint64_t id) const { return groups_.contains(id); }
+  [[nodiscard]] bool is_known(std::string_view share, std::string_view filter) const {
+    return by_name_.contains({std::string(share), std::string(filter)});
+  }
 
  private:
   struct Member {
@@ -65,8 +79,9 @@ class SharedGroups {
   };
   // On its way to a member, or due again.
   struct Flight {
+    std::uint64_t session = 0;  // to which it was sent last
     bool due_again = false;
-    std::uint64_t bound = 0;  // due again for this session only
+    bool bound = false;  // due again for that session only
   };
   struct Group {
     std::uint64_t id = 0;
@@ -77,6 +92,7 @@ class SharedGroups {
     std::map<sync::Arrival, Flight> flights;
     sync::Arrival newest = 0;  // the greatest arrival ever handed out
     bool live = false;
+    bool moved = false;  // something was delivered since the position was handed to the store
     bool is_stored = false;
     sync::Arrival position_stored = 0;
     std::shared_ptr<LogReader> reader;
@@ -87,10 +103,12 @@ class SharedGroups {
   [[nodiscard]] sync::Arrival position(const Group& group) const;
   void pump(Group& group);
   void rewind(Group& group);
+  void store_position(Group& group);
   // False: no member has room.
   bool offer(Group& group, const OpRef& op);
-  bool offer_bound(Group& group, const OpRef& op, Flight& flight);
+  bool offer_bound(Group& group, const OpRef& op, std::uint64_t session);
   bool send(Group& group, const Member& member, Session& session, const OpRef& op, bool again);
+  [[nodiscard]] bool was_received(const Group& group, const OpRef& op) const;
   void remove_member(Group& group, std::uint64_t session);
 
   ArrivalLog& log_;

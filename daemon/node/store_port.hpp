@@ -31,12 +31,15 @@ struct PublishIntent {
   sync::LocalWrite write;
   AckAddress ack;
   bool remember_received = false;  // QoS 2 of a persistent session: the packet identifier, until it is released
-  std::uint64_t fired_will = 0;    // the write is this session's will, which is no more
+  std::uint64_t fired_will = 0;    // the write is this session's will, which is no more: its row goes
+  bool must_happen = false;        // nobody can be refused: when the turn fails it is tried again later
 };
-// QoS 2 from a client, PUBREL came: PUBCOMP once this is on disk. `persistent`: there is something to forget.
+// QoS 2 from a client, PUBREL came: PUBCOMP once this is on disk. `persistent`: there is something to forget. Not
+// `found`: the identifier was released before, and the PUBCOMP was lost or waits for the same disk.
 struct ReleaseReceivedIntent {
   AckAddress ack;
   bool persistent = false;
+  bool found = true;
 };
 // QoS 2 to a client, PUBREC came: PUBREL once this is on disk.
 struct AddReleaseIntent {
@@ -112,6 +115,7 @@ struct TurnResult {
   std::vector<std::uint64_t> unsaved;                              // likewise, of a turn that failed
   std::vector<StoredWill> stamped;                                 // wills whose connections died
   std::vector<std::uint64_t> lost_positions;  // sessions whose PositionIntent was in a turn that failed
+  std::vector<std::uint64_t> lost_sessions;   // sessions whose PutSessionIntent was, and nobody waits for it
   std::vector<Intent> lost;                   // of a turn that failed: what must be tried again later
   bool trim_again = false;
   // Nothing of the turn is on disk. kLimit: the disk is full, service goes on. Else the daemon must end.

@@ -16,11 +16,14 @@ class FailedTurn {
   // What is answered with a refusal.
   void operator()(PublishIntent& intent) {
     if (intent.ack.client != 0) refuse(intent.ack, result_.failure->category);
-    if (intent.fired_will != 0) result_.lost.emplace_back(std::move(intent));
+    if (intent.must_happen) result_.lost.emplace_back(std::move(intent));
   }
   void operator()(RepeatIntent& intent) { refuse(intent.ack, result_.failure->category); }
   void operator()(RefusalIntent& intent) { refuse(intent.ack, intent.why); }
-  void operator()(PutSessionIntent& intent) { unsaved(intent.token); }
+  void operator()(PutSessionIntent& intent) {
+    unsaved(intent.token);
+    if (intent.token == 0) result_.lost_sessions.push_back(intent.session.id);
+  }
   void operator()(BarrierIntent& intent) { unsaved(intent.token); }
   void operator()(sync::ApplySegment& intent) { received(intent.link, intent.channel); }
   void operator()(sync::StagePage& intent) { received(intent.link, intent.channel); }
@@ -95,7 +98,7 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
             return sessions_.add_received(publish.ack.session, publish.ack.packet_id);
           },
           [&](ReleaseReceivedIntent& release) -> Expected<void> {
-            result.acks.push_back({.address = release.ack});
+            result.acks.push_back({.address = release.ack, .stored = release.found});
             if (!release.persistent) return {};
             return sessions_.erase_received(release.ack.session, release.ack.packet_id);
           },

@@ -133,6 +133,11 @@ std::optional<Instant> Wills::next_deadline() const {
   return by_due_.begin()->first.first;
 }
 
+const StoredWill* Wills::find_waiting(std::uint64_t session) const {
+  const auto waits = cancellable_.find(session);
+  return waits == cancellable_.end() ? nullptr : &by_due_.at(waits->second).will;
+}
+
 bool Wills::has(std::uint64_t session) const { return armed_.count(session) > 0 || cancellable_.count(session) > 0; }
 
 Wills::Key Wills::add_waiting(Instant due, Waiting waiting) {

@@ -65,6 +65,8 @@ class Wills {
   [[nodiscard]] std::vector<StoredWill> take_due(Instant now, std::size_t count_max);
 
   [[nodiscard]] std::optional<Instant> next_deadline() const;
+  // The session's will that waits and can be cancelled; null: there is none. Valid until the next call.
+  [[nodiscard]] const StoredWill* find_waiting(std::uint64_t session) const;
   // An armed will, or one that waits and can be cancelled.
   [[nodiscard]] bool has(std::uint64_t session) const;
   [[nodiscard]] std::size_t size() const { return armed_.size() + by_due_.size(); }

@@ -150,6 +150,38 @@ TEST_CASE("a release from the disk keeps its message from being sent again", "[n
   CHECK(window.acknowledged_up_to(9) == 4);
   CHECK(window.releases() == std::vector<std::uint16_t>{Window::packet_id_of(5)});
   REQUIRE(window.complete(Window::packet_id_of(5)));
+  CHECK(window.was_received(5));
   CHECK(window.acknowledged_up_to(9) == 9);
-  CHECK(window.take_finished() == std::vector<std::uint16_t>{Window::packet_id_of(5)});
+}
+
+TEST_CASE("a completed release keeps its identifier until it is forgotten on disk", "[node][MQTT-2.2.1-4]") {
+  Window window(8, /*persistent=*/true);
+  const auto id = window.add(3, QoS::kExactlyOnce);
+  window.receive(id);
+  window.released(id);
+  REQUIRE(window.complete(id));
+  CHECK_FALSE(window.has_room(3 + 65'535));
+  const auto up_to = [](hedgerow::sync::Arrival position) {
+    return [position](const Window::Finished& finished) { return finished.arrival <= position; };
+  };
+  CHECK_FALSE(window.has_finished(up_to(2)));
+  CHECK(window.take_finished(up_to(2)).empty());
+  CHECK(window.take_finished(up_to(3)) == std::vector<std::uint16_t>{id});
+  CHECK(window.has_room(3 + 65'535));
+}
+
+TEST_CASE("what is due again keeps the QoS that it was sent with", "[node][MQTT-4.4.0-1]") {
+  Window window(8, /*persistent=*/true);
+  window.add(3, QoS::kExactlyOnce);
+  window.detach();
+  CHECK(window.due_qos(3) == QoS::kExactlyOnce);
+  CHECK_FALSE(window.due_qos(4));
+}
+
+TEST_CASE("PUBREC for a message that is due again makes it need no sending", "[node][MQTT-4.3.3-1]") {
+  Window window(8, /*persistent=*/true);
+  const auto id = window.add(3, QoS::kExactlyOnce);
+  window.detach();
+  CHECK(window.receive(id).receipt == Window::Receipt::kFirst);
+  CHECK_FALSE(window.is_due_again(3));
 }
