@@ -35,7 +35,11 @@ sqlite_options="-DSQLITE_THREADSAFE=2 -DSQLITE_DQS=0 -DSQLITE_DEFAULT_MEMSTATUS=
   -DSQLITE_TEMP_STORE=2 -DSQLITE_TRUSTED_SCHEMA=0 -DSQLITE_USE_ALLOCA -DSQLITE_STRICT_SUBTYPE=1
   -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_OMIT_DEPRECATED -DSQLITE_OMIT_SHARED_CACHE -DSQLITE_OMIT_DECLTYPE
   -DSQLITE_OMIT_JSON -DHAVE_FDATASYNC=1 -DHAVE_PREAD64=1 -DHAVE_PWRITE64=1 -DHAVE_USLEEP=1 -DHAVE_LOCALTIME_R=1
-  -DHAVE_GMTIME_R=1 -DHAVE_MALLOC_USABLE_SIZE=1 -DHAVE_STRERROR_R=1"
+  -DHAVE_GMTIME_R=1 -DHAVE_MALLOC_USABLE_SIZE=1 -DHAVE_STRERROR_R=1
+  -DSQLITE_OMIT_AUTHORIZATION -DSQLITE_OMIT_PROGRESS_CALLBACK -DSQLITE_OMIT_COMPLETE -DSQLITE_OMIT_TRACE
+  -DSQLITE_OMIT_UTF16 -DSQLITE_OMIT_TCL_VARIABLE -DSQLITE_OMIT_GET_TABLE"
+# The daemon's 4 MiB: SQLite waits for the disk, so size goes before speed. No exception passes through C.
+no_unwind="-fno-asynchronous-unwind-tables -fno-unwind-tables"
 
 say() { printf '%s\n' "hedgerow dependencies: $*" >&2; }
 die() {
@@ -244,7 +248,7 @@ build_mbedtls() {
   mkdir -p "$out/mbedtls/include"
   cp "$mbedtls_config" "$out/mbedtls/include/hedgerow_mbedtls_user_config.h"
   quietly mbedtls cmake_build mbedtls -DGEN_FILES=OFF -DENABLE_TESTING=OFF -DENABLE_PROGRAMS=OFF \
-    -DMBEDTLS_USER_CONFIG_FILE="$out/mbedtls/include/hedgerow_mbedtls_user_config.h"
+    -DMBEDTLS_USER_CONFIG_FILE="$out/mbedtls/include/hedgerow_mbedtls_user_config.h" -DCMAKE_C_FLAGS="$c_flags $no_unwind"
 }
 
 build_sqlite() {
@@ -255,7 +259,7 @@ build_sqlite() {
     quietly sqlite-amalgamation make sqlite3.c
   )
   # shellcheck disable=SC2086 # options are words
-  quietly sqlite archive sqlite sqlite3 "$cc" "$work/sqlite3/sqlite3.c" $sqlite_options
+  quietly sqlite archive sqlite sqlite3 "$cc" "$work/sqlite3/sqlite3.c" $sqlite_options -Os $no_unwind
   cp "$work/sqlite3/sqlite3.h" "$out/sqlite/include/"
 }
 
