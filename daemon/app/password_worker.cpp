@@ -63,16 +63,23 @@ bool PasswordWorker::check(std::string user, std::string password, Answer then) 
   {
     const std::lock_guard lock(mutex_);
     if (waiting_.size() >= kChecksWaitingMax) return false;
-    waiting_.push_back({.users = users_,
-                        .user = std::move(user),
-                        .password = std::move(password),
-                        .fingerprint = print,
-                        .generation = generation_,
-                        .then = std::move(then)});
+  }
+  ask({.users = users_,
+       .user = std::move(user),
+       .password = std::move(password),
+       .fingerprint = print,
+       .generation = generation_,
+       .then = std::move(then)});
+  return true;
+}
+
+void PasswordWorker::ask(Request request) {
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(request));
   }
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   wakes_.notify_one();
-  return true;
 }
 
 void PasswordWorker::run() {
@@ -86,14 +93,18 @@ void PasswordWorker::run() {
       waiting_.pop_front();
     }
     const bool right = request.users->verify(request.user, request.password);
-    post_([this, request = std::move(request), right] { answer(request, right); });
+    post_([this, asked = std::make_shared<Request>(std::move(request)), right] { answer(std::move(*asked), right); });
   }
 }
 
-void PasswordWorker::answer(const Request& request, bool right) {
-  // The user was removed while the check ran.
-  right = right && (request.generation == generation_ || knows(request.user));
-  if (right && request.generation == generation_) {
+void PasswordWorker::answer(Request request, bool right) {
+  if (request.generation != generation_) {
+    // The file was read again while the check ran: what it says now counts.
+    request.users = users_;
+    request.generation = generation_;
+    return ask(std::move(request));
+  }
+  if (right) {
     if (right_.size() >= kRememberedMax) right_.clear();
     right_.insert(request.fingerprint);
   }

@@ -48,7 +48,8 @@ class PasswordWorker {
   };
   [[nodiscard]] Hash256 fingerprint(std::string_view user, std::string_view password) const;
   void run();
-  void answer(const Request& request, bool right);
+  void answer(Request request, bool right);
+  void ask(Request request);
 
   Post post_;
   std::shared_ptr<const security::PasswordFile> users_;
