@@ -223,8 +223,11 @@ void SubscriptionTree::match(std::string_view topic, std::vector<Match>& out) co
   } else {
     visit(kRoot, topic, out);
   }
-  // Each node's own list is in order already.
-  if (!std::ranges::is_sorted(out, {}, &Match::subscriber)) std::ranges::stable_sort(out, {}, &Match::subscriber);
+  // Each node's own list is in order already. Not a stable sort: that would allocate for each message.
+  if (std::ranges::is_sorted(out, {}, &Match::subscriber)) return;
+  std::ranges::sort(out, {}, [](const Match& match) {
+    return std::pair{match.subscriber, match.options.subscription_identifier};
+  });
 }
 
 }  // namespace hedgerow::mqtt

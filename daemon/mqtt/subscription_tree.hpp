@@ -40,7 +40,8 @@ class SubscriptionTree {
   std::size_t erase_all(SubscriberId subscriber);
 
   // Replaces `out` by one entry for each subscription whose filter matches, ordered by subscriber: the matches of one
-  // with overlapping subscriptions stand together. REQUIRES: the topic is a valid name.
+  // with overlapping subscriptions stand together. Allocates only where `out` must grow. REQUIRES: the topic is a valid
+  // name.
   void match(std::string_view topic, std::vector<Match>& out) const;
 
   [[nodiscard]] std::size_t size() const { return subscription_count_; }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "daemon/mqtt/subscription_tree.hpp"
 #include "tests/unit/mqtt/harness.hpp"
 
 namespace {
@@ -19,15 +20,20 @@ void release(void* memory) {
 }
 }  // namespace
 
-void* operator new(std::size_t bytes) {
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   ++allocations;
   void* memory = std::malloc(bytes > 0 ? bytes : 1);
+  if (memory != nullptr) live_bytes += malloc_usable_size(memory);
+  return memory;
+}
+void* operator new(std::size_t bytes) {
+  void* memory = operator new(bytes, std::nothrow);
   if (memory == nullptr) throw std::bad_alloc{};
-  live_bytes += malloc_usable_size(memory);
   return memory;
 }
 void operator delete(void* memory) noexcept { release(memory); }
 void operator delete(void* memory, std::size_t) noexcept { release(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { release(memory); }
 
 using namespace hedgerow;
 using namespace hedgerow::mqtt;
@@ -121,6 +127,20 @@ TEST_CASE("a QoS 2 exchange allocates nothing once it happened before", "[mqtt]"
   client.cost_of(release);
   CHECK(client.cost_of(publish) == 0);
   CHECK(client.cost_of(release) == 0);
+}
+
+TEST_CASE("finding subscribers allocates nothing, also where filters overlap", "[mqtt]") {
+  SubscriptionTree tree;
+  for (SubscriberId id = 0; id < 100; ++id) {
+    tree.insert("a/#", id, {});
+    tree.insert("+/b", id, {});
+  }
+  std::vector<SubscriptionTree::Match> matches;
+  tree.match("a/b", matches);
+  const std::size_t before = allocations;
+  tree.match("a/b", matches);
+  CHECK(allocations == before);
+  CHECK(matches.size() == 200);
 }
 
 TEST_CASE("an alias that exists allocates nothing, in either direction", "[mqtt]") {
