@@ -238,7 +238,7 @@ TEST_CASE("a CONNACK says whether a session is present", "[mqtt][MQTT-3.2.2-1][M
   }
 }
 
-TEST_CASE("a refusing CONNACK has no session and closes", "[mqtt][MQTT-3.2.2-6][MQTT-3.2.2-7]") {
+TEST_CASE("a refusing CONNACK has no session and closes", "[mqtt][MQTT-3.1.4-2][MQTT-3.2.2-6][MQTT-3.2.2-7]") {
   Client client;
   client.handler.accepts = false;
   client.send(test::encode(test::ConnectOut{}));

@@ -95,7 +95,7 @@ TEST_CASE("a publish reaches the handler with everything that was said", "[mqtt]
   CHECK(hex(client.received()) == Lines{"PUBACK 0005"});
 }
 
-TEST_CASE("a PINGREQ is answered", "[mqtt][V311-3.12.4-1]") {
+TEST_CASE("a PINGREQ is answered", "[mqtt][MQTT-3.12.4-1][V311-3.12.4-1]") {
   Client client{Protocol::kV311};
   client.send(test::encode_pingreq());
   CHECK(hex(client.received()) == Lines{"PINGRESP "});

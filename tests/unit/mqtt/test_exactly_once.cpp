@@ -196,7 +196,7 @@ TEST_CASE("3.1.1 is made to wait while its QoS 2 publishes are unanswered", "[mq
 }
 
 TEST_CASE("acknowledgements are answered under their identifier, in the order they came",
-          "[mqtt][MQTT-2.2.1-5][MQTT-4.6.0-2][MQTT-4.6.0-3]") {
+          "[mqtt][MQTT-4.3.2-4][MQTT-2.2.1-5][MQTT-4.6.0-2][MQTT-4.6.0-3]") {
   Client client{Protocol::kV5};
   client.send(concat(publish(1, 9), publish(2, 4), publish(2, 8), publish(1, 2)));
   client.send(concat(ack(PacketType::kPubrel, 8), ack(PacketType::kPubrel, 4)));

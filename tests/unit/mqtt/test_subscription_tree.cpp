@@ -42,7 +42,7 @@ std::string random_levels(test::SeededRandom& random, bool is_filter) {
 
 }  // namespace
 
-TEST_CASE("a subscription is new once", "[mqtt]") {
+TEST_CASE("a subscription is new once", "[mqtt][MQTT-3.8.4-3]") {
   SubscriptionTree tree;
   CHECK(tree.insert("a/b", 1, with_id(1)));
   CHECK_FALSE(tree.insert("a/b", 1, with_id(2)));
@@ -50,7 +50,7 @@ TEST_CASE("a subscription is new once", "[mqtt]") {
   CHECK(find(tree, "a/b") == Found{{1, 2}});
 }
 
-TEST_CASE("an erased subscription is gone, and so are its nodes", "[mqtt][G6]") {
+TEST_CASE("an erased subscription is gone, and so are its nodes", "[mqtt][MQTT-3.10.4-1][G6]") {
   SubscriptionTree tree;
   const std::size_t empty = tree.node_count();
   tree.insert("a/b/c", 1, {});
@@ -62,7 +62,7 @@ TEST_CASE("an erased subscription is gone, and so are its nodes", "[mqtt][G6]") 
   CHECK(tree.node_count() == empty);
 }
 
-TEST_CASE("erasing what is not there changes nothing", "[mqtt]") {
+TEST_CASE("erasing what is not there changes nothing", "[mqtt][MQTT-3.10.4-1]") {
   SubscriptionTree tree;
   tree.insert("a/b", 1, {});
   CHECK_FALSE(tree.erase("a", 1));
@@ -127,7 +127,7 @@ TEST_CASE("ten thousand subscribers of one filter are found in order", "[mqtt]")
   CHECK(found.back().first == 10'000);
 }
 
-TEST_CASE("the tree agrees with a list of filters under random changes", "[mqtt]") {
+TEST_CASE("the tree agrees with a list of filters under random changes", "[mqtt][MQTT-3.3.2-3]") {
   const std::uint64_t seed = test::pick_seed("subscription tree");
   CAPTURE(seed);
   test::SeededRandom random{seed};

@@ -108,7 +108,7 @@ TEST_CASE("literal levels match exactly", "[mqtt][MQTT-4.7.3-4]") {
   CHECK_FALSE(matches("/a", "a"));
 }
 
-TEST_CASE("+ matches one level, also an empty one", "[mqtt]") {
+TEST_CASE("+ matches one level, also an empty one", "[mqtt][MQTT-4.7.1-2]") {
   CHECK(matches("+", "a"));
   CHECK(matches("a/+", "a/"));
   CHECK(matches("+/+", "/a"));
@@ -118,7 +118,7 @@ TEST_CASE("+ matches one level, also an empty one", "[mqtt]") {
   CHECK_FALSE(matches("a/+", "a/b/c"));
 }
 
-TEST_CASE("# matches the level before it and everything below", "[mqtt]") {
+TEST_CASE("# matches the level before it and everything below", "[mqtt][MQTT-4.7.1-1]") {
   CHECK(matches("#", "a/b/c"));
   CHECK(matches("a/#", "a"));
   CHECK(matches("a/#", "a/"));
