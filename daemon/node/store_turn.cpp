@@ -18,7 +18,10 @@ class FailedTurn {
     if (intent.ack.client != 0) refuse(intent.ack, result_.failure->category);
     if (intent.must_happen) result_.lost.emplace_back(std::move(intent));
   }
-  void operator()(RepeatIntent& intent) { refuse(intent.ack, result_.failure->category); }
+  // What it repeats may have been on disk before this turn: whether it is, the session knows.
+  void operator()(RepeatIntent& intent) {
+    result_.acks.push_back({.address = intent.ack, .stored = true, .why = result_.failure->category});
+  }
   void operator()(RefusalIntent& intent) { refuse(intent.ack, intent.why); }
   void operator()(PutSessionIntent& intent) {
     unsaved(intent.token);
