@@ -26,6 +26,15 @@ std::optional<Number> take_number(std::string_view& text) {
   return number;
 }
 
+// The same for "0.42". Not from_chars, which has large tables for it; the daemon stays in the locale "C".
+std::optional<double> take_decimal(std::string_view& text) {
+  text = skip_blanks(text);
+  const std::string digits(text.substr(0, text.find_first_not_of("0123456789.")));
+  if (digits.empty()) return std::nullopt;
+  text.remove_prefix(digits.size());
+  return std::strtod(digits.c_str(), nullptr);
+}
+
 // The bytes of a line "NAME:   12345 kB".
 std::optional<std::uint64_t> kib_field(std::string_view text, std::string_view name) {
   while (!text.empty()) {
@@ -53,9 +62,9 @@ std::optional<Memory> parse_meminfo(std::string_view text) {
 std::optional<std::uint64_t> parse_rss_bytes(std::string_view text) { return kib_field(text, "VmRSS"); }
 
 std::optional<Load> parse_loadavg(std::string_view text) {
-  const std::optional<double> one = take_number<double>(text);
-  const std::optional<double> five = take_number<double>(text);
-  const std::optional<double> fifteen = take_number<double>(text);
+  const std::optional<double> one = take_decimal(text);
+  const std::optional<double> five = take_decimal(text);
+  const std::optional<double> fifteen = take_decimal(text);
   if (!one || !five || !fifteen) return std::nullopt;
   return Load{.one_minute = *one, .five_minutes = *five, .fifteen_minutes = *fifteen};
 }

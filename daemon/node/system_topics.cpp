@@ -1,8 +1,8 @@
 #include "daemon/node/system_topics.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <utility>
 
 #include "daemon/mqtt/topic.hpp"
@@ -83,8 +83,9 @@ double seconds_of(Duration duration) { return std::chrono::duration<double>(dura
 
 std::string two_decimals(double value) {
   std::array<char, 352> text{};  // the longest double has 309 digits before the point
-  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed, 2);
-  return error == std::errc{} ? std::string(text.data(), end) : std::string("0.00");
+  // Not to_chars: its tables take 110 KiB of the daemon.
+  const int length = std::snprintf(text.data(), text.size(), "%.2f", value);
+  return length > 0 ? std::string(text.data()) : std::string("0.00");
 }
 
 }  // namespace
