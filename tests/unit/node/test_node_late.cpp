@@ -1,0 +1,177 @@
+// Records that were old when they came from another node, and sessions that want only the latest: `late` and
+// `conflate`. DESIGN 1.
+#include <catch2/catch_test_macros.hpp>
+
+#include "tests/unit/node/exchange.hpp"
+
+using namespace hedgerow;
+using namespace hedgerow::test;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+struct LateHarness : NodeHarness {
+  LateHarness() {
+    peer = std::make_unique<sync::Engine>(peer_storage, peer_hasher);
+    REQUIRE(peer->open({{.name = "default", .keep = {.age_ms = 86'400'000, .size_bytes = 1'000'000}}}));
+  }
+
+  // The other node wrote it `ago`, and it comes now.
+  void receive(std::string payload, Duration ago, ClockQuality quality = ClockQuality::kSynchronised) {
+    const auto ago_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(ago).count());
+    const WallTime then{.unix_ms = wall.unix_ms - ago_ms, .quality = quality};
+    REQUIRE(peer->begin());
+    auto message = std::make_shared<const sync::Message>(
+        sync::Message{.topic = "a", .properties = {}, .payload = to_bytes(payload), .expiry_s = {}});
+    REQUIRE(peer->write(then, {.channel = peer->channels().at(0).number,
+                               .kind = {.record = true, .cell = false, .qos = 1},
+                               .publisher = 1,
+                               .message = std::move(message)}));
+    auto committed = peer->commit();
+    REQUIRE(committed);
+    settle();
+    std::vector<node::Intent> turn;
+    for (const sync::ChannelState& channel : engine->channels()) {
+      if (channel.name != "default") continue;
+      turn.emplace_back(sync::ApplySegment{
+          .link = {}, .channel = channel.number, .segment = committed->segments.at(0).segment->bytes});
+    }
+    node::TurnResult result = node::StoreTurn(*engine, session_store).run(wall, turn);
+    REQUIRE(result.received.size() == 1);
+    REQUIRE(result.received[0].result == sync::ReceiveResult::kApplied);
+    result.received.clear();  // no link waits for it
+    node->on_turn(now, std::move(result));
+    settle();
+  }
+  void subscribe(TestClient& client, const std::string& filter = "a") {
+    client.send(encode_subscribe(1, {{filter, 1}}));
+    settle();
+    client.received();
+  }
+  void publish(std::string payload, bool retain, unsigned qos = 1) {
+    TestClient publisher(*this, {.client_id = "publisher"});
+    publisher.send(encode(PublishSent{
+        .topic = "a", .payload = std::move(payload), .qos = qos, .packet_id = qos > 0 ? 1U : 0U, .retain = retain}));
+    settle();
+    advance(std::chrono::seconds{2});
+    settle();
+  }
+
+  MemoryStorage peer_storage{sync::ReplicaId{2}};
+  security::Sha256 peer_hasher;
+  std::unique_ptr<sync::Engine> peer;
+};
+
+constexpr Duration kLate = std::chrono::minutes{10};
+
+}  // namespace
+
+TEST_CASE_METHOD(LateHarness, "what comes in time goes to everybody", "[node]") {
+  TestClient brief(*this, {.client_id = "brief"});
+  TestClient lasting(*this, keeping("lasting"));
+  subscribe(brief);
+  subscribe(lasting);
+  receive("1", std::chrono::minutes{1});
+  CHECK(brief.messages() == Texts{"a=1"});
+  CHECK(lasting.messages() == Texts{"a=1"});
+}
+
+TEST_CASE_METHOD(LateHarness, "what comes late goes only to persistent sessions", "[node]") {
+  TestClient brief(*this, {.client_id = "brief"});
+  TestClient lasting(*this, keeping("lasting"));
+  subscribe(brief);
+  subscribe(lasting);
+  receive("1", kLate);
+  CHECK(brief.messages().empty());
+  CHECK(lasting.messages() == Texts{"a=1"});
+}
+
+TEST_CASE_METHOD(LateHarness, "what comes late goes to replays", "[node]") {
+  receive("1", kLate);
+  TestClient brief(*this, {.client_id = "brief"});
+  brief.send(encode_subscribe(1, {{"a", 1}}, mqtt::Protocol::kV5, user_property("hedgerow-replay", "1h")));
+  settle();
+  CHECK(brief.messages() == Texts{"a=1"});
+}
+
+TEST_CASE_METHOD(LateHarness, "what came late is kept from a session that reads it later", "[node]") {
+  TestClient brief(*this, {.client_id = "brief"});
+  subscribe(brief);
+  brief.stream.queued = 10 << 20;
+  receive("1", kLate);
+  receive("2", std::chrono::seconds{1});
+  brief.drained();
+  settle();
+  CHECK(brief.messages() == Texts{"a=2"});
+}
+
+TEST_CASE_METHOD(LateHarness, "what came in time and waits for a slow client is not late", "[node]") {
+  TestClient brief(*this, {.client_id = "brief"});
+  subscribe(brief);
+  brief.stream.queued = 10 << 20;
+  receive("1", std::chrono::seconds{1});
+  advance(kLate);
+  brief.drained();
+  settle();
+  CHECK(brief.messages() == Texts{"a=1"});
+}
+
+TEST_CASE_METHOD(LateHarness, "a clock that nobody can trust makes nothing late", "[node][G10]") {
+  TestClient brief(*this, {.client_id = "brief"});
+  subscribe(brief);
+  receive("1", kLate, ClockQuality::kUnsynchronised);
+  CHECK(brief.messages() == Texts{"a=1"});
+}
+
+TEST_CASE_METHOD(LateHarness, "a shared subscription is late unless a member's session is persistent", "[node]") {
+  TestClient brief(*this, {.client_id = "brief"});
+  subscribe(brief, "$share/g/a");
+  receive("1", kLate);
+  CHECK(brief.messages().empty());
+  TestClient lasting(*this, keeping("lasting"));
+  subscribe(lasting, "$share/g/a");
+  receive("2", kLate);
+  CHECK(brief.messages().size() + lasting.messages().size() == 1);
+}
+
+TEST_CASE_METHOD(LateHarness, "where the channel conflates, an absent session gets the latest value only", "[node]") {
+  conflate = true;
+  restart();
+  {
+    TestClient lasting(*this, keeping("lasting"));
+    subscribe(lasting);
+  }
+  for (const char* value : {"1", "2", "3"}) publish(value, /*retain=*/true);
+  TestClient back(*this, keeping("lasting"));
+  CHECK(back.messages() == Texts{"a=3"});
+  publish("4", /*retain=*/true);
+  publish("5", /*retain=*/true);
+  CHECK(back.messages() == Texts{"a=4", "a=5"});
+}
+
+TEST_CASE_METHOD(LateHarness, "where the channel conflates, what is not retained all comes", "[node]") {
+  conflate = true;
+  restart();
+  {
+    TestClient lasting(*this, keeping("lasting"));
+    subscribe(lasting);
+  }
+  for (const char* value : {"1", "2"}) publish(value, /*retain=*/false);
+  TestClient back(*this, keeping("lasting"));
+  CHECK(back.messages() == Texts{"a=1", "a=2"});
+}
+
+TEST_CASE_METHOD(LateHarness, "a newer value of QoS 0 takes no stored one away", "[node]") {
+  conflate = true;
+  restart();
+  {
+    TestClient lasting(*this, keeping("lasting"));
+    subscribe(lasting);
+    advance(std::chrono::seconds{1});
+    settle();
+  }
+  publish("1", /*retain=*/true);
+  publish("2", /*retain=*/true, 0);
+  TestClient back(*this, keeping("lasting"));
+  CHECK(back.messages() == Texts{"a=1"});
+}

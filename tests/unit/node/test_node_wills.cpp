@@ -1,0 +1,317 @@
+// Wills through a whole node: MQTT 5.0 sections 3.1.2.5 and 3.1.3.2, DESIGN 1.
+#include <catch2/catch_test_macros.hpp>
+
+#include "tests/unit/node/exchange.hpp"
+
+using namespace hedgerow;
+using namespace hedgerow::test;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+struct WillHarness : NodeHarness {
+  // Sees every will.
+  TestClient watcher{*this, {.client_id = "watcher"}};
+
+  WillHarness() {
+    watcher.send(encode_subscribe(1, {{"will", 1}}));
+    settle();
+    watcher.received();
+  }
+  void pass(Duration time) {
+    advance(time);
+    settle();
+  }
+  // The watcher's node goes too.
+  void kill() {
+    watcher.drop();
+    restart();
+  }
+  // What is retained on the topic, after everything.
+  Texts retained(const std::string& topic = "will") {
+    settle();
+    TestClient reader(*this, {.client_id = "reader"});
+    reader.send(encode_subscribe(1, {{topic, 1}}));
+    settle();
+    return reader.messages();
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(WillHarness, "a will is published when its connection breaks", "[node][MQTT-3.1.2-8]") {
+  TestClient client(*this, with_will({.client_id = "c"}, {}));
+  CHECK(watcher.messages().empty());
+  client.drop();
+  settle();
+  CHECK(watcher.messages() == Texts{"will=gone"});
+  CHECK(session_store.wills.empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "DISCONNECT with reason 0 cancels the will", "[node][MQTT-3.14.4-3]") {
+  TestClient client(*this, with_will({.client_id = "c"}, {}));
+  client.send(encode_disconnect());
+  client.drop();
+  pass(std::chrono::seconds{1});
+  CHECK(watcher.messages().empty());
+  CHECK(session_store.wills.empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "DISCONNECT with will message publishes it", "[node][MQTT-3.1.2-8]") {
+  TestClient client(*this, with_will({.client_id = "c"}, {}));
+  client.send(encode_disconnect(u8(4)));
+  client.drop();
+  settle();
+  CHECK(watcher.messages() == Texts{"will=gone"});
+}
+
+TEST_CASE_METHOD(WillHarness, "a client that breaks the protocol leaves its will", "[node][MQTT-3.1.2-8]") {
+  TestClient client(*this, with_will({.client_id = "c"}, {}));
+  client.send(encode(ConnectOut{.client_id = "c"}));  // a second CONNECT
+  CHECK(client.stream.closed);
+  client.drop();
+  settle();
+  CHECK(watcher.messages() == Texts{"will=gone"});
+}
+
+TEST_CASE_METHOD(WillHarness, "a silent client leaves its will", "[node][MQTT-3.1.2-22]") {
+  TestClient client(*this, with_will({.client_id = "c", .keep_alive_s = 10}, {}));
+  pass(std::chrono::seconds{20});
+  CHECK(client.stream.closed);
+  client.drop();
+  settle();
+  CHECK(watcher.messages() == Texts{"will=gone"});
+}
+
+TEST_CASE_METHOD(WillHarness, "a will is on disk before its CONNECT is answered", "[node][G1]") {
+  TestClient client = TestClient::unsettled(*this, with_will({.client_id = "c"}, {}));
+  CHECK(client.received().empty());
+  settle();
+  CHECK(connack_code(client.received()) == 0);
+  CHECK(session_store.wills.size() == 1);
+}
+
+TEST_CASE_METHOD(WillHarness, "a will that the disk refused refuses its CONNECT, and is never published",
+                 "[node][G6]") {
+  TestClient client = TestClient::unsettled(*this, with_will({.client_id = "c"}, {}));
+  storage.fail_next_commit({Category::kLimit, "the disk is full"});
+  settle();
+  CHECK(connack_code(client.received()) == 0x97);
+  client.drop();
+  pass(std::chrono::seconds{2});
+  CHECK(watcher.messages().empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "a session that a full disk refused a will expires all the same", "[node][G6]") {
+  const ConnectOut minute{.client_id = "c", .clean_start = false, .properties = property(0x11, u32(60))};
+  TestClient(*this, minute).drop();
+  settle();
+  {
+    TestClient client = TestClient::unsettled(*this, with_will(minute, {}));
+    storage.fail_next_commit({Category::kLimit, "the disk is full"});
+    settle();
+    CHECK(connack_code(client.received()) == 0x97);
+  }
+  CHECK(session_store.sessions.size() == 1);
+  pass(std::chrono::seconds{61});
+  CHECK(session_store.sessions.empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "a delayed will waits for its delay", "[node][MQTT-3.1.3-9]") {
+  TestClient client(*this, with_will(keeping("c"), {.delay_s = 10}));
+  client.drop();
+  pass(std::chrono::seconds{9});
+  CHECK(watcher.messages().empty());
+  pass(std::chrono::seconds{1});
+  CHECK(watcher.messages() == Texts{"will=gone"});
+  pass(std::chrono::seconds{100});
+  CHECK(watcher.messages().empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "a connection within the delay cancels the will", "[node][MQTT-3.1.3-9]") {
+  {
+    TestClient client(*this, with_will(keeping("c"), {.delay_s = 10}));
+    client.drop();
+  }
+  pass(std::chrono::seconds{5});
+  TestClient back(*this, keeping("c"));
+  pass(std::chrono::seconds{20});
+  CHECK(watcher.messages().empty());
+  CHECK(session_store.wills.empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "the end of the session comes before the delay", "[node][MQTT-3.1.2-8]") {
+  ConnectOut brief{.client_id = "c", .clean_start = false, .properties = property(0x11, u32(5))};
+  TestClient client(*this, with_will(brief, {.delay_s = 100}));
+  client.drop();
+  pass(std::chrono::seconds{6});
+  CHECK(watcher.messages() == Texts{"will=gone"});
+}
+
+TEST_CASE_METHOD(WillHarness, "a session that ends with its connection does not wait for the delay",
+                 "[node][MQTT-3.1.2-8]") {
+  TestClient client(*this, with_will({.client_id = "c"}, {.delay_s = 100}));
+  client.drop();
+  settle();
+  CHECK(watcher.messages() == Texts{"will=gone"});
+}
+
+TEST_CASE_METHOD(WillHarness, "a clean start within the delay publishes the will", "[node][MQTT-3.1.2-8]") {
+  {
+    TestClient client(*this, with_will(keeping("c"), {.delay_s = 100}));
+    client.drop();
+  }
+  TestClient fresh(*this, {.client_id = "c"});
+  CHECK(watcher.messages() == Texts{"will=gone"});
+}
+
+TEST_CASE_METHOD(WillHarness, "a take-over publishes the will without delay, and not a delayed one",
+                 "[node][MQTT-3.1.4-3]") {
+  TestClient first(*this, with_will(keeping("now"), {}));
+  TestClient second(*this, keeping("now"));
+  CHECK(watcher.messages() == Texts{"will=gone"});
+  TestClient third(*this, with_will(keeping("later"), {.delay_s = 10}));
+  TestClient fourth(*this, keeping("later"));
+  pass(std::chrono::seconds{20});
+  CHECK(watcher.messages().empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "the will of a take-over is older than what the new connection writes", "[node]") {
+  TestClient first(*this, with_will(keeping("c"), {.payload = "offline", .retain = true}));
+  TestClient second = TestClient::unsettled(*this, keeping("c"));
+  second.send(encode(PublishSent{.topic = "will", .payload = "online", .qos = 1, .packet_id = 1, .retain = true}));
+  CHECK(retained() == Texts{"will=online retained"});
+}
+
+TEST_CASE_METHOD(WillHarness, "the will of a take-over leaves the new connection's will on disk", "[node][G1]") {
+  TestClient first(*this, with_will(keeping("c"), {.payload = "first"}));
+  TestClient second(*this, with_will(keeping("c"), {.payload = "second"}));
+  settle();
+  CHECK(watcher.messages() == Texts{"will=first"});
+  CHECK(session_store.wills.size() == 1);
+  second.drop();
+  settle();
+  CHECK(watcher.messages() == Texts{"will=second"});
+  CHECK(session_store.wills.empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "a delayed will is stamped with the moment its connection died", "[node]") {
+  TestClient client(*this, with_will(keeping("c"), {.payload = "offline", .retain = true, .delay_s = 10}));
+  client.drop();
+  settle();
+  pass(std::chrono::seconds{5});
+  TestClient other(*this, {.client_id = "other"});
+  other.send(encode(PublishSent{.topic = "will", .payload = "newer", .qos = 1, .packet_id = 1, .retain = true}));
+  settle();
+  pass(std::chrono::seconds{10});
+  CHECK(retained() == Texts{"will=newer retained"});
+}
+
+TEST_CASE_METHOD(WillHarness, "a retained will is the topic's value", "[node]") {
+  TestClient client(*this, with_will({.client_id = "c"}, {.retain = true}));
+  client.drop();
+  settle();
+  CHECK(retained() == Texts{"will=gone retained"});
+}
+
+TEST_CASE_METHOD(WillHarness, "a will of QoS 0 is delivered, and leaves nothing on disk", "[node]") {
+  TestClient client(*this, with_will({.client_id = "c"}, {.qos = 0}));
+  client.drop();
+  settle();
+  CHECK(watcher.messages() == Texts{"will=gone"});
+  CHECK(session_store.wills.empty());
+  CHECK(retained().empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "after a kill the wills of its connections are published, once", "[node][G1]") {
+  TestClient client(*this, with_will({.client_id = "c"}, {.retain = true}));
+  client.send(encode(PublishSent{.topic = "x", .payload = "alive", .qos = 1, .packet_id = 1}));
+  settle();
+  // Cut off with the node: nothing of the end reaches the disk.
+  client.drop();
+  kill();
+  CHECK(session_store.wills.size() == 1);
+  pass(std::chrono::seconds{1});
+  CHECK(retained() == Texts{"will=gone retained"});
+  CHECK(session_store.wills.empty());
+  restart();
+  pass(std::chrono::seconds{1});
+  CHECK(engine->last_arrival() == 2);
+}
+
+TEST_CASE_METHOD(WillHarness, "a delayed will counts on over a restart, and is cancelled by a return", "[node][G1]") {
+  for (const char* name : {"stays", "returns"}) {
+    TestClient client(*this, with_will(keeping(name), {.topic = name, .retain = true, .delay_s = 10}));
+    client.drop();
+    settle();
+  }
+  kill();
+  pass(std::chrono::seconds{5});
+  TestClient back(*this, keeping("returns"));
+  pass(std::chrono::seconds{6});
+  CHECK(retained("stays") == Texts{"stays=gone retained"});
+  CHECK(retained("returns").empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "a will that a full disk refused is published when there is room", "[node][G6]") {
+  TestClient client(*this, with_will({.client_id = "c"}, {}));
+  client.drop();
+  storage.fail_next_commit({Category::kLimit, "the disk is full"});
+  commit();
+  CHECK(watcher.messages().empty());
+  pass(std::chrono::seconds{1});
+  CHECK(watcher.messages() == Texts{"will=gone"});
+  pass(std::chrono::seconds{10});
+  CHECK(watcher.messages().empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "the will of a take-over is not lost on a full disk either", "[node][G6]") {
+  TestClient first(*this, with_will(keeping("c"), {.payload = "first"}));
+  {
+    TestClient second = TestClient::unsettled(*this, with_will(keeping("c"), {.payload = "second"}));
+    storage.fail_next_commit({Category::kLimit, "the disk is full"});
+    settle();
+    CHECK(connack_code(second.received()) == 0x97);
+  }
+  TestClient third(*this, with_will(keeping("c"), {.payload = "third"}));
+  pass(std::chrono::seconds{1});
+  CHECK(watcher.messages() == Texts{"will=first"});
+  REQUIRE(session_store.wills.size() == 1);  // that of the connection that lives
+  CHECK(as_text(session_store.wills.begin()->second.message.payload) == "third");
+}
+
+TEST_CASE_METHOD(WillHarness, "a death that a full disk did not take is not written over a newer will", "[node][G6]") {
+  {
+    TestClient client(*this, with_will(keeping("c"), {.payload = "old", .delay_s = 100}));
+    client.drop();
+    storage.fail_next_commit({Category::kLimit, "the disk is full"});
+    commit();
+  }
+  TestClient back(*this, with_will(keeping("c"), {.payload = "new", .delay_s = 100}));
+  pass(std::chrono::seconds{1});
+  REQUIRE(session_store.wills.size() == 1);
+  CHECK(as_text(session_store.wills.begin()->second.message.payload) == "new");
+  CHECK_FALSE(session_store.wills.begin()->second.died);
+}
+
+TEST_CASE_METHOD(WillHarness, "a will's message expiry counts from its publication", "[node][MQTT-3.3.2-5]") {
+  TestClient client(*this,
+                    with_will(keeping("c"), {.retain = true, .delay_s = 50, .properties = property(2, u32(60))}));
+  client.drop();
+  settle();
+  pass(std::chrono::seconds{50});
+  CHECK(watcher.messages() == Texts{"will=gone"});
+  pass(std::chrono::seconds{59});
+  CHECK(retained() == Texts{"will=gone retained"});
+  pass(std::chrono::seconds{2});
+  CHECK(retained().empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "session expiry 0 in DISCONNECT with will ends the delay", "[node][MQTT-3.1.2-8]") {
+  TestClient client(*this, with_will(keeping("c"), {.delay_s = 100}));
+  client.send(encode_disconnect(concat(u8(4), with_length(property(0x11, u32(0))))));
+  client.drop();
+  settle();
+  CHECK(watcher.messages() == Texts{"will=gone"});
+  CHECK(session_store.sessions.empty());
+}
