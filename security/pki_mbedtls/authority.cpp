@@ -25,6 +25,10 @@ constexpr const char* kAuthorityNotAfter = "20491231235959";
 
 constexpr std::int64_t kSecondsADay = 86'400;
 
+// Room for as many host names as there may be, each of 253 bytes and its header, in base64.
+constexpr std::size_t kCertificatePemBytesMax = 8192;
+static_assert((kHostAddressesMax * (253 + 4) + 1024) * 3 / 2 <= kCertificatePemBytesMax);
+
 class CertificateWriter {
  public:
   CertificateWriter() { mbedtls_x509write_crt_init(&value_); }
@@ -38,7 +42,7 @@ class CertificateWriter {
   Expected<std::string> write(Steps... steps) {
     int status = set_basics();
     ((status = status == 0 ? steps(&value_) : status), ...);
-    std::array<unsigned char, 4096> pem{};
+    std::array<unsigned char, kCertificatePemBytesMax> pem{};
     if (status == 0) {
       status = mbedtls_x509write_crt_pem(&value_, pem.data(), pem.size(), random_callback, nullptr);
     }
@@ -145,6 +149,30 @@ struct Subject {
   IssueOptions options;
 };
 
+// A name such as "a..b" is good for the mesh but no host's: a certificate must not hold it as one [RFC 5280, 4.2.1.6].
+std::vector<HostAddress> addresses_of(const Subject& subject) {
+  std::vector<HostAddress> addresses;
+  if (auto own = parse_host_address(subject.name)) addresses.push_back(*std::move(own));
+  for (const HostAddress& address : subject.options.addresses) {
+    if (std::find(addresses.begin(), addresses.end(), address) == addresses.end()) addresses.push_back(address);
+  }
+  return addresses;
+}
+
+int set_subject_alternative_name(mbedtls_x509write_cert* to, std::vector<HostAddress> addresses) {
+  if (addresses.empty()) return 0;
+  std::vector<mbedtls_x509_san_list> list(addresses.size());
+  for (std::size_t at = 0; at < list.size(); ++at) {
+    const bool is_name = addresses[at].kind == HostAddress::Kind::kName;
+    list[at].node.type = is_name ? MBEDTLS_X509_SAN_DNS_NAME : MBEDTLS_X509_SAN_IP_ADDRESS;
+    mbedtls_x509_buf& value = list[at].node.san.unstructured_name;
+    value.p = reinterpret_cast<unsigned char*>(addresses[at].value.data());
+    value.len = addresses[at].value.size();
+    list[at].next = at > 0 ? &list[at - 1] : nullptr;  // mbedTLS writes the list from its end
+  }
+  return mbedtls_x509write_crt_set_subject_alternative_name(to, &list.back());
+}
+
 Expected<std::string> write_node(Authority& authority, PrivateKey& key, const Subject& subject) {
   const mbedtls_x509_crt& issuer = *authority.certificate.get();
   const std::int64_t now = subject.options.now_unix_s.value_or(
@@ -176,6 +204,7 @@ Expected<std::string> write_node(Authority& authority, PrivateKey& key, const Su
       [](mbedtls_x509write_cert* to) {
         return mbedtls_x509write_crt_set_key_usage(to, MBEDTLS_X509_KU_DIGITAL_SIGNATURE);
       },
+      [&](mbedtls_x509write_cert* to) { return set_subject_alternative_name(to, addresses_of(subject)); },
       set_extended_key_usage, mbedtls_x509write_crt_set_subject_key_identifier,
       mbedtls_x509write_crt_set_authority_key_identifier);
 }
@@ -200,6 +229,10 @@ Expected<void> create_authority(const std::filesystem::path& dir, std::string_vi
 Expected<void> issue_node(const std::filesystem::path& authority_dir, std::string_view name,
                           const std::filesystem::path& out_dir, const IssueOptions& options) {
   if (auto good = check_name("the node name", name); !good) return good;
+  if (options.addresses.size() > kHostAddressesMax) {
+    return fail(Category::kLimit, "a certificate holds at most " + std::to_string(kHostAddressesMax) +
+                                      " addresses, not " + std::to_string(options.addresses.size()));
+  }
   if (auto started = init_crypto(); !started) return started;
   Authority authority;
   if (auto loaded = load_authority(authority_dir, authority); !loaded) return loaded;

@@ -9,7 +9,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "security/identity/host_address.hpp"
 #include "security/identity/identity.hpp"
 #include "sync/base/expected.hpp"
 
@@ -25,12 +27,17 @@ struct IssueOptions {
   std::int64_t validity_days = 90;
   // Seconds since 1970 that count as now; the system's clock when absent.
   std::optional<std::int64_t> now_unix_s = std::nullopt;
+  // Under what clients that check host names reach it, beside its name: at most kHostAddressesMax.
+  std::vector<HostAddress> addresses = {};
 };
 
 // Makes `out_dir`/identity/{node.crt, node.key, authority.crt} signed by the authority in `authority_dir`, which is the
 // directory that holds authority.crt and authority.key (DATA/authority).
 // Not valid before the authority is: boards' clocks are often behind. Not after now + validity_days.
-// kInvalidInput: bad name, or an identity is there already. kNotFound: no authority in authority_dir.
+// The subjectAltName holds the name, as far as it is a host name or an IP address, then the addresses, each once. It is
+// for browsers and other clients that know only the authority; members of the mesh go by authority, mesh and role.
+// kInvalidInput: bad name, or an identity is there already. kLimit: too many addresses. kNotFound: no authority in
+// authority_dir.
 [[nodiscard]] Expected<void> issue_node(const std::filesystem::path& authority_dir, std::string_view name,
                                         const std::filesystem::path& out_dir, const IssueOptions& options = {});
 

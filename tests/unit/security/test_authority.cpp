@@ -1,11 +1,15 @@
+#include <mbedtls/oid.h>
 #include <sys/stat.h>
 
 #include <catch2/catch_test_macros.hpp>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "security/pki_mbedtls/authority.hpp"
 #include "security/pki_mbedtls/identity_files.hpp"
 #include "security/pki_mbedtls/x509_raii.hpp"
+#include "sync/base/bytes.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 using namespace hedgerow;
@@ -26,6 +30,31 @@ std::string content(const fs::path& path) {
   std::ifstream in(path);
   return {std::istreambuf_iterator<char>(in), {}};
 }
+
+// The subjectAltName as it was parsed back: "DNS:gw-barn", "IP:c0a80114". REQUIREs a well-formed certificate.
+std::vector<std::string> names_in(const fs::path& out) {
+  Certificate certificate;
+  REQUIRE(certificate.parse("node.crt", content(out / "identity/node.crt")));
+  std::vector<std::string> names;
+  if (mbedtls_x509_crt_has_ext_type(certificate.get(), MBEDTLS_X509_EXT_SUBJECT_ALT_NAME) == 0) return names;
+  for (const auto* item = &certificate.get()->subject_alt_names; item != nullptr; item = item->next) {
+    mbedtls_x509_subject_alternative_name name{};
+    REQUIRE(mbedtls_x509_parse_subject_alt_name(&item->buf, &name) == 0);
+    const std::string value{reinterpret_cast<const char*>(name.san.unstructured_name.p),
+                            name.san.unstructured_name.len};
+    const bool is_ip = name.type == MBEDTLS_X509_SAN_IP_ADDRESS;
+    names.push_back(is_ip ? "IP:" + to_hex(as_bytes(value)) : "DNS:" + value);
+  }
+  return names;
+}
+
+std::vector<HostAddress> addresses(std::initializer_list<const char*> texts) {
+  std::vector<HostAddress> out;
+  for (const char* const text : texts) out.push_back(parse_host_address(text).value());
+  return out;
+}
+
+using Names = std::vector<std::string>;
 
 mode_t mode(const fs::path& path) {
   struct stat status {};
@@ -96,6 +125,63 @@ TEST_CASE_METHOD(Orchard, "an issuer whose clock was never set is told so", "[pk
   const auto issued = issue_node(authority(), "a", directory.path() / "a", {.now_unix_s = 1000});
   REQUIRE_FALSE(issued);
   CHECK(issued.error().what.find("the clock of this machine is before 2020-01-01") == 0);
+}
+
+TEST_CASE_METHOD(Orchard, "a certificate holds its name for clients that check host names", "[pki]") {
+  REQUIRE(issue_node(authority(), "gw-barn", directory.path() / "a"));
+  CHECK(names_in(directory.path() / "a") == Names{"DNS:gw-barn"});
+}
+
+TEST_CASE_METHOD(Orchard, "a certificate holds host names and IP addresses as it was told", "[pki]") {
+  const fs::path out = directory.path() / "a";
+  REQUIRE(issue_node(authority(), "gw-barn", out, {.addresses = addresses({"gw-barn.lan", "192.168.1.20", "::1"})}));
+  CHECK(names_in(out) == Names{"DNS:gw-barn", "DNS:gw-barn.lan", "IP:c0a80114", "IP:00000000000000000000000000000001"});
+}
+
+TEST_CASE_METHOD(Orchard, "an address that is given twice stands in the certificate once", "[pki]") {
+  const fs::path out = directory.path() / "a";
+  REQUIRE(issue_node(authority(), "gw-barn", out, {.addresses = addresses({"GW-Barn", "::1", "0::1"})}));
+  CHECK(names_in(out) == Names{"DNS:gw-barn", "IP:00000000000000000000000000000001"});
+}
+
+TEST_CASE_METHOD(Orchard, "a name that is an IP address is one in the certificate, and one that is no host is left out",
+                 "[pki]") {
+  REQUIRE(issue_node(authority(), "10.0.0.1", directory.path() / "a"));
+  CHECK(names_in(directory.path() / "a") == Names{"IP:0a000001"});
+  REQUIRE(issue_node(authority(), "a..b", directory.path() / "b"));
+  CHECK(names_in(directory.path() / "b").empty());
+  CHECK(load_identity(directory.path() / "b")->self.node == "a..b");
+}
+
+TEST_CASE_METHOD(Orchard, "a certificate has room for 16 of the longest addresses and no more", "[pki][G6]") {
+  std::vector<HostAddress> longest;
+  const std::string label(63, 'a');
+  for (char at = 'a'; longest.size() < kHostAddressesMax; ++at) {
+    const std::string last = std::string(60, 'a') + at;
+    longest.push_back(parse_host_address(label + "." + label + "." + label + "." + last).value());
+  }
+  const fs::path out = directory.path() / "a";
+  REQUIRE(issue_node(authority(), std::string(63, 'b'), out, {.addresses = longest}));
+  CHECK(names_in(out).size() == kHostAddressesMax + 1);
+  CHECK(load_identity(out));
+  longest.push_back(parse_host_address("one-more").value());
+  const auto refused = issue_node(authority(), "b", directory.path() / "b", {.addresses = longest});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().what == "a certificate holds at most 16 addresses, not 17");
+}
+
+TEST_CASE_METHOD(Orchard, "a client that checks host names accepts those in the certificate and no others", "[pki]") {
+  REQUIRE(issue_node(authority(), "gw-barn", directory.path() / "a", {.addresses = addresses({"gw-barn.lan", "::1"})}));
+  Certificate certificate;
+  Certificate trusted;
+  REQUIRE(certificate.parse("node.crt", content(directory.path() / "a/identity/node.crt")));
+  REQUIRE(trusted.parse("authority.crt", content(authority() / "authority.crt")));
+  const auto accepts = [&](const char* host) {
+    std::uint32_t flags = 0;
+    return mbedtls_x509_crt_verify(certificate.get(), trusted.get(), nullptr, host, &flags, nullptr, nullptr) == 0;
+  };
+  for (const char* const host : {"gw-barn", "gw-barn.lan", "::1"}) CHECK(accepts(host));
+  for (const char* const host : {"gw-house", "barn.lan", "::2", "orchard"}) CHECK_FALSE(accepts(host));
 }
 
 TEST_CASE_METHOD(Orchard, "two certificates have two serial numbers", "[pki]") {
