@@ -134,7 +134,9 @@ Expected<std::shared_ptr<const security::TlsContext>> Daemon::Parts::tls_for(con
   const bool by_certificate = listener.auth == config::Auth::kCertificate;
   return security::TlsContext::create(
       *self.identity,
-      {.accepted_roles = security::RoleSet::all(),
+      {// Devices that prove themselves by password may be old; the mesh is not.
+       .minimum = by_certificate ? security::TlsVersion::kTls13 : security::TlsVersion::kTls12,
+       .accepted_roles = security::RoleSet::all(),
        .client_certificate =
            by_certificate ? security::ClientCertificate::kRequired : security::ClientCertificate::kNotAsked,
        .alpn = listener.protocol == config::Protocol::kWebSocket ? security::Alpn::kHttp : security::Alpn::kMqtt});

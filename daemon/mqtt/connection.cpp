@@ -142,6 +142,7 @@ std::size_t Connection::consume(ByteView bytes) {
     }
     if (frame.state == Frame::State::kPartial) break;
     used += frame.total_bytes;
+    ++packets_in_;
     on_packet(frame.first_byte, rest.subspan(frame.header_bytes, frame.total_bytes - frame.header_bytes));
   }
   return used;

@@ -178,6 +178,10 @@ class Connection {
   // Bytes received but not handled yet, for accounting.
   [[nodiscard]] std::size_t held_bytes() const { return held_.size() - held_used_; }
 
+  // Whole MQTT packets, since the connection began.
+  [[nodiscard]] std::uint64_t packets_in() const { return packets_in_; }
+  [[nodiscard]] std::uint64_t packets_out() const { return packets_out_; }
+
   // Meaningful from on_connect on.
   [[nodiscard]] Protocol protocol() const { return protocol_; }
   [[nodiscard]] std::uint16_t client_receive_maximum() const { return client_receive_maximum_; }
@@ -247,6 +251,8 @@ class Connection {
   // Most clients never use one.
   std::unique_ptr<InboundAliases> aliases_in_;
   std::unique_ptr<OutboundAliases> aliases_out_;
+  std::uint64_t packets_in_ = 0;
+  std::uint64_t packets_out_ = 0;
 };
 
 }  // namespace hedgerow::mqtt

@@ -24,6 +24,7 @@ void Connection::accept(const ConnackOptions& options) {
     connack.server_keep_alive_s = cap_s;
   }
   waited_for_owner_ = true;
+  ++packets_out_;
   phase_ = append_connack(output_, protocol_, connack, client_packet_bytes_max_) ? Phase::kOpen : Phase::kClosing;
 }
 
@@ -40,11 +41,13 @@ void Connection::close_with_connack(std::optional<ReasonCode> code, std::string_
   if (protocol_ == Protocol::kV311 && connack_return_code_v311(*code) == 0) return;
   ConnackOut connack{.options = {}, .code = *code, .server_keep_alive_s = std::nullopt};
   if (request_problem_information_) connack.options.reason = reason;
+  ++packets_out_;
   static_cast<void>(append_connack(output_, protocol_, connack, client_packet_bytes_max_));
 }
 
 void Connection::append_ack_of(PacketType type, std::uint16_t packet_id, ReasonCode code, std::string_view reason) {
   if (!request_problem_information_) reason = {};  // [MQTT-3.1.2-29]
+  ++packets_out_;
   append_ack(output_, protocol_, {type, packet_id, code, reason}, client_packet_bytes_max_);
 }
 
@@ -88,6 +91,7 @@ void Connection::append_filter_ack_of(PacketType type, std::uint16_t packet_id, 
   Expects(phase_ == Phase::kOpen);
   Expects(!codes.empty());
   if (!request_problem_information_) reason = {};  // [MQTT-3.1.2-29]
+  ++packets_out_;
   const FilterAckOut ack{type, packet_id, codes, reason};
   if (append_filter_ack(output_, protocol_, ack, client_packet_bytes_max_)) return;
   disconnect(ReasonCode::kPacketTooLarge, "the answer to its filters is larger than the client accepts");
@@ -105,6 +109,7 @@ PublishOutcome Connection::publish(const PublishOut& out) {
   if (closing()) return PublishOutcome::kClosing;
   Expects(phase_ == Phase::kOpen);
   Expects((out.qos == QoS::kAtMostOnce) == (out.packet_id == 0));  // [MQTT-2.2.1-2] [MQTT-2.2.1-4]
+  ++packets_out_;
   OutboundAliases::Choice alias;
   if (aliases_out_max_ > 0) {  // [MQTT-3.3.2-11]
     if (!aliases_out_) aliases_out_ = std::make_unique<OutboundAliases>(aliases_out_max_);
@@ -117,6 +122,7 @@ PublishOutcome Connection::publish(const PublishOut& out) {
   // Setting an alias costs bytes: without it the packet may just fit.
   const bool sets_alias = alias.alias > 0 && !alias.is_known;
   const bool sent = sets_alias && append_publish(output_, protocol_, out, client_packet_bytes_max_);
+  if (!sent) --packets_out_;
   return sent ? PublishOutcome::kSent : PublishOutcome::kTooLarge;  // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
 }
 
@@ -125,7 +131,9 @@ void Connection::disconnect(ReasonCode code, std::string_view reason) {
   const bool can_say_why = phase_ == Phase::kOpen && protocol_ == Protocol::kV5;  // [MQTT-3.14.0-1]
   phase_ = Phase::kClosing;
   if (!request_problem_information_) reason = {};
-  if (can_say_why) append_disconnect(output_, code, reason, client_packet_bytes_max_);
+  if (!can_say_why) return;
+  ++packets_out_;
+  append_disconnect(output_, code, reason, client_packet_bytes_max_);
 }
 
 }  // namespace hedgerow::mqtt

@@ -151,6 +151,7 @@ void Connection::on_unsubscribe_packet(ByteView body) {
 
 void Connection::on_pingreq_packet(ByteView body) {
   if (!body.empty()) return on_fault("PINGREQ", {ReasonCode::kMalformedPacket, "bytes follow its fixed header"});
+  ++packets_out_;
   append_pingresp(output_);  // [MQTT-3.12.4-1]
 }
 

@@ -16,6 +16,8 @@ struct Counters {
   std::uint64_t trimmed_beneath = 0;  // messages that keep trimmed before a session had read them
   std::uint64_t stream_bytes_in = 0;  // MQTT bytes of connections that have ended
   std::uint64_t stream_bytes_out = 0;
+  std::uint64_t packets_in = 0;  // MQTT packets of connections that have ended
+  std::uint64_t packets_out = 0;
   std::uint64_t accepted = 0;  // connections
   std::uint64_t connects = 0;  // CONNECT packets
   std::uint64_t sessions_expired = 0;

@@ -188,9 +188,13 @@ void Node::publish_system_topics(Instant now) {
   totals.connects_received = counters_.connects;
   totals.bytes_received = counters_.stream_bytes_in;
   totals.bytes_sent = counters_.stream_bytes_out;
+  totals.packets_received = counters_.packets_in;
+  totals.packets_sent = counters_.packets_out;
   for (const auto& [id, client] : clients_) {
     totals.bytes_received += client->bytes_in();
     totals.bytes_sent += client->bytes_out();
+    totals.packets_received += client->connection().packets_in();
+    totals.packets_sent += client->connection().packets_out();
   }
   totals.publishes_received = counters_.received + counters_.refused;
   totals.publishes_sent = counters_.delivered;

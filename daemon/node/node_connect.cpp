@@ -273,6 +273,8 @@ void Node::on_gone(Instant now, Client& client, const Gone& gone) {
   }
   counters_.stream_bytes_in += client.bytes_in();
   counters_.stream_bytes_out += client.bytes_out();
+  counters_.packets_in += client.connection().packets_in();
+  counters_.packets_out += client.connection().packets_out();
   budget_.queued_bytes -= client.counted_bytes;
   std::erase(touched_, &client);
   clients_.erase(client.id());
