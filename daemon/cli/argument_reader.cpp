@@ -33,7 +33,7 @@ Expected<std::optional<Argument>> ArgumentReader::option(std::string_view argume
   }
   const auto given = given_.begin() + (known - options_.begin());
   const std::string option_name{known->name};
-  if (*given) return fail(Category::kInvalidInput, option_name + " stands twice: give it once");
+  if (*given && !known->repeats) return fail(Category::kInvalidInput, option_name + " stands twice: give it once");
   *given = true;
   if (known->value.empty()) {
     if (equals == std::string_view::npos) return Argument{.option = known->name, .value = {}};

@@ -18,6 +18,7 @@ namespace hedgerow::cli {
 struct Option {
   std::string_view name;   // with its dashes: "--config"
   std::string_view value;  // what it takes, for messages: "FILE"; empty for a flag
+  bool repeats = false;    // it may stand several times
 };
 
 // One argument as understood. The texts borrow from the command line.
@@ -32,7 +33,7 @@ class ArgumentReader {
       : arguments_(arguments), options_(options), given_(options.size()) {}
 
   // The next argument; none at the end. An error names a mistake: an unknown option (with the nearest known one), a
-  // value that is missing or that a flag cannot take, an option that stands twice.
+  // value that is missing or that a flag cannot take, an option that stands twice but must not.
   [[nodiscard]] Expected<std::optional<Argument>> next();
 
  private:

@@ -14,9 +14,15 @@ namespace hedgerow::cli {
 
 namespace {
 
-constexpr std::array kOptions = {
-    Option{"--data", "DIR"}, Option{"--out", "DIR"},  Option{"--role", "ROLE"}, Option{"--password-file", "FILE"},
-    Option{"--json", ""},    Option{"--version", ""}, Option{"--help", ""},     Option{"-h", ""}};
+constexpr std::array kOptions = {Option{"--data", "DIR"},
+                                 Option{"--out", "DIR"},
+                                 Option{"--role", "ROLE"},
+                                 Option{"--address", "HOST", /*repeats=*/true},
+                                 Option{"--password-file", "FILE"},
+                                 Option{"--json", ""},
+                                 Option{"--version", ""},
+                                 Option{"--help", ""},
+                                 Option{"-h", ""}};
 
 // A verb is one or two words, then its operands.
 struct VerbRule {
@@ -30,7 +36,7 @@ constexpr std::array kVerbs = {
     VerbRule{"status", Verb::kStatus, "", "--json"},
     VerbRule{"reload", Verb::kReload, "", ""},
     VerbRule{"mesh init", Verb::kMeshInit, "NAME", ""},
-    VerbRule{"node add", Verb::kNodeAdd, "NAME", "--role --out"},
+    VerbRule{"node add", Verb::kNodeAdd, "NAME", "--role --address --out"},
     VerbRule{"user add", Verb::kUserAdd, "NAME", "--password-file"},
     VerbRule{"user remove", Verb::kUserRemove, "NAME", ""},
     VerbRule{"user list", Verb::kUserList, "", "--json"},
@@ -49,6 +55,8 @@ usage: hedgerow [--data DIR] VERB
   mesh init NAME      make the authority of a new mesh, in DIR/authority
   node add NAME       make the identity of a board or a program, in OUT/identity
       --role ROLE       what it may be: node (a board, the default), app, monitor or admin
+      --address HOST    a host name or an IP address under which browsers and other clients without a certificate
+                        reach the board, beside NAME; up to 16 times
       --out OUT         default: DIR/nodes/NAME
   user add NAME       let a user log in with a password, or give the user another one; asks for it on a terminal,
                       else reads a line of standard input
@@ -104,15 +112,18 @@ Expected<VerbRule> take_verb(std::span<const std::string_view>& words) {
                 (nearest.empty() ? "; hedgerow --help lists them" : "; did you mean " + std::string{nearest} + "?"));
 }
 
+bool takes_option(const VerbRule& rule, std::string_view option) {
+  return !option.empty() &&
+         (" " + std::string{rule.options} + " ").find(" " + std::string{option} + " ") != std::string::npos;
+}
+
 // An option that another verb takes.
 Expected<void> check_options(const VerbRule& rule, const std::vector<std::string_view>& given) {
   for (const std::string_view option : given) {
-    if ((" " + std::string{rule.options} + " ").find(" " + std::string{option} + " ") != std::string::npos) continue;
+    if (takes_option(rule, option)) continue;
     std::vector<std::string_view> takers;
     for (const VerbRule& other : kVerbs) {
-      if ((" " + std::string{other.options} + " ").find(" " + std::string{option} + " ") != std::string::npos) {
-        takers.push_back(other.words);
-      }
+      if (takes_option(other, option)) takers.push_back(other.words);
     }
     return misuse(std::string{option} + " goes with " + list_words(takers));
   }
@@ -134,6 +145,37 @@ Expected<security::Role> read_role(std::string_view text) {
                 (nearest.empty() ? std::string{} : "; did you mean " + std::string{nearest} + "?"));
 }
 
+Expected<void> add_address(std::string_view text, std::vector<security::HostAddress>& addresses) {
+  Expected<security::HostAddress> address = security::parse_host_address(text);
+  if (!address) return misuse("--address " + config::quote_text(text) + " " + address.error().what);
+  if (addresses.size() == security::kHostAddressesMax) {
+    return misuse("--address " + config::quote_text(text) + " is one too many: give at most " +
+                  std::to_string(security::kHostAddressesMax));
+  }
+  addresses.push_back(*std::move(address));
+  return {};
+}
+
+// What an option with a value says.
+Expected<void> take_value(Command& command, const Argument& argument) {
+  const auto& [option, value] = argument;
+  if (option == "--data") command.data = value;
+  if (option == "--out") command.out = value;
+  if (option == "--password-file") command.password_file = value;
+  if (option == "--address") return add_address(value, command.addresses);
+  if (option == "--role") {
+    const Expected<security::Role> role = read_role(value);
+    if (!role) return tl::unexpected<Error>(role.error());
+    command.role = *role;
+  }
+  return {};
+}
+
+// True iff only some verbs take the option.
+bool is_of_verb(std::string_view option) {
+  return std::any_of(kVerbs.begin(), kVerbs.end(), [&](const VerbRule& rule) { return takes_option(rule, option); });
+}
+
 }  // namespace
 
 Expected<Command> parse_command(std::span<const std::string_view> arguments,
@@ -150,17 +192,8 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
     if (!*next) break;
     const auto [option, value] = **next;
     if (option.empty()) words.push_back(value);
-    if (option == "--data") command.data = value;
-    if (option == "--out") command.out = value;
-    if (option == "--password-file") command.password_file = value;
-    if (option == "--role") {
-      const Expected<security::Role> role = read_role(value);
-      if (!role) return tl::unexpected<Error>(role.error());
-      command.role = *role;
-    }
-    if (option == "--out" || option == "--password-file" || option == "--role" || option == "--json") {
-      of_verb.push_back(option);
-    }
+    if (const Expected<void> taken = take_value(command, **next); !taken) return tl::unexpected<Error>(taken.error());
+    if (is_of_verb(option)) of_verb.push_back(option);
     command.json = command.json || option == "--json";
     wants_version = wants_version || option == "--version";
     wants_help = wants_help || option == "--help" || option == "-h";

@@ -7,9 +7,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/cli/argument_reader.hpp"
 #include "daemon/cli/exit_status.hpp"
+#include "security/identity/host_address.hpp"
 #include "security/identity/identity.hpp"
 #include "sync/base/expected.hpp"
 
@@ -30,11 +32,12 @@ enum class Verb {
 struct Command {
   Verb verb = Verb::kHelp;
   std::filesystem::path data{};
-  std::string name{};                           // of the mesh, the node or the user
-  security::Role role = security::Role::kNode;  // kNodeAdd: what its certificate says
-  std::filesystem::path out{};                  // kNodeAdd: where the node's identity goes; never empty
-  std::filesystem::path password_file{};        // kUserAdd; empty: standard input
-  bool json = false;                            // kStatus, kUserList
+  std::string name{};                              // of the mesh, the node or the user
+  security::Role role = security::Role::kNode;     // kNodeAdd: what its certificate says
+  std::vector<security::HostAddress> addresses{};  // kNodeAdd: beside its name; at most kHostAddressesMax
+  std::filesystem::path out{};                     // kNodeAdd: where the node's identity goes; never empty
+  std::filesystem::path password_file{};           // kUserAdd; empty: standard input
+  bool json = false;                               // kStatus, kUserList
 };
 
 // From arguments_of(). `data_from_environment` is HEDGEROW_DATA, if set. An error is a mistake of usage: exit status 2;

@@ -52,7 +52,7 @@ Expected<std::string> node_add(const Command& command) {
   const std::filesystem::path authority = command.data / "authority";
   const Expected<std::string> mesh = security::authority_mesh(authority);
   if (!mesh) return tl::unexpected<Error>(mesh.error());
-  const security::IssueOptions options{.role = command.role};
+  const security::IssueOptions options{.role = command.role, .addresses = command.addresses};
   const Expected<void> issued = security::issue_node(authority, command.name, command.out, options);
   if (!issued) return tl::unexpected<Error>(issued.error());
   const std::filesystem::path identity = command.out / "identity";

@@ -92,6 +92,38 @@ TEST_CASE("node add takes a role, node without one", "[cli]") {
         "unknown role \"monitr\", expected node, app, monitor or admin; did you mean monitor?");
 }
 
+TEST_CASE("node add takes the addresses under which clients reach the board", "[cli]") {
+  CHECK(accepted({"node", "add", "a"}).addresses.empty());
+  const Command command =
+      accepted({"node", "add", "a", "--address", "a.lan", "--address=192.168.1.20", "--address", "fd00::20"});
+  REQUIRE(command.addresses.size() == 3);
+  CHECK(command.addresses[0] == security::HostAddress{security::HostAddress::Kind::kName, "a.lan"});
+  CHECK(command.addresses[1] == security::HostAddress{security::HostAddress::Kind::kIp, "\xC0\xA8\x01\x14"});
+  CHECK(command.addresses[2].kind == security::HostAddress::Kind::kIp);
+  CHECK(refused({"mesh", "init", "a", "--address", "b"}) == "--address goes with node add");
+}
+
+TEST_CASE("an address that is none is named with the remedy", "[cli]") {
+  CHECK(refused({"node", "add", "a", "--address", "gw:8443"}) ==
+        "--address \"gw:8443\" is neither a host name nor an IP address: give it alone, without scheme, port or "
+        "brackets, such as gw-barn.lan, 192.168.1.20 or fd00::20");
+  CHECK(refused({"node", "add", "a", "--address", "0.0.0.0"}) ==
+        "--address \"0.0.0.0\" stands for every address of a board: give the ones that clients dial");
+  CHECK(refused({"node", "add", "a", "--address"}) == "--address needs a value: --address HOST");
+}
+
+TEST_CASE("a board has at most 16 addresses beside its name", "[cli]") {
+  Line line = {"node", "add", "a"};
+  for (int count = 0; count < 16; ++count) line.insert(line.end(), {"--address", "b.lan"});
+  CHECK(accepted(line).addresses.size() == 16);
+  line.insert(line.end(), {"--address", "c.lan"});
+  CHECK(refused(line) == "--address \"c.lan\" is one too many: give at most 16");
+}
+
+TEST_CASE("only what may repeat may stand twice", "[cli]") {
+  CHECK(refused({"node", "add", "a", "--role", "app", "--role", "app"}) == "--role stands twice: give it once");
+}
+
 TEST_CASE("users are added, removed and listed", "[cli]") {
   const Command add = accepted({"user", "add", "Alice", "--password-file", "secret.txt"});
   CHECK(add.verb == Verb::kUserAdd);

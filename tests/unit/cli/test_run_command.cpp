@@ -82,6 +82,20 @@ TEST_CASE("a program's identity comes with the line that uses it", "[cli]") {
   CHECK(security::load_identity(data / "out")->self.role == security::Role::kMonitor);
 }
 
+TEST_CASE("the addresses of a board come into its certificate", "[cli]") {
+  const test::TemporaryDirectory directory;
+  done({.verb = Verb::kMeshInit, .data = directory.path(), .name = "orchard"});
+  const auto size_with = [&](const char* out, std::vector<security::HostAddress> addresses) {
+    done({.verb = Verb::kNodeAdd,
+          .data = directory.path(),
+          .name = "gw-barn",
+          .addresses = std::move(addresses),
+          .out = directory.path() / out});
+    return security::load_identity(directory.path() / out)->certificate_pem.size();
+  };
+  CHECK(size_with("bare", {}) + 100 < size_with("known", {{.value = std::string(100, 'a')}}));
+}
+
 TEST_CASE("the version names the program", "[cli]") { CHECK(done({.verb = Verb::kVersion}).starts_with("hedgerow ")); }
 
 }  // namespace
