@@ -84,7 +84,8 @@ Expected<std::string> write_authority(PrivateKey& key, const std::string& mesh) 
       mbedtls_x509write_crt_set_subject_key_identifier, mbedtls_x509write_crt_set_authority_key_identifier);
 }
 
-int set_extended_key_usage(mbedtls_x509write_cert* to) {
+// Only nodes serve: a program's certificate must not pass for a server of its name with clients that know no roles.
+int set_extended_key_usage(mbedtls_x509write_cert* to, Role role) {
   mbedtls_asn1_sequence server{};
   mbedtls_asn1_sequence client{};
   const auto set = [](mbedtls_asn1_sequence& item, const char* oid, std::size_t length) {
@@ -95,7 +96,7 @@ int set_extended_key_usage(mbedtls_x509write_cert* to) {
   set(server, MBEDTLS_OID_SERVER_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH));
   set(client, MBEDTLS_OID_CLIENT_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH));
   server.next = &client;
-  return mbedtls_x509write_crt_set_ext_key_usage(to, &server);
+  return mbedtls_x509write_crt_set_ext_key_usage(to, role == Role::kNode ? &server : &client);
 }
 
 struct Authority {
@@ -205,8 +206,8 @@ Expected<std::string> write_node(Authority& authority, PrivateKey& key, const Su
         return mbedtls_x509write_crt_set_key_usage(to, MBEDTLS_X509_KU_DIGITAL_SIGNATURE);
       },
       [&](mbedtls_x509write_cert* to) { return set_subject_alternative_name(to, addresses_of(subject)); },
-      set_extended_key_usage, mbedtls_x509write_crt_set_subject_key_identifier,
-      mbedtls_x509write_crt_set_authority_key_identifier);
+      [&](mbedtls_x509write_cert* to) { return set_extended_key_usage(to, subject.options.role); },
+      mbedtls_x509write_crt_set_subject_key_identifier, mbedtls_x509write_crt_set_authority_key_identifier);
 }
 
 }  // namespace

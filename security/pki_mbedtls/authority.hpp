@@ -36,6 +36,7 @@ struct IssueOptions {
 // Not valid before the authority is: boards' clocks are often behind. Not after now + validity_days.
 // The subjectAltName holds the name, as far as it is a host name or an IP address, then the addresses, each once. It is
 // for browsers and other clients that know only the authority; members of the mesh go by authority, mesh and role.
+// Extended key usage: client, and for role node also server.
 // kInvalidInput: bad name, or an identity is there already. kLimit: too many addresses. kNotFound: no authority in
 // authority_dir.
 [[nodiscard]] Expected<void> issue_node(const std::filesystem::path& authority_dir, std::string_view name,

@@ -184,6 +184,21 @@ TEST_CASE_METHOD(Orchard, "a client that checks host names accepts those in the 
   for (const char* const host : {"gw-house", "barn.lan", "::2", "orchard"}) CHECK_FALSE(accepts(host));
 }
 
+TEST_CASE_METHOD(Orchard, "every certificate is good for a client, and only a node's for a server", "[pki]") {
+  for (const Role role : kAllRoles) {
+    const fs::path out = directory.path() / std::string{role_text(role)};
+    REQUIRE(issue_node(authority(), "gw-barn", out, {.role = role}));
+    Certificate certificate;
+    REQUIRE(certificate.parse("node.crt", content(out / "identity/node.crt")));
+    const auto is_for = [&](const char* oid, std::size_t length) {
+      return mbedtls_x509_crt_check_extended_key_usage(certificate.get(), oid, length) == 0;
+    };
+    INFO(role_text(role));
+    CHECK(is_for(MBEDTLS_OID_CLIENT_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH)));
+    CHECK(is_for(MBEDTLS_OID_SERVER_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) == (role == Role::kNode));
+  }
+}
+
 TEST_CASE_METHOD(Orchard, "two certificates have two serial numbers", "[pki]") {
   REQUIRE(issue_node(authority(), "a", directory.path() / "a"));
   REQUIRE(issue_node(authority(), "a", directory.path() / "b"));
