@@ -222,6 +222,9 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
   if (const Expected<void> checked = check_options(*rule, of_verb); !checked) {
     return tl::unexpected<Error>(checked.error());
   }
+  if (command.role != security::Role::kNode && !command.addresses.empty()) {
+    return misuse("--address goes with role node: nobody dials a program");
+  }
   if (command.data.empty()) {
     const bool is_set = data_from_environment && !data_from_environment->empty();
     command.data = is_set ? *data_from_environment : config::kDefaultDataDirectory;

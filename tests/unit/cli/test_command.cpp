@@ -112,6 +112,11 @@ TEST_CASE("an address that is none is named with the remedy", "[cli]") {
   CHECK(refused({"node", "add", "a", "--address"}) == "--address needs a value: --address HOST");
 }
 
+TEST_CASE("a program, which nobody dials, has no address", "[cli]") {
+  CHECK(refused({"node", "add", "a", "--role", "monitor", "--address", "a.lan"}) ==
+        "--address goes with role node: nobody dials a program");
+}
+
 TEST_CASE("a board has at most 16 addresses beside its name", "[cli]") {
   Line line = {"node", "add", "a"};
   for (int count = 0; count < 16; ++count) line.insert(line.end(), {"--address", "b.lan"});
