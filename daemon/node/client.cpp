@@ -40,8 +40,8 @@ void Client::on_closed(Instant now, const std::string& reason) {
 
 void Client::flush() {
   connection_.hold_input(held_);
-  // What was kept while the client had to wait is handled as soon as it need not wait any more; from then on its silence
-  // counts.
+  // What was kept while the client had to wait is handled as soon as it need not wait any more; from then on its
+  // silence counts.
   if (connection_.wants_input()) connection_.resume(now_);
   bytes_out_ += connection_.output().size();
   if (!connection_.output().empty()) stream_.send(connection_.output());
