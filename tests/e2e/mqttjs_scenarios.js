@@ -14,7 +14,7 @@ function options(more) {
     // The name in the certificate is the node's, not that of the host: the authority alone counts here.
     ? { ca: fs.readFileSync(caFile), checkServerIdentity: () => undefined }
     : {};
-  return { protocolVersion: 5, reconnectPeriod: 0, connectTimeout: 30000, ...tls, ...more };
+  return { protocolVersion: 5, reconnectPeriod: 0, connectTimeout: 30000, ...tls, wsOptions: tls, ...more };
 }
 
 // A client whose messages are taken one by one with next(), which waits.

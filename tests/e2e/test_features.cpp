@@ -102,24 +102,17 @@ TEST_CASE_METHOD(Node, "replacing a subscription sends retained messages again a
   RawClient writer = client({.client_id = "writer"});
   (void)writer.publish({.topic = "cell", .payload = "kept", .qos = 1, .retain = true});
   RawClient reader = client({.client_id = "reader"});
-  reader.subscribe({{"cell", 1}, {"count", 1}});
-  CHECK(next_payload(reader) == "kept");
-  for (int i = 0; i < 100; ++i) {
-    (void)writer.publish({.topic = "count", .payload = std::to_string(i), .qos = 1});
-    if (i % 10 == 0) reader.send(encode_subscribe(1000U + static_cast<unsigned>(i), {{"cell", 1}, {"count", 1}}));
-  }
   int next = 0;
-  int kept = 0;
-  while (next < 100 || kept < 10) {
-    const auto message = reader.next_message();
-    REQUIRE(message);
-    if (message->payload == "kept") {
-      kept += 1;
-    } else {
-      CHECK(message->payload == std::to_string(next++));
+  for (int i = 0; i < 100; ++i) {
+    if (i % 10 == 0) {
+      reader.subscribe({{"cell", 1}, {"count", 1}});
+      for (std::string payload = next_payload(reader); payload != "kept"; payload = next_payload(reader)) {
+        REQUIRE(payload == std::to_string(next++));
+      }
     }
+    (void)writer.publish({.topic = "count", .payload = std::to_string(i), .qos = 1});
   }
-  CHECK(kept == 10);
+  while (next < 100) REQUIRE(next_payload(reader) == std::to_string(next++));
 }
 
 TEST_CASE_METHOD(Node, "subscription identifiers come with what they matched",

@@ -8,7 +8,6 @@
 #include <string>
 
 #include "tests/e2e/mosquitto.hpp"
-#include "tests/e2e/scripts.hpp"
 #include "tests/support/daemon.hpp"
 #include "tests/support/mqtt_client.hpp"
 
@@ -109,11 +108,6 @@ TEST_CASE_METHOD(Node, "the node's own topics are closed to clients", "[e2e]") {
 TEST_CASE_METHOD(Node, "any client sees the health of the node", "[e2e]") {
   MosquittoSub subscriber(daemon.port(), {"hedgerow/orchard/nodes/gw-barn/health"}, {"-q", "1"});
   CHECK_THAT(subscriber.next(), ContainsSubstring("hedgerow/orchard/nodes/gw-barn/health {"));
-}
-
-TEST_CASE_METHOD(Node, "MQTT.js gets back what it sent", "[e2e]") {
-  Process script = start_node_script("mqttjs_roundtrip.js", {std::to_string(daemon.port())});
-  must_pass(script, daemon.log());
 }
 
 TEST_CASE_METHOD(Node, "a port in use is said to be, with its holder", "[e2e]") {
