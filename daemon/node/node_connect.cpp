@@ -11,11 +11,14 @@ namespace hedgerow::node {
 
 namespace {
 
-// Sessions belong to (authenticated name, client identifier). Users and certificates have names of their own.
+// Sessions belong to (authenticated name, client identifier). Users, nodes and the programs of each role have names of
+// their own: a program's certificate may be named like a node's.
 std::string owner_of(const security::Principal& principal) {
   switch (principal.kind) {
     case security::Principal::Kind::kAnonymous: return {};
-    case security::Principal::Kind::kCertificate: return principal.name;
+    case security::Principal::Kind::kCertificate:
+      if (!principal.role || *principal.role == security::Role::kNode) return principal.name;
+      return std::string{security::role_text(*principal.role)} + ":" + principal.name;
     case security::Principal::Kind::kUser: return "user:" + principal.name;
   }
   return {};

@@ -1,5 +1,6 @@
 // Sessions: clean, persistent, taken over, over restarts of the daemon.
 #include <catch2/catch_test_macros.hpp>
+#include <deque>
 
 #include "tests/unit/node/node_harness.hpp"
 
@@ -135,6 +136,21 @@ TEST_CASE_METHOD(SessionHarness, "clean start ends the old session", "[node]") {
   publish("2");
   CHECK(fresh.messages().empty());
   CHECK(session_store.sessions.empty());
+}
+
+TEST_CASE_METHOD(SessionHarness, "certificates of one name and different roles have sessions of their own", "[node]") {
+  const auto with_role = [](security::Role role) {
+    return node::Arrived{.listener = "tls",
+                         .remote = "192.0.2.7:50112",
+                         .identity = security::PeerIdentity{.mesh = "orchard", .node = "gw-barn", .role = role}};
+  };
+  std::deque<TestClient> clients;
+  for (const security::Role role : security::kAllRoles) clients.emplace_back(*this, keeping("k"), with_role(role));
+  TestClient user(*this, {.client_id = "k", .username = "gw-barn"});
+  for (const TestClient& client : clients) CHECK_FALSE(client.stream.closed);
+  TestClient again(*this, keeping("k"), with_role(security::Role::kApp));
+  CHECK(clients[1].stream.closed);  // the other program
+  CHECK_FALSE(clients[0].stream.closed);
 }
 
 TEST_CASE_METHOD(SessionHarness, "a second connection takes the session over", "[node]") {
