@@ -19,6 +19,8 @@ using namespace hedgerow::bench;
 constexpr const char* kUsage =
     "usage: hedgerow-bench acked --port P --clients N --window N --count N --seconds N\n"
     "       hedgerow-bench latency --from PORT --to PORT --qos 0|1 --rate N --seconds N\n"
+    "       hedgerow-bench flow --port P --tls FILE|no --publishers N --subscribers N --qos 0|1 --bytes N --seconds N\n"
+    "       hedgerow-bench idle --port P --tls FILE|no --count N --seconds N\n"
     "       hedgerow-bench probe --from PORT --to PORT --qos 0|1      publish until a message comes through\n"
     "       hedgerow-bench wait --port P                              until a broker accepts a client\n"
     "       hedgerow-bench sync --dir DIR                             what a sync of the disk costs there\n"
@@ -96,6 +98,24 @@ void latency(const Arguments& arguments) {
               static_cast<unsigned long long>(result.duplicates));
 }
 
+// A certificate file, or "no" for plain TCP.
+std::string authority_file(const Arguments& arguments) {
+  const std::string file = arguments.text("--tls");
+  return file == "no" ? std::string{} : file;
+}
+
+void flow(const Arguments& arguments) {
+  const FlowResult result = run_flow({.port = arguments.port("--port"),
+                                      .authority_file = authority_file(arguments),
+                                      .publishers = arguments.number("--publishers", 1, 50),
+                                      .subscribers = arguments.number("--subscribers", 1, 200),
+                                      .qos = static_cast<unsigned>(arguments.number("--qos", 0, 1)),
+                                      .payload_bytes = arguments.number("--bytes", 16, 100'000),
+                                      .duration = arguments.seconds()});
+  std::printf("rate=%.0f lost=%llu client_busy=%.2f\n", result.published_per_s,
+              static_cast<unsigned long long>(result.lost), result.client_busy);
+}
+
 void sync_time(const Arguments& arguments) {
   const SyncResult result = measure_sync(arguments.text("--dir"));
   std::printf("append_p50_us=%.0f append_p99_us=%.0f overwrite_p50_us=%.0f\n", result.append_p50_us,
@@ -107,6 +127,11 @@ void run(std::string_view verb, const Arguments& arguments) {
     acked(arguments);
   } else if (verb == "latency") {
     latency(arguments);
+  } else if (verb == "flow") {
+    flow(arguments);
+  } else if (verb == "idle") {
+    hold_idle(arguments.port("--port"), authority_file(arguments), arguments.number("--count", 1, 20'000),
+              arguments.seconds());
   } else if (verb == "probe") {
     std::printf("opened_ms=%lld\n", static_cast<long long>(probe(way(arguments)).count()));
   } else if (verb == "wait") {

@@ -45,6 +45,28 @@ LatencyResult run_latency(const LatencyLoad& load);
 // Publishes until one message arrives, for 30 s at most. Returns how long that took.
 std::chrono::milliseconds probe(const LatencyLoad& load);
 
+// Publishes that flow as fast as the slowest subscriber takes them: each publisher has as many under way as queues of
+// brokers hold without dropping any.
+struct FlowLoad {
+  std::uint16_t port = 0;
+  std::string authority_file;  // over TLS, with this authority; empty: plain
+  std::uint64_t publishers = 1;
+  std::uint64_t subscribers = 1;  // each gets every message
+  unsigned qos = 0;
+  std::size_t payload_bytes = 64;
+  std::chrono::seconds duration{};
+};
+struct FlowResult {
+  double published_per_s = 0;  // that every subscriber has
+  std::uint64_t lost = 0;      // QoS 0 messages that had not come a second after nothing came any more
+  double client_busy = 0;      // as AckedResult's
+};
+FlowResult run_flow(const FlowLoad& load);
+
+// So many clients that connect and say nothing, for `limit` or until the process is killed. Prints "idle COUNT" once
+// they are connected.
+void hold_idle(std::uint16_t port, const std::string& authority_file, std::uint64_t count, std::chrono::seconds limit);
+
 // What a sync of the disk costs below a directory: one small write, then fdatasync, many times.
 struct SyncResult {
   double append_p50_us = 0;  // the file grows

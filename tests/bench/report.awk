@@ -61,6 +61,16 @@ function latency_rows(what, metric, kind, sync_us,    p, name, limit, target) {
   }
 }
 
+function flow_row(way, load, qos, size,    ways, loads, names, sizes, titles) {
+  split("plain tls", ways, " ")
+  split("1_1 10_1 1_50", loads, " ")
+  split("1 to 1;10 to 1;1 to 50", names, ";")
+  split("64 16384", sizes, " ")
+  split("64 B;16 KiB", titles, ";")
+  row("published a second, QoS " qos ", " names[load] ", " titles[size] (way == 2 ? ", TLS" : ""),
+      "flow_" loads[load] "_" qos "_" sizes[size] "_" ways[way], "/s", 1, 0, "")
+}
+
 END {
   sync_us = count["sync_append_p50_us", "disk"] ? median("sync_append_p50_us", "disk") : 0
   line("what", "Hedgerow", "Mosquitto", "ratio", "target", "met")
@@ -75,6 +85,15 @@ END {
     row("microseconds of processor time for each, 1 client", "cpu_1", "us", -1, 0, "")
     row("microseconds of processor time for each, 10 clients", "cpu_10", "us", -1, 0, "")
   }
+  for (way = 1; way <= 2; way++) {
+    for (load = 1; load <= 3; load++) {
+      for (qos = 0; qos <= 1; qos++) {
+        for (size = 1; size <= 2; size++) flow_row(way, load, qos, size)
+      }
+    }
+  }
+  row("resident memory for each of 10,000 idle connections", "idle_plain", " B", -1, 0, "")
+  row("resident memory for each of 1,000 idle TLS connections", "idle_tls", " B", -1, 0, "")
   latency_rows("one node, live (QoS 0), 500/s", "one_qos0", "peer", 0)
   latency_rows("one node, QoS 1, 500/s", "one_qos1", "none", 0)
   latency_rows("node to node over TLS, QoS 1, from the dialling node", "out_qos1", "sync", sync_us)

@@ -5,6 +5,9 @@
 #   run.sh [--only NAME] [--rounds N]
 #
 #   acked      QoS 1 publishes acknowledged a second, 1 and 10 clients, and what a sync of this disk costs
+#   flow       publishers to subscribers on one node, as fast as it goes: QoS 0 and 1, 64 B and 16 KiB, 1 and 10 publishers,
+#              50 subscribers, plain and over TLS
+#   idle       resident memory for each of 10,000 idle connections, and of 1,000 over TLS
 #   latency    publisher to subscriber on one node
 #   mesh       publisher on one node to subscriber on another, over TLS, both ways
 #   memory     resident memory: idle without and with peers, and after load
@@ -12,7 +15,7 @@
 #
 # Everything runs on the loopback interface, each measurement with brokers started for it. Data lies below
 # ${TMPDIR:-/var/tmp} and is removed; N is 3 unless given. HEDGEROW_BIN_DIR takes the programs from there instead of
-# building them. A whole run takes about 10 minutes. Exit status: 0 measured, 1 failed, 2 usage or a missing package.
+# building them. A whole run takes about 25 minutes. Exit status: 0 measured, 1 failed, 2 usage or a missing package.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -39,8 +42,8 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 case $only in
-  '' | acked | latency | mesh | memory | size) ;;
-  *) die 2 "nothing is called '$only': use acked, latency, mesh, memory or size" ;;
+  '' | acked | flow | idle | latency | mesh | memory | size) ;;
+  *) die 2 "nothing is called '$only': use acked, flow, idle, latency, mesh, memory or size" ;;
 esac
 case $rounds in
   [1-9] | 1[0-9] | 20) ;;
@@ -54,6 +57,9 @@ if [ -z "${HEDGEROW_BIN_DIR:-}" ]; then
 fi
 bin=$(cd "$HEDGEROW_BIN_DIR" && pwd)
 mosquitto=$(command -v mosquitto)
+
+# Ten thousand connections, on both ends.
+ulimit -n "$(ulimit -H -n)"
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/hedgerow-bench-XXXXXX")
 results=$work/results
@@ -116,8 +122,9 @@ wait_listening() {
 client() { timeout 120 "$bin/hedgerow-bench" "$@"; }
 
 # --- brokers -------------------------------------------------------------------------------------------------------
-# start_SYSTEM NAME [PEER-TLS-PORT...] sets pid, port and, with an identity, tls_port. NAME's files lie below
-# $work/now. A node has an identity, and a TLS listener, when $work/mesh has one for it.
+# start_SYSTEM NAME [PEER-TLS-PORT...] sets pid, port and, with an identity, tls_port, and device_port: a TLS listener
+# that asks for no certificate. NAME's files lie below $work/now. A node has an identity, and TLS listeners, when
+# $work/mesh has one for it.
 
 fresh_place() {
   stop_all
@@ -142,12 +149,14 @@ start_hedgerow() {
   if [ -d "$work/mesh/$name" ]; then
     cp -R "$work/mesh/$name/identity" "$work/now/$name/identity"
     listeners="$listeners, { \"name\": \"mesh\", \"address\": \"127.0.0.1:0\" }"
-    count=2
+    listeners="$listeners, { \"name\": \"devices\", \"address\": \"127.0.0.1:0\", \"auth\": \"anonymous\" }"
+    count=3
   fi
   peers=
   for peer in "$@"; do peers="$peers\"127.0.0.1:$peer\", "; done
   cat >"$work/now/$name.json" <<END
-{ "mesh": "bench", "node": "$name", "data": "$work/now/$name", "listeners": [$listeners], "peers": [$peers] }
+{ "mesh": "bench", "node": "$name", "data": "$work/now/$name", "listeners": [$listeners], "peers": [$peers],
+  "limits": { "connections": 12000, "connections_per_address": 12000 } }
 END
   : >"$work/now/$name.log"
   "$bin/hedgerowd" --config "$work/now/$name.json" >"$work/now/$name.log" 2>&1 &
@@ -156,6 +165,7 @@ END
   wait_listening $pid "$work/now/$name.log" $count || die 1 "hedgerowd does not serve"
   port=$(sed -n 's/^listening local .*://p' "$work/now/$name.log")
   tls_port=$(sed -n 's/^listening mesh .*://p' "$work/now/$name.log")
+  device_port=$(sed -n 's/^listening devices .*://p' "$work/now/$name.log")
 }
 
 # What a user would run who wants no message lost while the process lives: a persistence file, no limit on queues. Its
@@ -170,6 +180,7 @@ start_mosquitto() {
     start_tries=$((start_tries - 1))
     port=$(client free-port)
     tls_port=
+    device_port=
     {
       echo "user $(id -un)"
       echo "persistence true"
@@ -186,6 +197,10 @@ start_mosquitto() {
         echo "certfile $identity/node.crt"
         echo "keyfile $identity/node.key"
         echo "require_certificate true"
+        device_port=$(client free-port)
+        echo "listener $device_port 127.0.0.1"
+        echo "certfile $identity/node.crt"
+        echo "keyfile $identity/node.key"
       fi
       for peer in "$@"; do
         echo "connection $name-to-$peer"
@@ -282,6 +297,70 @@ latency_figures() {
   record "$2_lost" "$1" "$(value lost)"
 }
 
+# flow_figures SYSTEM PUBLISHERS SUBSCRIBERS QOS BYTES WAY: plain or tls
+flow_figures() {
+  way=no
+  at=$port
+  if [ "$6" = tls ]; then
+    way=$work/mesh/gw-0/identity/authority.crt
+    at=$device_port
+  fi
+  run_client "$1" "QoS $4, $2 to $3, $5 B, $6" flow --port "$at" --tls "$way" --publishers "$2" --subscribers "$3" \
+    --qos "$4" --bytes "$5" --seconds 2
+  record "flow_$2_$3_$4_$5_$6" "$1" "$(value rate)"
+  record "flow_$2_$3_$4_$5_$6_lost" "$1" "$(value lost)"
+}
+
+flow_once() {
+  make_identities
+  for way in plain tls; do
+    for load in '1 1' '10 1' '1 50'; do
+      fresh_place
+      "start_$1" gw-0
+      for qos in 0 1; do
+        # shellcheck disable=SC2086 # a load is two words
+        for bytes in 64 16384; do flow_figures "$1" $load $qos $bytes $way; done
+      done
+    done
+  done
+}
+
+# idle_figures SYSTEM COUNT WAY
+idle_figures() {
+  way=no
+  at=$port
+  if [ "$3" = tls ]; then
+    way=$work/mesh/gw-0/identity/authority.crt
+    at=$device_port
+  fi
+  sleep 1
+  before=$(memory_kib "$pid" Rss)
+  : >"$work/now/idle.log"
+  client idle --port "$at" --tls "$way" --count "$2" --seconds 100 >"$work/now/idle.log" 2>&1 &
+  idle_pid=$!
+  running="$running $idle_pid"
+  tries=600
+  while ! grep -q '^idle ' "$work/now/idle.log"; do
+    alive "$idle_pid" && [ $tries -gt 0 ] || die 1 "$1: the idle clients did not all connect: $(cat "$work/now/idle.log")"
+    sleep 0.1
+    tries=$((tries - 1))
+  done
+  sleep 2
+  after=$(memory_kib "$pid" Rss)
+  record "idle_$3" "$1" "$(awk "BEGIN { print ($after - $before) * 1024 / $2 }")"
+  say "  round $round  $(printf '%-32s' "$1, $2 idle, $3") Rss=$before to $after KiB"
+}
+
+idle_once() {
+  make_identities
+  fresh_place
+  "start_$1" gw-0
+  idle_figures "$1" 10000 plain
+  fresh_place
+  "start_$1" gw-0
+  idle_figures "$1" 1000 tls
+}
+
 latency_once() {
   for qos in 0 1; do
     fresh_place
@@ -326,7 +405,7 @@ memory_once() {
   record_memory "$1" "$pid" ten_peers
 }
 
-# Calls acked_once, latency_once, mesh_once or memory_once for the systems in turns: measure NAME SYSTEM...
+# Calls acked_once, flow_once, idle_once, latency_once, mesh_once or memory_once for the systems in turns: measure NAME SYSTEM...
 measure() {
   what=$1
   shift
@@ -381,6 +460,8 @@ disk=$(df -T "$work" | awk 'NR == 2 { print $2 }')
 if [ "$disk" = tmpfs ]; then say "run.sh: $work is in memory, where a sync costs nothing: set TMPDIR to a disk"; fi
 
 if wanted acked; then measure acked hedgerow mosquitto reflector; fi
+if wanted flow; then measure flow hedgerow mosquitto; fi
+if wanted idle; then measure idle hedgerow mosquitto; fi
 if wanted latency; then measure latency hedgerow mosquitto reflector; fi
 if wanted mesh; then measure mesh hedgerow mosquitto; fi
 if wanted memory; then measure memory hedgerow mosquitto; fi
@@ -398,7 +479,7 @@ after $(cut -d ' ' -f 1-3 /proc/loadavg). Data on $disk. Medians of $rounds roun
 Hedgerow: $("$bin/hedgerowd" --version | head -n 1), its defaults: every acknowledged publish is synced to the disk.
 Mosquitto: $("$mosquitto" -h | head -n 1), persistence true (written at its end: it syncs nothing before it
 acknowledges), max_queued_messages 0, max_inflight_messages 0, set_tcp_nodelay true; bridge: topic # both 1, TLS.
-Client: MQTT 3.1.1, clean sessions, 64 B payloads.
+Client: MQTT 3.1.1, clean sessions, 64 B payloads unless another size is named.
 
 END
 awk -f "$bench/report.awk" "$results"

@@ -8,12 +8,15 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "tests/bench/tls_session.hpp"
 
 namespace hedgerow::bench {
 
@@ -47,21 +50,24 @@ inline std::size_t payload_at(const Packet& publish) {
 
 class Stream {
  public:
-  explicit Stream(int fd);
+  // With `tls`, which must be of this socket, everything passes through it.
+  explicit Stream(int fd, std::unique_ptr<TlsSession> tls = nullptr);
   Stream(Stream&& other) noexcept;
   Stream& operator=(Stream&&) = delete;
   ~Stream();
 
   [[nodiscard]] int fd() const { return fd_; }
 
-  // Reads once, without waiting, and calls on_packet(const Packet&) for each whole packet. The packet's bytes are valid
-  // during the call. False: the other side has closed.
+  // Reads once, or with TLS what it holds, without waiting, and calls on_packet(const Packet&) for each whole packet.
+  // The packet's bytes are valid during the call. False: the other side has closed.
   template <class OnPacket>
   bool receive(OnPacket&& on_packet) {
-    if (!read_once()) return false;
-    std::size_t at = 0;
-    for (Packet packet; next_packet(at, packet);) on_packet(std::as_const(packet));
-    drop(at);
+    do {
+      if (!read_once()) return false;
+      std::size_t at = 0;
+      for (Packet packet; next_packet(at, packet);) on_packet(std::as_const(packet));
+      drop(at);
+    } while (tls_ && tls_->has_pending());
     return true;
   }
 
@@ -79,6 +85,7 @@ class Stream {
   void drop(std::size_t count);
 
   int fd_;
+  std::unique_ptr<TlsSession> tls_;
   std::vector<std::uint8_t> in_;
   std::size_t filled_ = 0;
   std::vector<std::uint8_t> out_;
@@ -91,7 +98,8 @@ std::vector<std::uint8_t> encode_publish(std::string_view topic, std::span<const
 inline std::size_t packet_id_at(std::string_view topic) { return 2U + 2U + topic.size(); }
 
 // A connected client of the broker on 127.0.0.1:port. Tries for 10 s: the broker may have been started just now.
-Stream connect_client(std::uint16_t port, std::string_view client_id);
+// `authority_file`: over TLS, with this authority; empty: plain.
+Stream connect_client(std::uint16_t port, std::string_view client_id, const std::string& authority_file = {});
 // Returns once the subscription is granted.
 void subscribe(Stream& client, std::string_view filter, unsigned qos);
 
