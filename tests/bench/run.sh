@@ -299,13 +299,13 @@ latency_figures() {
 
 # flow_figures SYSTEM PUBLISHERS SUBSCRIBERS QOS BYTES WAY: plain or tls
 flow_figures() {
-  way=no
+  authority=no
   at=$port
   if [ "$6" = tls ]; then
-    way=$work/mesh/gw-0/identity/authority.crt
+    authority=$work/mesh/gw-0/identity/authority.crt
     at=$device_port
   fi
-  run_client "$1" "QoS $4, $2 to $3, $5 B, $6" flow --port "$at" --tls "$way" --publishers "$2" --subscribers "$3" \
+  run_client "$1" "QoS $4, $2 to $3, $5 B, $6" flow --port "$at" --tls "$authority" --publishers "$2" --subscribers "$3" \
     --qos "$4" --bytes "$5" --seconds 2
   record "flow_$2_$3_$4_$5_$6" "$1" "$(value rate)"
   record "flow_$2_$3_$4_$5_$6_lost" "$1" "$(value lost)"
@@ -327,16 +327,16 @@ flow_once() {
 
 # idle_figures SYSTEM COUNT WAY
 idle_figures() {
-  way=no
+  authority=no
   at=$port
   if [ "$3" = tls ]; then
-    way=$work/mesh/gw-0/identity/authority.crt
+    authority=$work/mesh/gw-0/identity/authority.crt
     at=$device_port
   fi
   sleep 1
   before=$(memory_kib "$pid" Rss)
   : >"$work/now/idle.log"
-  client idle --port "$at" --tls "$way" --count "$2" --seconds 100 >"$work/now/idle.log" 2>&1 &
+  client idle --port "$at" --tls "$authority" --count "$2" --seconds 100 >"$work/now/idle.log" 2>&1 &
   idle_pid=$!
   running="$running $idle_pid"
   tries=600
