@@ -124,11 +124,22 @@ void Node::on_acknowledged(Instant now, Client& client, const std::optional<Wind
   delivery_.acknowledge(session, *message);
 }
 
+// A QoS 1 message is answered with PUBACK, one of QoS 2 with PUBREC and PUBCOMP [MQTT-4.3.2-3] [MQTT-4.3.3-3].
+bool Node::breaks_exchange(Client& client, std::uint16_t packet_id, mqtt::QoS wanted) {
+  const auto qos = client.session->window.qos_of(packet_id);
+  if (!qos || *qos == wanted) return false;
+  client.connection().disconnect(mqtt::ReasonCode::kProtocolError, "this packet identifier is of another QoS");
+  touch(client);
+  return true;
+}
+
 void Node::on_puback(Instant now, Client& client, const mqtt::AckReceived& puback) {
+  if (breaks_exchange(client, puback.packet_id, mqtt::QoS::kAtLeastOnce)) return;
   on_acknowledged(now, client, client.session->window.acknowledge(puback.packet_id));
 }
 
 void Node::on_pubrec(Instant now, Client& client, const mqtt::AckReceived& pubrec) {
+  if (breaks_exchange(client, pubrec.packet_id, mqtt::QoS::kExactlyOnce)) return;
   Session& session = *client.session;
   // Refused: it is done, and nothing follows [MQTT-4.3.3-4].
   if (mqtt::is_failure(pubrec.reason)) {
@@ -154,6 +165,7 @@ void Node::on_pubrec(Instant now, Client& client, const mqtt::AckReceived& pubre
 }
 
 void Node::on_pubcomp(Instant now, Client& client, const mqtt::AckReceived& pubcomp) {
+  if (breaks_exchange(client, pubcomp.packet_id, mqtt::QoS::kExactlyOnce)) return;
   on_acknowledged(now, client, client.session->window.complete(pubcomp.packet_id));
 }
 

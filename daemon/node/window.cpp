@@ -79,6 +79,12 @@ Window::Entry* Window::find(std::uint16_t packet_id, bool& aside) {
   return found == asides_.end() ? nullptr : &*found;
 }
 
+std::optional<mqtt::QoS> Window::qos_of(std::uint16_t packet_id) {
+  bool aside = false;
+  const Entry* entry = find(packet_id, aside);
+  return entry == nullptr ? std::nullopt : std::optional(entry->qos);
+}
+
 std::optional<Window::Message> Window::finish(std::uint16_t packet_id, bool after_release) {
   bool aside = false;
   Entry* entry = find(packet_id, aside);

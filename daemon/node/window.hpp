@@ -55,6 +55,9 @@ class Window {
   std::uint16_t add(sync::Arrival arrival, mqtt::QoS qos);
   std::uint16_t add_aside(sync::Arrival arrival, mqtt::QoS qos, Sender sender);
 
+  // Of the message on its way under that identifier. Nothing: there is none.
+  [[nodiscard]] std::optional<mqtt::QoS> qos_of(std::uint16_t packet_id);
+
   // What an acknowledgement was for.
   struct Message {
     sync::Arrival arrival = 0;

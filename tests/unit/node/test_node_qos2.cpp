@@ -433,3 +433,34 @@ TEST_CASE_METHOD(Qos2Harness, "a position that a full disk refused does not come
   TestClient back(*this, keeping("s"));
   CHECK(deliveries(back.received()).empty());
 }
+
+// --- answers that do not fit ---
+
+TEST_CASE_METHOD(Qos2Harness, "PUBACK for a QoS 2 message is a protocol error", "[node][MQTT-4.3.3-3]") {
+  subscribe_offline();
+  publish("1");
+  TestClient client(*this, keeping("s"));
+  settle();
+  const auto sent = deliveries(client.received());
+  REQUIRE(sent.size() == 1);
+  client.send(encode_puback(sent[0].packet_id));
+  const auto answer = client.received();
+  REQUIRE(answer.size() == 1);
+  CHECK(answer[0].type == PacketType::kDisconnect);
+  CHECK(answer[0].body[0] == 0x82);
+  CHECK(client.stream.closed);
+}
+
+TEST_CASE_METHOD(Qos2Harness, "PUBREC for a QoS 1 message is a protocol error", "[node][MQTT-4.3.2-3]") {
+  subscribe_offline();
+  publish("1", 1);
+  TestClient client(*this, keeping("s"));
+  settle();
+  const auto sent = deliveries(client.received());
+  REQUIRE(sent.size() == 1);
+  client.send(encode_pubrec(sent[0].packet_id));
+  const auto answer = client.received();
+  REQUIRE(answer.size() == 1);
+  CHECK(answer[0].type == PacketType::kDisconnect);
+  CHECK(answer[0].body[0] == 0x82);
+}
