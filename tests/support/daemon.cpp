@@ -204,8 +204,8 @@ Authority::Authority(std::string mesh) : mesh_(std::move(mesh)) {
 }
 
 void Authority::issue(const std::string& name, const std::filesystem::path& out) const {
-  must_succeed(run_hedgerow(Programs::native(),
-                            {"--data", directory_.path().string(), "node", "add", name, "--out", out.string()}),
+  must_succeed(run_hedgerow(Programs::native(), {"--data", directory_.path().string(), "node", "add", name, "--address",
+                                                 "127.0.0.1", "--out", out.string()}),
                "hedgerow node add " + name);
 }
 

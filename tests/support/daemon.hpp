@@ -126,6 +126,7 @@ class Authority {
   explicit Authority(std::string mesh = "orchard");
   // Gives the node its identity and its TLS listener.
   void enrol(Daemon& node) const;
+  // An identity whose certificate is for the name and for 127.0.0.1.
   void issue(const std::string& name, const std::filesystem::path& out) const;
 
  private:
