@@ -74,6 +74,8 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
 
   // Of the owner: who this is, once it is authenticated.
   security::Principal principal;
+  // Of the owner: another broker's bridge that speaks MQTT 3.1.1.
+  bool is_bridge = false;
   // Of the owner: null until CONNECT is accepted, and for links.
   Session* session = nullptr;
   // Of the owner: its will, until its session is known.

@@ -93,7 +93,11 @@ bool Delivery::subscribe(Session& session, const mqtt::SubscribeEntry& entry,
   if (is_new) subscription.start = log_.latest();
   if (is_new) session.filter_bytes += filter.size();
   session.newest_start = std::max(session.newest_start, subscription.start);
-  std::erase_if(session.runs, [&](const Run& run) { return run.filter == filter; });
+  // Each SUBSCRIBE gets its retained messages [MQTT-3.8.4-4], however fast they follow, within reason (G6).
+  const auto is_same = [&](const Run& run) { return run.filter == filter; };
+  if (std::count_if(session.runs.begin(), session.runs.end(), is_same) >= kRunsPerFilterMax) {
+    std::erase_if(session.runs, is_same);
+  }
   if (!entry.share.empty()) return true;  // neither retained messages nor the past [MQTT-4.8.2], section 4.8.2
 
   tree_.insert(filter, session.id, entry.options);

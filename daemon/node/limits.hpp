@@ -20,6 +20,9 @@ inline constexpr std::size_t kSubscriptionsPerSessionMax = 1'000;
 inline constexpr std::size_t kFilterBytesPerSessionMax = 256 * 1024;
 static_assert(kFilterBytesPerSessionMax > mqtt::kStringBytesMax, "one filter of any length must be possible");
 
+// Deliveries of retained messages, or of the past, that wait for one filter: of SUBSCRIBEs that repeat it.
+inline constexpr std::ptrdiff_t kRunsPerFilterMax = 16;
+
 // QoS 1 messages on their way to one client: the lesser of this and its Receive Maximum. It is also the most that a
 // client sees twice after a crash.
 inline constexpr std::uint16_t kInFlightMax = 1'000;

@@ -119,7 +119,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // Connecting
   void on_verdict(Instant now, std::uint64_t client, const Newcomer& newcomer,
                   tl::expected<security::Principal, AccessPort::Denial> verdict);
-  [[nodiscard]] bool may_leave_will(const Client& client);
+  [[nodiscard]] bool may_leave_will(Client& client);
   // Ends the session's connection in favour of a newer one [MQTT-3.1.4-3].
   void take_over(Instant now, Session& session, bool clean_start);
   void open_session(Instant now, Client& client, const Newcomer& newcomer);
@@ -155,9 +155,14 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // Publishing
   // hedgerow/# and $…: written by the node alone.
   [[nodiscard]] static bool is_reserved(std::string_view topic);
+  // What a Mosquitto's bridge says of itself, by publish and will, before anything else. Told nobody here, and not
+  // worth a refusal, which would keep the bridge out.
+  [[nodiscard]] static bool is_bridge_state(std::string_view topic);
   [[nodiscard]] static bool is_node(const Arrived& arrived);
   [[nodiscard]] bool is_link_message(const Client& client, std::string_view topic) const;
   void refuse(Client& client, const mqtt::PublishRequest& request, Category why);
+  // Acknowledges, in its turn, what is not published.
+  void pass_over(Client& client, const mqtt::PublishRequest& request);
   void set_cell_soon(Instant now, sync::LocalWrite write);
   void flush_cells();
   // Retained messages must not be read before those that clients were told of are on disk.

@@ -53,6 +53,7 @@ void Node::on_connect(Instant now, Client& client, const mqtt::ConnectRequest& r
     const std::array<std::uint64_t, 2> drawn = {ports_.random(), ports_.random()};
     newcomer.client_id = "hedgerow-" + to_hex({reinterpret_cast<const std::uint8_t*>(drawn.data()), sizeof drawn});
   }
+  client.is_bridge = request.bridge;
   if (request.will) client.will = std::make_unique<StoredWill>(will_of(*request.will));
   AccessPort::Credentials credentials{.username = {}, .password = {}, .client_id = newcomer.client_id};
   if (request.username) credentials.username = std::string(*request.username);
@@ -101,7 +102,8 @@ void Node::on_verdict(Instant now, std::uint64_t id, const Newcomer& newcomer,
   resume_session(now, client, newcomer, *session);
 }
 
-bool Node::may_leave_will(const Client& client) {
+bool Node::may_leave_will(Client& client) {
+  if (client.will && is_bridge_state(client.will->message.topic)) client.will.reset();
   if (!client.will) return true;
   const std::string& topic = client.will->message.topic;
   return !is_reserved(topic) && channels_.owner_of(topic) != nullptr &&

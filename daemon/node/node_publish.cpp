@@ -30,6 +30,8 @@ bool Node::is_reserved(std::string_view topic) {
          (topic.starts_with(config::kSystemTopicRoot) && topic[config::kSystemTopicRoot.size()] == '/');
 }
 
+bool Node::is_bridge_state(std::string_view topic) { return topic.starts_with("$SYS/broker/connection/"); }
+
 bool Node::is_node(const Arrived& arrived) {
   return arrived.identity && arrived.identity->role == security::Role::kNode;
 }
@@ -59,6 +61,7 @@ void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& r
     ports_.store.submit(RepeatIntent{.ack = ack});
     return;
   }
+  if (is_bridge_state(request.topic)) return pass_over(client, request);
   if (is_reserved(request.topic)) return refuse(client, request, Category::kRefused);
   if (!ports_.access.may_publish(client.principal, request.topic)) {
     ++counters_.refused_access;
@@ -96,6 +99,12 @@ void Node::refuse(Client& client, const mqtt::PublishRequest& request, Category 
     ++counters_.refused;
     return;
   }
+  // A 3.1.1 client hears of a refusal by losing its connection. A bridge would come back with the same message for
+  // ever; the standard's other way is to acknowledge [MQTT-3.3.5-2 of 3.1.1].
+  if (client.is_bridge) {
+    ++counters_.refused;
+    return pass_over(client, request);
+  }
   // Publishes before it may still wait for the disk, and are answered first.
   const AckKind kind = request.qos == mqtt::QoS::kExactlyOnce ? AckKind::kPubrec : AckKind::kPuback;
   ports_.store.submit(RefusalIntent{
@@ -112,6 +121,16 @@ void Node::on_pubrel(Instant, Client& client, const mqtt::AckReceived& pubrel) {
       .ack = {.client = client.id(), .session = session.id, .packet_id = pubrel.packet_id, .kind = AckKind::kPubcomp},
       .persistent = session.is_persistent(),
       .found = found});
+}
+
+void Node::pass_over(Client& client, const mqtt::PublishRequest& request) {
+  if (request.qos == mqtt::QoS::kAtMostOnce) return;
+  const bool exactly_once = request.qos == mqtt::QoS::kExactlyOnce;
+  if (exactly_once) client.session->received.insert(request.packet_id);
+  ports_.store.submit(RepeatIntent{.ack = {.client = client.id(),
+                                           .session = client.session->id,
+                                           .packet_id = request.packet_id,
+                                           .kind = exactly_once ? AckKind::kPubrec : AckKind::kPuback}});
 }
 
 // --- to clients ---

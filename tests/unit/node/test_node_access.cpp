@@ -152,3 +152,20 @@ TEST_CASE_METHOD(NodeHarness, "response topics name the user and the client", "[
   const auto packets = client.received();
   CHECK(std::string(as_text(packets.at(0).body)).find("alice/c1") != std::string::npos);
 }
+
+TEST_CASE_METHOD(NodeHarness, "a Mosquitto bridge that tells its state is let in, and told nobody", "[node]") {
+  TestClient watcher(*this, {.client_id = "w"});
+  watcher.send(encode_subscribe(1, {{"$SYS/#", 1}}));
+  settle();
+  watcher.received();
+  TestClient bridge(
+      *this, with_will({.client_id = "bridge"}, {.topic = "$SYS/broker/connection/b/state", .payload = "0", .qos = 1}));
+  CHECK(bridge.received().size() == 1);
+  bridge.send(encode(PublishSent{.topic = "$SYS/broker/connection/b/state", .payload = "1", .qos = 1, .packet_id = 1}));
+  settle();
+  const auto answer = bridge.received();
+  REQUIRE(answer.size() == 1);
+  CHECK(answer[0].type == mqtt::PacketType::kPuback);
+  CHECK(answer[0].body.size() == 2);  // success
+  CHECK(watcher.messages().empty());
+}

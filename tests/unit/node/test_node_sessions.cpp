@@ -378,3 +378,15 @@ TEST_CASE_METHOD(SessionHarness, "retained messages at QoS 0 come once a subscri
   TestClient back(*this, keeping("k"));
   CHECK(back.messages().empty());
 }
+
+TEST_CASE_METHOD(SessionHarness, "each SUBSCRIBE gets the retained messages, however fast they follow",
+                 "[node][MQTT-3.8.4-4]") {
+  TestClient publisher(*this, {.client_id = "p"});
+  publisher.send(encode(PublishSent{.topic = "a", .payload = "1", .qos = 1, .packet_id = 1, .retain = true}));
+  settle();
+  TestClient client(*this, {.client_id = "c"});
+  client.received();
+  for (unsigned id = 1; id <= 3; ++id) client.send(encode_subscribe(id, {{"a", 0}}));
+  settle();
+  CHECK(client.messages() == Texts{"a=1 retained", "a=1 retained", "a=1 retained"});
+}
