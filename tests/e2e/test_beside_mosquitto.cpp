@@ -75,7 +75,10 @@ TEST_CASE_METHOD(Bridge, "a bridge gets what it missed while the node was killed
   CHECK(at_mosquitto.next() == "1 0 log before");
   daemon.restart();
   mosquitto_pub(daemon.port(), "log", "after", {"-q", "1"});
-  CHECK(at_mosquitto.next() == "1 0 log after");
+  // What was not known to be acknowledged may come again at QoS 1.
+  std::string next = at_mosquitto.next();
+  while (next == "1 0 log before") next = at_mosquitto.next();
+  CHECK(next == "1 0 log after");
 }
 
 }  // namespace hedgerow::test
