@@ -61,7 +61,8 @@ class Terminal {
   void type_after(const std::string& prompt, const std::string& text) {
     char character = 0;
     while (!shown.ends_with(prompt) && ::read(person_, &character, 1) == 1) shown += character;
-    static_cast<void>(::write(person_, text.data(), text.size()));
+    // What could not be typed is missing in the password that comes.
+    static_cast<void>(::write(person_, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
   }
 
   int person_;
