@@ -227,6 +227,7 @@ void Node::accept(Session& session, Client& client, bool session_present, const 
   for (const std::uint16_t packet_id : session.window.releases()) {
     client.connection().pubrel(packet_id, mqtt::ReasonCode::kSuccess);
   }
+  session.was_resumed = session_present;
   delivery_.attach(session, client);
   delivery_.pump(session);
   // What was not sent again because it expired or was trimmed frees its place.

@@ -116,7 +116,8 @@ void Node::on_pubrel(Instant, Client& client, const mqtt::AckReceived& pubrel) {
   Session& session = *client.session;
   // Not found: it was completed before, and the PUBCOMP was lost. That may not be on disk yet, so it is answered in its
   // turn, lest the client uses the identifier for another message, and a restarted daemon takes that for this one.
-  const bool found = session.received.erase(pubrel.packet_id) > 0;
+  // In a session that was resumed that is no error (table 3-11), and clients take 0x92 for one.
+  const bool found = session.received.erase(pubrel.packet_id) > 0 || session.was_resumed;
   ports_.store.submit(ReleaseReceivedIntent{
       .ack = {.client = client.id(), .session = session.id, .packet_id = pubrel.packet_id, .kind = AckKind::kPubcomp},
       .persistent = session.is_persistent(),

@@ -87,6 +87,7 @@ struct Session {
   Client* pending = nullptr;   // waits for the session to be on disk, before it is accepted
   bool was_stored = false;     // the disk may know it
   bool was_confirmed = false;  // the disk knows it
+  bool was_resumed = false;    // by a newer connection than its first
   bool store_due = false;      // a change that nobody waits for did not reach the disk
   Window window;
   std::set<std::uint16_t> received;  // QoS 2 from the client, not released yet [MQTT-4.3.3-9]
