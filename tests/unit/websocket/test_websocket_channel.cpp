@@ -39,7 +39,7 @@ std::string length_text(std::uint64_t length, std::size_t bytes) {
 
 std::string client_header(int opcode, std::uint64_t length, FrameOptions options = {}) {
   if (options.length_bytes == 0) options.length_bytes = length > 0xFFFF ? 8 : length > 125 ? 2 : 0;
-  const std::size_t short_length = options.length_bytes == 8 ? 127 : options.length_bytes == 2 ? 126 : length;
+  const std::uint64_t short_length = options.length_bytes == 8 ? 127 : options.length_bytes == 2 ? 126 : length;
   std::string out;
   out += static_cast<char>(opcode | (options.fin ? 0x80 : 0));
   out += static_cast<char>(short_length | (options.masked ? 0x80U : 0U));
