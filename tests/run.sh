@@ -66,7 +66,14 @@ check() {
   preset=$1
   what=$2
   shift 2
-  stage "$preset: $what" ctest --preset "$preset" "$@" || true
+  if ! stage "$preset: $what" ctest --preset "$preset" "$@"; then
+    # ctest writes its list as "number:name", and none when it could not begin.
+    failures="build/$preset/Testing/Temporary/LastTestsFailed.log"
+    if [ -f "$failures" ]; then
+      report="$report$(sed 's/^[0-9]*:/  failed: /' "$failures")
+"
+    fi
+  fi
 }
 
 finish() {
