@@ -25,6 +25,7 @@ struct Delivered {
   unsigned packet_id = 0;
   bool dup = false;
   bool retain = false;
+  Bytes properties = {};  // as they stand in the packet, without their length
 };
 
 // Of an MQTT 5 client, with properties of less than 128 bytes.
@@ -42,7 +43,9 @@ inline Delivered take_apart(const ServerPacket& publish) {
     out.packet_id = body[at] * 256U + body[at + 1];
     at += 2;
   }
-  at += 1U + body[at];
+  const std::size_t properties_bytes = body[at];
+  out.properties = to_bytes(ByteView(body).subspan(at + 1, properties_bytes));
+  at += 1 + properties_bytes;
   out.payload = std::string(as_text(ByteView(body).subspan(at)));
   return out;
 }

@@ -27,7 +27,10 @@ TEST_CASE_METHOD(NodeHarness, "a publish is acknowledged by the commit, not befo
   client.send(encode(PublishSent{.topic = "a", .payload = "1", .qos = 1, .packet_id = 7}));
   CHECK(client.received().empty());
   commit();
-  CHECK(count(client.received(), mqtt::PacketType::kPuback) == 1);
+  const auto packets = client.received();
+  REQUIRE(packets.size() == 1);
+  CHECK(packets[0].type == mqtt::PacketType::kPuback);
+  CHECK(packets[0].body == u16(7));
 }
 
 TEST_CASE_METHOD(NodeHarness, "a full disk refuses with quota exceeded and service goes on", "[node][G6]") {

@@ -115,6 +115,7 @@ TEST_CASE_METHOD(SessionHarness, "what was not acknowledged comes again under it
   publish("1");
   const auto first = client.received();
   REQUIRE(first.size() == 1);
+  CHECK(first[0].flags == 2);  // QoS 1, without DUP
   client.drop();
   TestClient back(*this, keeping("k"));
   auto packets = back.received();

@@ -1,5 +1,6 @@
 // Wills through a whole node: MQTT 5.0 sections 3.1.2.5 and 3.1.3.2, DESIGN 1.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "tests/unit/node/exchange.hpp"
 
@@ -207,7 +208,40 @@ TEST_CASE_METHOD(WillHarness, "a delayed will is stamped with the moment its con
   CHECK(retained() == Texts{"will=newer retained"});
 }
 
-TEST_CASE_METHOD(WillHarness, "a retained will is the topic's value", "[node]") {
+TEST_CASE_METHOD(WillHarness, "a will has the QoS of its CONNECT, and is retained only where that says so",
+                 "[node][MQTT-3.1.2-9][MQTT-3.1.2-14][MQTT-3.1.2-15]") {
+  const unsigned qos = GENERATE(0U, 1U, 2U);
+  const bool retain = GENERATE(false, true);
+  constexpr unsigned kRetainAsPublished = 8;
+  TestClient reader(*this, {.client_id = "reader as published"});
+  reader.send(encode_subscribe(1, {{"will", 2U | kRetainAsPublished}}));
+  settle();
+  reader.received();
+  TestClient client(*this, with_will({.client_id = "c"}, {.qos = qos, .retain = retain}));
+  client.drop();
+  settle();
+  const auto got = deliveries(reader.received());
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].qos == qos);
+  CHECK(got[0].retain == retain);
+  CHECK(retained() == (retain ? Texts{"will=gone retained"} : Texts{}));
+}
+
+TEST_CASE_METHOD(WillHarness, "a will goes out with its properties, in their order", "[node][MQTT-3.1.3-10]") {
+  const Bytes properties =
+      concat(user_property("b", "1"), property(0x03, text("text/plain")), user_property("a", "2"), property(0x01, {1}),
+             property(0x08, text("reply")), property(0x09, text("id")), user_property("b", "1"));
+  const unsigned qos = GENERATE(0U, 1U);
+  TestClient client(*this, with_will(keeping("c"), {.qos = qos, .delay_s = 1, .properties = properties}));
+  client.drop();
+  settle();
+  pass(std::chrono::seconds{1});
+  const auto got = deliveries(watcher.received());
+  REQUIRE(got.size() == 1);
+  CHECK(to_hex(got[0].properties) == to_hex(properties));
+}
+
+TEST_CASE_METHOD(WillHarness, "a retained will is the topic's value", "[node][MQTT-3.1.2-15]") {
   TestClient client(*this, with_will({.client_id = "c"}, {.retain = true}));
   client.drop();
   settle();
