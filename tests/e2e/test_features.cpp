@@ -221,6 +221,9 @@ TEST_CASE_METHOD(Node, "a packet above the client's maximum is not sent to it", 
 TEST_CASE_METHOD(Node, "response information is given to those who ask", "[e2e][MQTT-3.1.2-28]") {
   RawClient quiet(daemon.port());
   CHECK_FALSE(quiet.connect({.client_id = "quiet"}).properties.has(0x1A));
+  RawClient asking(daemon.port());
+  const Received connack = asking.connect({.client_id = "asking", .properties = property(0x19, u8(1))});
+  CHECK_FALSE(connack.properties.text(0x1A).empty());
 }
 
 TEST_CASE_METHOD(Node, "an authentication method that nobody knows is refused", "[e2e][MQTT-4.12.0-1]") {

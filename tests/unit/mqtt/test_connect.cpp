@@ -1,6 +1,7 @@
 // CONNECT and CONNACK: chapters 3.1 and 3.2 of MQTT 5.0. Tags V311-…: clauses of 3.1.1 with another number or meaning.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <set>
 #include <string>
 
 #include "tests/unit/mqtt/harness.hpp"
@@ -70,6 +71,18 @@ TEST_CASE("a will reaches the handler with everything that was said", "[mqtt][MQ
               "will gone=bye qos 2 retain delay 30 expiry 60 properties " + to_hex(concat(user, property(0x01, {1})))});
 }
 
+TEST_CASE("the fields of CONNECT are taken in their order", "[mqtt][MQTT-3.1.3-1][V311-3.1.3-1]") {
+  for (const Protocol protocol : {Protocol::kV5, Protocol::kV311}) {
+    test::ConnectOut connect = with_will(protocol, will_qos(1));
+    connect.client_id = "id";
+    connect.username = "user";
+    connect.password = "password";
+    connect.flags = *connect.flags | 0xC0U;
+    CHECK(Attempt{connect}.lines() ==
+          Lines{"connect id expiry 0", "username user", "password password", "will gone=bye qos 1"});
+  }
+}
+
 TEST_CASE("a will of 3.1.1 has no delay and no properties", "[mqtt][V311-3.1.2-9]") {
   const Attempt attempt{with_will(Protocol::kV311, will_qos(1))};
   CHECK(attempt.lines() == Lines{"connect client expiry 0", "will gone=bye qos 1"});
@@ -113,7 +126,9 @@ TEST_CASE("a will topic that is no topic name is refused", "[mqtt][MQTT-3.1.3-11
 
 TEST_CASE("a will with a higher QoS than allowed is refused", "[mqtt][MQTT-3.2.2-12]") {
   const ConnectionLimits limits{.maximum_qos = QoS::kAtLeastOnce};
-  CHECK(Attempt{with_will(Protocol::kV5, will_qos(2)), limits}.code() == 0x9B);
+  Attempt refused{with_will(Protocol::kV5, will_qos(2)), limits};
+  CHECK(refused.code() == 0x9B);
+  CHECK(refused.client.connection.closing());
   CHECK(Attempt{with_will(Protocol::kV5, will_qos(1)), limits}.code() == 0);
 }
 
@@ -167,8 +182,16 @@ TEST_CASE("a client identifier that is not UTF-8 is malformed", "[mqtt][MQTT-3.1
 }
 
 TEST_CASE("client identifiers of 1 to 23 letters and digits are taken, and longer ones too", "[mqtt][MQTT-3.1.3-5]") {
-  CHECK(Attempt{{.client_id = "a"}}.code() == 0);
-  CHECK(Attempt{{.client_id = "0123456789abcdefghijABC"}}.code() == 0);
+  const std::string all = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  for (std::size_t bytes = 1; bytes <= 23; ++bytes) {
+    for (std::size_t at = 0; at < all.size(); at += bytes) {
+      CAPTURE(at, bytes);
+      const std::string client_id = all.substr(at, bytes);
+      Attempt attempt{{.client_id = client_id}};
+      CHECK(attempt.lines() == Lines{"connect " + client_id + " expiry 0"});
+      CHECK(attempt.code() == 0);
+    }
+  }
   CHECK(Attempt{{.client_id = std::string(kClientIdBytesMax, 'x')}}.code() == 0);
 }
 
@@ -178,7 +201,11 @@ TEST_CASE("an empty client identifier is taken", "[mqtt][MQTT-3.1.3-6]") {
 }
 
 TEST_CASE("a client identifier beyond the limit gets 0x85", "[mqtt][G6][MQTT-3.1.3-8]") {
-  CHECK(Attempt{{.client_id = std::string(kClientIdBytesMax + 1, 'x')}}.code() == 0x85);
+  for (const Protocol protocol : {Protocol::kV5, Protocol::kV311}) {
+    Attempt attempt{{.protocol = protocol, .client_id = std::string(kClientIdBytesMax + 1, 'x')}};
+    CHECK(attempt.code() == (protocol == Protocol::kV5 ? 0x85 : 2));
+    CHECK(attempt.client.connection.closing());
+  }
 }
 
 TEST_CASE("a bridge of Mosquitto is known by its protocol level", "[mqtt]") {
@@ -226,6 +253,7 @@ TEST_CASE("a CONNECT is answered with one CONNACK", "[mqtt][MQTT-3.1.4-5][MQTT-3
   const auto packets = client.received();
   REQUIRE(packets.size() == 2);
   CHECK(packets[0].type == PacketType::kConnack);
+  CHECK(packets[0].body.at(1) == 0);
   CHECK(packets[1].type == PacketType::kPingresp);
 }
 
@@ -253,11 +281,19 @@ TEST_CASE("a CONNACK has only codes that it may have", "[mqtt][MQTT-3.2.2-8]") {
     client.handler.accepts = false;
     client.send(test::encode(test::ConnectOut{}));
     client.connection.refuse(code);
-    return client.received().at(0).body.at(1);
+    return unsigned{client.received().at(0).body.at(1)};
   };
   CHECK(refused_with(ReasonCode::kServerShuttingDown) == 0x88);
   CHECK(refused_with(ReasonCode::kSessionTakenOver) == 0x89);
-  CHECK(refused_with(ReasonCode::kQuotaExceeded) == 0x97);
+  // Table 3-1, but for success.
+  const std::set<unsigned> table = {0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8A,
+                                    0x8C, 0x90, 0x95, 0x97, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9F};
+  for (unsigned code = 0x80; code <= 0xFF; ++code) {
+    CAPTURE(code);
+    const unsigned sent = refused_with(static_cast<ReasonCode>(code));
+    CHECK(table.contains(sent));
+    if (table.contains(code)) CHECK(sent == code);
+  }
 }
 
 TEST_CASE("without limits CONNACK announces only what is bounded", "[mqtt]") {

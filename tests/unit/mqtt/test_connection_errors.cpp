@@ -115,6 +115,51 @@ TEST_CASE("reserved flags of the fixed header are malformed", "[mqtt][MQTT-2.1.3
   CHECK(closes_v311(test::packet(PacketType::kUnsubscribe, 0, {})));
 }
 
+TEST_CASE("each packet of a client has the flags of its table, and no others", "[mqtt][MQTT-2.1.3-1]") {
+  const auto is_malformed = [](PacketType type, unsigned flags, const Bytes& body) {
+    Client client{Protocol::kV5};
+    client.send(test::packet(type, flags, body));
+    return client.connection.closing() && client.lines() == Lines{"closed 81"};
+  };
+  const auto others_are_malformed = [&](PacketType type, unsigned right, const Bytes& body) {
+    CAPTURE(to_string(type));
+    for (unsigned flags = 0; flags < 16; ++flags) CHECK(is_malformed(type, flags, body) == (flags != right));
+  };
+  others_are_malformed(PacketType::kPuback, 0, test::u16(1));
+  others_are_malformed(PacketType::kPubrec, 0, test::u16(1));
+  others_are_malformed(PacketType::kPubrel, 2, test::u16(1));
+  others_are_malformed(PacketType::kPubcomp, 0, test::u16(1));
+  others_are_malformed(PacketType::kSubscribe, 2, concat(test::u16(1), test::u8(0), test::text("a"), test::u8(0)));
+  others_are_malformed(PacketType::kUnsubscribe, 2, concat(test::u16(1), test::u8(0), test::text("a")));
+  others_are_malformed(PacketType::kPingreq, 0, {});
+  others_are_malformed(PacketType::kDisconnect, 0, {});
+  Bytes connect = test::encode(test::ConnectOut{});
+  for (std::uint8_t flags = 1; flags < 16; ++flags) {
+    connect[0] = static_cast<std::uint8_t>(0x10U | flags);
+    CHECK(answer_to_first(connect).empty());
+  }
+}
+
+TEST_CASE("each packet of ours has the flags of its table", "[mqtt][MQTT-2.1.3-1]") {
+  Client client;
+  client.handler.acknowledges = false;
+  client.send(test::encode(test::ConnectOut{}));
+  client.send(concat(test::encode_pingreq(), test::encode_subscribe(1, {{"a", 0}}), test::encode_unsubscribe(2, {"a"}),
+                     test::encode(test::PublishSent{.qos = 1, .packet_id = 3}),
+                     test::encode(test::PublishSent{.qos = 2, .packet_id = 4})));
+  client.connection.puback(3, ReasonCode::kSuccess);
+  client.connection.pubrec(4, ReasonCode::kSuccess);
+  client.connection.pubcomp(4);
+  client.connection.pubrel(5);
+  client.connection.disconnect(ReasonCode::kServerShuttingDown);
+  const auto packets = client.received();
+  CHECK(packets.size() == 9);
+  for (const test::ServerPacket& packet : packets) {
+    CAPTURE(to_string(packet.type));
+    CHECK(packet.flags == (packet.type == PacketType::kPubrel ? 2U : 0U));
+  }
+}
+
 TEST_CASE("a PINGREQ has no body", "[mqtt]") {
   CHECK(answer_to_v5(test::packet(PacketType::kPingreq, 0, {1})) == 0x81);
 }

@@ -63,6 +63,17 @@ TEST_CASE("a length is in its shortest form, of four bytes at most", "[mqtt][MQT
   CHECK(decode_frame(Bytes{0x30, 0xFF, 0xFF, 0xFF, 0x7F}).total_bytes == 268'435'455U + 5);
 }
 
+TEST_CASE("lengths and numbers within a packet are in their shortest form, too", "[mqtt][MQTT-1.5.5-1]") {
+  const Bytes overlong_length = {0x80, 0x00};
+  Reader in{overlong_length};
+  CHECK(decode_properties(in, PropertyPlace::kPublish).error().code == ReasonCode::kMalformedPacket);
+  const Bytes endless_length = {0x80, 0x80, 0x80, 0x80, 0x01};
+  Reader endless{endless_length};
+  CHECK(decode_properties(endless, PropertyPlace::kPublish).error().code == ReasonCode::kMalformedPacket);
+  CHECK(fault_of(property(0x0B, Bytes{0x81, 0x00}), PropertyPlace::kSubscribe) == ReasonCode::kMalformedPacket);
+  CHECK(fault_of(property(0x0B, Bytes{0x81, 0x01}), PropertyPlace::kSubscribe) == ReasonCode::kSuccess);
+}
+
 TEST_CASE("a property that stands where it must not, without its value, is malformed", "[mqtt]") {
   CHECK(fault_of(Bytes{0x21}, PropertyPlace::kPublish) == ReasonCode::kMalformedPacket);
   CHECK(fault_of(Bytes{0x1C, 0}, PropertyPlace::kPublish) == ReasonCode::kMalformedPacket);

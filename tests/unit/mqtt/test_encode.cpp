@@ -116,7 +116,7 @@ TEST_CASE("a publish above the client's packet size is not sent", "[mqtt][MQTT-3
   CHECK(append_publish(out, Protocol::kV311, message("42"), 9));
 }
 
-TEST_CASE("lengths of one to three bytes are encoded", "[mqtt]") {
+TEST_CASE("lengths take as few bytes as they can", "[mqtt][MQTT-1.5.5-1]") {
   for (const std::size_t payload : {0U, 122U, 123U, 124U, 16'378U, 16'379U, 16'380U, 2'000'000U, 2'097'152U}) {
     Bytes out;
     const std::string text(payload, 'x');
@@ -124,6 +124,17 @@ TEST_CASE("lengths of one to three bytes are encoded", "[mqtt]") {
     const auto packets = test::split_packets(out);
     REQUIRE(packets.size() == 1);
     CHECK(packets[0].body.size() == 5 + payload);
+    CHECK(out.size() == 1 + test::varint(5 + payload).size() + 5 + payload);
+  }
+}
+
+TEST_CASE("lengths of properties take as few bytes as they can", "[mqtt][MQTT-1.5.5-1]") {
+  for (const std::size_t bytes : {127U, 128U, 16'383U, 16'384U}) {
+    const Bytes user = test::user_property("k", std::string(bytes - 6, 'x'));
+    REQUIRE(user.size() == bytes);
+    Bytes out;
+    REQUIRE(append_publish(out, Protocol::kV5, {.topic = "a/b", .properties = user}, kAnySize));
+    CHECK(test::split_packets(out).at(0).body == test::concat(test::text("a/b"), test::with_length(user)));
   }
 }
 

@@ -48,9 +48,22 @@ TEST_CASE("a publish with QoS 3 is malformed", "[mqtt][MQTT-3.3.1-4]") {
 
 TEST_CASE("DUP at QoS 0 is malformed", "[mqtt][MQTT-3.3.1-2]") { CHECK(ending(publish({.dup = true})) == 0x81); }
 
-TEST_CASE("a topic name that is not UTF-8 is malformed", "[mqtt][MQTT-3.3.2-1][MQTT-1.5.4-1]") {
+TEST_CASE("a topic name that is not UTF-8 is malformed", "[mqtt][MQTT-3.3.2-1][MQTT-1.5.4-1][MQTT-1.5.4-2]") {
   CHECK(ending(publish({.topic = "\xED\xA0\x80"})) == 0x81);
   CHECK(ending(publish({.topic = std::string("a\0b", 3)})) == 0x81);
+}
+
+TEST_CASE("U+FEFF is kept wherever it stands", "[mqtt][MQTT-1.5.4-3]") {
+  const std::string topic = "\xEF\xBB\xBF/a\xEF\xBB\xBF";
+  const Bytes user = test::user_property("\xEF\xBB\xBF", "\xEF\xBB\xBFv");
+  Client client{Protocol::kV5};
+  client.send(publish({.topic = topic, .properties = user}));
+  CHECK(client.lines() == Lines{"publish " + topic + "= properties " + to_hex(user)});
+  client.send(test::encode_subscribe(1, {{topic, 0}}));
+  CHECK(client.handler.parts == Lines{" " + topic});
+  client.received();
+  REQUIRE(client.connection.publish({.topic = topic, .properties = user}) == PublishOutcome::kSent);
+  CHECK(client.received().at(0).body == concat(test::text(topic), test::with_length(user)));
 }
 
 TEST_CASE("a topic name with a wildcard is malformed", "[mqtt][MQTT-4.7.0-1][MQTT-3.3.2-2]") {

@@ -155,6 +155,22 @@ TEST_CASE("an alias never exceeds what the client allows", "[mqtt][MQTT-3.1.2-26
   }
 }
 
+TEST_CASE("a connection sends no alias above what its client allows, and never 0",
+          "[mqtt][MQTT-3.1.2-26][MQTT-3.3.2-8][MQTT-3.3.2-11]") {
+  Client client{allows_aliases(2)};
+  std::size_t without_name = 0;
+  for (int i = 0; i < 60; ++i) {
+    const std::string topic = "a/long/topic/" + std::to_string(i % 5);
+    const std::string sent = publish_to(client, topic);
+    const bool allowed = sent == body(topic, {}) || sent == body(topic, property(0x23, test::u16(1))) ||
+                         sent == body(topic, property(0x23, test::u16(2)));
+    const bool known = sent == body("", property(0x23, test::u16(1))) || sent == body("", property(0x23, test::u16(2)));
+    CHECK((allowed || known));
+    without_name += known ? 1U : 0U;
+  }
+  CHECK(without_name > 0);
+}
+
 TEST_CASE("a topic no longer than an alias keeps its name", "[mqtt]") {
   OutboundAliases aliases{3};
   CHECK(aliases.choose("abc").alias == 0);
