@@ -36,12 +36,14 @@ struct Attempt {
     client.send(test::encode(connect));
   }
   [[nodiscard]] const Lines& lines() const { return client.lines(); }
-  // Return code or reason code of the CONNACK; -1 if there is none.
+  // Return code or reason code of the CONNACK; -1 if there is none. All but 0 close.
   int code() {
     const auto packets = client.received();
-    if (packets.empty()) return -1;
-    REQUIRE(packets[0].type == PacketType::kConnack);
-    return packets[0].body.at(1);
+    REQUIRE(packets.size() <= 1);
+    const int code = packets.empty() ? -1 : packets[0].body.at(1);
+    if (!packets.empty()) REQUIRE(packets[0].type == PacketType::kConnack);
+    CHECK(client.connection.closing() == (code != 0));
+    return code;
   }
 };
 

@@ -112,6 +112,12 @@ TEST_CASE("SUBSCRIBE and UNSUBSCRIBE are answered filter by filter", "[mqtt][MQT
                                         "0000"});
 }
 
+TEST_CASE("the code in SUBACK is the QoS that was granted", "[mqtt][MQTT-3.8.4-7]") {
+  Client client{Protocol::kV5, ConnectionLimits{.maximum_qos = QoS::kAtLeastOnce}};
+  client.send(test::encode_subscribe(1, {{"a", 2}, {"b", 1}, {"c", 0}}));
+  CHECK(hex(client.received()) == Lines{"SUBACK 000100010100"});
+}
+
 TEST_CASE("a refused filter is 0x80 in 3.1.1", "[mqtt][V311-3.9.3-2]") {
   Client client{Protocol::kV311};
   client.send(test::encode_subscribe(1, {{std::string(kTopicLevelsMax, '/'), 1}, {"a", 2}}, Protocol::kV311));
@@ -311,6 +317,7 @@ TEST_CASE("request problem information 0 keeps reason strings away", "[mqtt][MQT
 TEST_CASE("a disconnect tells 5.0 why and just closes 3.1.1", "[mqtt][MQTT-4.13.1-1]") {
   Client client{Protocol::kV5};
   client.connection.disconnect(ReasonCode::kServerShuttingDown, "bye");
+  CHECK(client.connection.closing());
   CHECK(hex(client.received()) == Lines{"DISCONNECT 8b"
                                         "06"
                                         "1f0003627965"});

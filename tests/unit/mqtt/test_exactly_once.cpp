@@ -81,13 +81,16 @@ TEST_CASE("a publish that is refused is told why", "[mqtt][MQTT-3.4.2-1][MQTT-3.
   CHECK(hex(client.received()) == Lines{"PUBACK 000187051f00026e6f", "PUBREC 000297071f000466756c6c"});
 }
 
-TEST_CASE("a code that an acknowledgement does not have becomes its nearest", "[mqtt][MQTT-3.4.2-1]") {
+TEST_CASE("a code that an acknowledgement does not have becomes its nearest",
+          "[mqtt][MQTT-3.4.2-1][MQTT-3.5.2-1][MQTT-3.6.2-1][MQTT-3.7.2-1]") {
   Client client{Protocol::kV5};
   client.handler.acknowledges = false;
   client.send(concat(publish(1, 1), publish(2, 2)));
   client.connection.puback(1, ReasonCode::kServerBusy);
   client.connection.pubrec(2, ReasonCode::kGrantedQos1);
-  CHECK(hex(client.received()) == Lines{"PUBACK 000180", "PUBREC 0002"});
+  client.connection.pubrel(3, ReasonCode::kServerBusy);
+  client.connection.pubcomp(4, ReasonCode::kQuotaExceeded);
+  CHECK(hex(client.received()) == Lines{"PUBACK 000180", "PUBREC 0002", "PUBREL 000392", "PUBCOMP 000492"});
 }
 
 TEST_CASE("a reason string that would exceed the client's packet size is left out",

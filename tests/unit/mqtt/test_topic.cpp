@@ -106,6 +106,9 @@ TEST_CASE("literal levels match exactly", "[mqtt][MQTT-4.7.3-4]") {
   CHECK_FALSE(matches("a", "a/b"));
   CHECK_FALSE(matches("a", "a/"));
   CHECK_FALSE(matches("/a", "a"));
+  CHECK_FALSE(matches("\xC3\xA9", "e\xCC\x81"));  // one letter, composed and not
+  CHECK_FALSE(matches("a/b", "a//b"));
+  CHECK_FALSE(matches("a/../b", "b"));
 }
 
 TEST_CASE("+ matches one level, also an empty one", "[mqtt][MQTT-4.7.1-2]") {
