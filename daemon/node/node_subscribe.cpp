@@ -133,9 +133,13 @@ void Node::on_unsubscribe(Instant, Client& client, const mqtt::UnsubscribeReques
                 [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
                   Client* waiting = find_client(client_id);
                   if (waiting == nullptr || !waiting->connection().accepted()) return;
-                  if (!stored) std::fill(codes.begin(), codes.end(), mqtt::ReasonCode::kUnspecifiedError);
-                  waiting->connection().unsuback(packet_id, codes);
                   touch(*waiting);
+                  mqtt::Connection& connection = waiting->connection();
+                  if (!stored && connection.protocol() == mqtt::Protocol::kV311) {
+                    return connection.disconnect(mqtt::ReasonCode::kUnspecifiedError);  // [MQTT-4.8.0-2] of 3.1.1
+                  }
+                  if (!stored) std::fill(codes.begin(), codes.end(), mqtt::ReasonCode::kUnspecifiedError);
+                  connection.unsuback(packet_id, codes);
                 });
 }
 

@@ -28,8 +28,8 @@ struct Delivered {
   Bytes properties = {};  // as they stand in the packet, without their length
 };
 
-// Of an MQTT 5 client, with properties of less than 128 bytes.
-inline Delivered take_apart(const ServerPacket& publish) {
+// Properties of MQTT 5 have less than 128 bytes.
+inline Delivered take_apart(const ServerPacket& publish, mqtt::Protocol protocol = mqtt::Protocol::kV5) {
   const Bytes& body = publish.body;
   const std::size_t topic_bytes = std::size_t{body[0]} * 256 + body[1];
   Delivered out{.topic = std::string(as_text(ByteView(body).subspan(2, topic_bytes))),
@@ -43,17 +43,20 @@ inline Delivered take_apart(const ServerPacket& publish) {
     out.packet_id = body[at] * 256U + body[at + 1];
     at += 2;
   }
-  const std::size_t properties_bytes = body[at];
-  out.properties = to_bytes(ByteView(body).subspan(at + 1, properties_bytes));
-  at += 1 + properties_bytes;
+  if (protocol == mqtt::Protocol::kV5) {
+    const std::size_t properties_bytes = body[at];
+    out.properties = to_bytes(ByteView(body).subspan(at + 1, properties_bytes));
+    at += 1 + properties_bytes;
+  }
   out.payload = std::string(as_text(ByteView(body).subspan(at)));
   return out;
 }
 
-inline std::vector<Delivered> deliveries(const std::vector<ServerPacket>& packets) {
+inline std::vector<Delivered> deliveries(const std::vector<ServerPacket>& packets,
+                                         mqtt::Protocol protocol = mqtt::Protocol::kV5) {
   std::vector<Delivered> out;
   for (const ServerPacket& packet : packets) {
-    if (packet.type == mqtt::PacketType::kPublish) out.push_back(take_apart(packet));
+    if (packet.type == mqtt::PacketType::kPublish) out.push_back(take_apart(packet, protocol));
   }
   return out;
 }
