@@ -1,10 +1,12 @@
 // Shared subscriptions through a whole node: MQTT 5.0 section 4.8.2.
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 
 #include "tests/unit/node/exchange.hpp"
 
 using namespace hedgerow;
 using namespace hedgerow::test;
+using mqtt::PacketType;
 using Texts = std::vector<std::string>;
 
 namespace {
@@ -152,6 +154,60 @@ TEST_CASE_METHOD(SharedHarness, "a QoS 2 message that was begun ends with its me
   one.drop();
   settle();
   CHECK(deliveries(two.received()).empty());
+}
+
+TEST_CASE_METHOD(SharedHarness, "a QoS 2 message that was begun ends when its member's session expires",
+                 "[node][MQTT-4.8.2-5]") {
+  TestClient two(*this, {.client_id = "2"});
+  {
+    TestClient one(*this, {.client_id = "1", .clean_start = false, .properties = property(0x11, u32(60))});
+    join(one, 2);
+    publish("1", 2);
+    CHECK(deliveries(one.received()).size() == 1);
+    join(two, 2);
+  }
+  advance(std::chrono::seconds{61});
+  settle();
+  advance(std::chrono::seconds{1});
+  settle();
+  publish("2", 2);
+  const auto got = deliveries(two.received());
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].payload == "2");
+}
+
+TEST_CASE_METHOD(SharedHarness, "a member gets no more than its granted QoS", "[node][MQTT-4.8.2-3]") {
+  TestClient one(*this, {.client_id = "1"});
+  for (unsigned granted = 0; granted <= 2; ++granted) {
+    join(one, granted);
+    for (unsigned published = 0; published <= 2; ++published) {
+      publish("x", published);
+      const auto got = deliveries(one.received());
+      REQUIRE(got.size() == 1);
+      CHECK(got[0].qos == std::min(granted, published));
+    }
+  }
+}
+
+TEST_CASE_METHOD(SharedHarness, "what a member refuses goes to nobody else", "[node][MQTT-4.8.2-6]") {
+  TestClient two(*this, {.client_id = "2"});
+  {
+    TestClient one(*this, keeping("1"));
+    join(one, 2);
+    publish("1", 1);
+    publish("2", 2);
+    join(two, 2);
+    for (const Delivered& message : deliveries(one.received())) {
+      one.send(encode_ack(message.qos == 1 ? PacketType::kPuback : PacketType::kPubrec, message.packet_id, 0x80));
+    }
+    settle();
+    one.send(encode_unsubscribe(2, {"$share/g/a"}));
+    settle();
+  }
+  advance(std::chrono::seconds{1});
+  settle();
+  publish("3");
+  CHECK(two.messages() == Texts{"a=3"});
 }
 
 TEST_CASE_METHOD(SharedHarness, "a member that left with a QoS 2 message does not pin the group's position",
