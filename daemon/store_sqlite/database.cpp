@@ -7,6 +7,7 @@
 #include "daemon/store_sqlite/connection.hpp"
 #include "daemon/store_sqlite/data_dir.hpp"
 #include "daemon/store_sqlite/file_health.hpp"
+#include "daemon/store_sqlite/gathering_vfs.hpp"
 #include "daemon/store_sqlite/limits.hpp"
 #include "daemon/store_sqlite/schema.hpp"
 #include "daemon/store_sqlite/session_table.hpp"
@@ -19,6 +20,7 @@ namespace hedgerow::store_sqlite {
 struct Database::Parts {
   std::unique_ptr<DataDir> dir;
   std::unique_ptr<FileHealth> health;
+  std::unique_ptr<GatheringVfs> vfs;
   std::unique_ptr<Connection> connection;
   std::unique_ptr<Checkpointer> checkpointer;
   std::unique_ptr<Writer> writer;
@@ -127,20 +129,22 @@ Expected<std::unique_ptr<Database::Parts>> open_parts(std::unique_ptr<DataDir>& 
   if (!identity) return pass_on(identity.error());
   auto parts = std::make_unique<Database::Parts>();
   parts->health = std::make_unique<FileHealth>(path, dir->marker());
-  auto connection = open_writer(*parts->health, path, options.vfs_name);
+  parts->vfs = std::make_unique<GatheringVfs>(options.vfs_name);
+  const std::string& vfs_name = parts->vfs->name();
+  auto connection = open_writer(*parts->health, path, vfs_name);
   if (!connection) return pass_on(connection.error());
   parts->connection = std::move(*connection);
   if (auto version = migrate(*parts->connection, path); !version) return pass_on(version.error());
   if (auto settled = settle_replica(*parts->connection, options, *identity, ended, parts->report); !settled) {
     return pass_on(settled.error());
   }
-  auto checkpointer = open_checkpointer(*parts->health, *parts->connection, path, options.vfs_name);
+  auto checkpointer = open_checkpointer(*parts->health, *parts->connection, path, vfs_name);
   if (!checkpointer) return pass_on(checkpointer.error());
   parts->checkpointer = std::move(*checkpointer);
   parts->writer =
       std::make_unique<Writer>(*parts->connection, [bounded = parts->checkpointer.get()] { return bounded->bound(); });
   parts->sessions = std::make_unique<SessionTable>(*parts->connection);
-  parts->views = std::make_unique<Views>(*parts->health, path, options.vfs_name);
+  parts->views = std::make_unique<Views>(*parts->health, path, vfs_name);
   if (parts->connection->first_error()) return pass_on(*parts->connection->first_error());
   // Reads every small table once, so that a damaged one shows here.
   if (auto counted = parts->writer->count_logs(); !counted) return pass_on(counted.error());

@@ -28,6 +28,10 @@ inline constexpr std::uint64_t kWalBytesMax = std::uint64_t{4} << 20U;
 static_assert(kWalBytesSoft < kWalBytesMax);
 inline constexpr int kViewPatienceMs = 250;
 
+// What is gathered to be written to a file, or read ahead of it, in one call: gathering_vfs.hpp. At most two such
+// buffers for each connection that writes, and none for the others.
+inline constexpr std::size_t kGatherBytes = std::size_t{64} << 10U;
+
 // Page caches. Together at most 1 MiB while no more views are open than stay pooled.
 inline constexpr int kWriterCacheKib = 512;
 inline constexpr int kViewCacheKib = 128;

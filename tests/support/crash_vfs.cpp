@@ -57,25 +57,31 @@ struct CrashVfsCalls {
 
   static int read(sqlite3_file* file, void* into, int bytes, sqlite3_int64 offset) {
     if (mine(file).owner->dead_) return SQLITE_IOERR_READ;
+    ++mine(file).owner->reads_;
     return system_methods(file).xRead(system_file(file), into, bytes, offset);
   }
 
   static int write(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 offset) {
     CrashVfs& vfs = *mine(file).owner;
     if (vfs.operation()) return SQLITE_IOERR_WRITE;
-    if (vfs.room_) {
-      sqlite3_int64 size = 0;
-      system_methods(file).xFileSize(system_file(file), &size);
-      const sqlite3_int64 growth = std::max<sqlite3_int64>(0, offset + bytes - size);
-      if (static_cast<std::uint64_t>(growth) > *vfs.room_) return SQLITE_FULL;
-      *vfs.room_ -= static_cast<std::uint64_t>(growth);
+    ++vfs.writes_;
+    if (vfs.writes_left_ && (*vfs.writes_left_)-- == 0) {
+      vfs.writes_left_.reset();
+      return SQLITE_IOERR_WRITE;
     }
+    if (!vfs.grow(growth_to(file, offset + bytes))) return SQLITE_FULL;
     if (mine(file).path != nullptr) {
       const auto* begin = static_cast<const std::uint8_t*>(from);
       vfs.disks_.at(*mine(file).path)
           .changes.push_back({static_cast<std::uint64_t>(offset), Bytes(begin, begin + bytes), std::nullopt});
     }
     return system_methods(file).xWrite(system_file(file), from, bytes, offset);
+  }
+
+  static std::uint64_t growth_to(sqlite3_file* file, sqlite3_int64 end) {
+    sqlite3_int64 size = 0;
+    system_methods(file).xFileSize(system_file(file), &size);
+    return static_cast<std::uint64_t>(std::max<sqlite3_int64>(0, end - size));
   }
 
   static int truncate(sqlite3_file* file, sqlite3_int64 size) {
@@ -113,6 +119,11 @@ struct CrashVfsCalls {
     return system_methods(file).xCheckReservedLock(system_file(file), held);
   }
   static int control(sqlite3_file* file, int operation, void* argument) {
+    CrashVfs& vfs = *mine(file).owner;
+    if (operation == SQLITE_FCNTL_SIZE_HINT &&
+        (vfs.dead_ || !vfs.grow(growth_to(file, *static_cast<sqlite3_int64*>(argument))))) {
+      return SQLITE_IOERR_WRITE;
+    }
     return system_methods(file).xFileControl(system_file(file), operation, argument);
   }
   static int sector_size(sqlite3_file* file) { return system_methods(file).xSectorSize(system_file(file)); }
@@ -196,6 +207,13 @@ CrashVfs::Disk& CrashVfs::disk_of(const std::string& path, bool existed) {
   Disk& disk = disks_[path];
   disk = {.synced = existed ? read_whole(path) : Bytes{}, .changes = {}, .entry_synced = existed, .inode = inode};
   return disk;
+}
+
+bool CrashVfs::grow(std::uint64_t bytes) {
+  if (!room_) return true;
+  if (bytes > *room_) return false;
+  *room_ -= bytes;
+  return true;
 }
 
 bool CrashVfs::operation() {

@@ -43,12 +43,21 @@ class CrashVfs {
 
   // The nth sync from now fails, once; 0: the next.
   void fail_sync_in(std::uint64_t syncs) { syncs_left_ = syncs; }
+  // The nth write from now fails, once; 0: the next; none: no write. Returns true iff the failure asked for before has
+  // happened.
+  bool fail_write_in(std::optional<std::uint64_t> writes) {
+    const bool happened = !writes_left_;
+    writes_left_ = writes;
+    return happened;
+  }
   // Files may grow by so many bytes altogether, then the disk is full; none: there is room.
   void set_room(std::optional<std::uint64_t> bytes) { room_ = bytes; }
   // A disk that says it has synced and has not.
   void set_lying(bool lying) { lying_ = lying; }
 
   [[nodiscard]] std::uint64_t syncs() const { return syncs_; }
+  [[nodiscard]] std::uint64_t writes() const { return writes_; }
+  [[nodiscard]] std::uint64_t reads() const { return reads_; }
 
  private:
   friend struct CrashVfsCalls;
@@ -68,6 +77,8 @@ class CrashVfs {
   };
 
   Disk& disk_of(const std::string& path, bool existed);
+  // Takes so many bytes of the room. False: there is not so much.
+  bool grow(std::uint64_t bytes);
   // True iff the power is (now) off.
   bool operation();
   static void apply(Bytes& image, const Change& change);
@@ -79,8 +90,11 @@ class CrashVfs {
   std::map<std::string, Disk> disks_;
   std::optional<std::uint64_t> operations_left_;
   std::optional<std::uint64_t> syncs_left_;
+  std::optional<std::uint64_t> writes_left_;
   std::optional<std::uint64_t> room_;
   std::uint64_t syncs_ = 0;
+  std::uint64_t writes_ = 0;
+  std::uint64_t reads_ = 0;
   std::size_t open_files_ = 0;
   bool dead_ = false;
   bool lying_ = false;

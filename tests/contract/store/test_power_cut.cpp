@@ -151,7 +151,7 @@ class Life {
   }
 
   void run_until_the_cut() {
-    store_.disk.power_cut_in(random_.below(400));
+    store_.disk.power_cut_in(random_.below(120));
     while (!store_.disk.is_dead()) {
       if (random_.one_in(12)) static_cast<void>(store_.database->checkpoint());
       if (!turn()) return;

@@ -1,0 +1,295 @@
+#include "daemon/store_sqlite/gathering_vfs.hpp"
+
+#include <algorithm>
+#include <gsl/assert>
+#include <new>
+
+#include "daemon/store_sqlite/gather.hpp"
+
+namespace hedgerow::store_sqlite {
+
+namespace {
+
+constexpr int kFrameHeaderBytes = 24;
+constexpr int kWriteLock = 0;  // the first of the wal-index's locks
+
+struct LogFile;
+
+// SQLite allocates szOsFile bytes for each file: one of these, and behind it the file of the VFS below.
+struct DatabaseFile {
+  sqlite3_file sqlite;
+  std::atomic<bool>* lost;
+  LogFile* log;  // of the same connection, while it is open
+  WriteRun run;  // of a checkpoint
+  bool in_checkpoint;
+  std::uint64_t allocated;  // while in one: the file has its blocks up to here
+};
+
+struct LogFile {
+  sqlite3_file sqlite;
+  std::atomic<bool>* lost;
+  DatabaseFile* database;
+  WriteRun run;
+  bool gathers;
+  bool committing;  // the last frame header was that of a commit
+  int failed;       // what writing the run came to; until the write lock goes
+  ReadAhead ahead;  // in a checkpoint
+};
+
+constexpr std::size_t kHeadBytes = (std::max(sizeof(DatabaseFile), sizeof(LogFile)) + 15) / 16 * 16;
+
+DatabaseFile& database_file(sqlite3_file* file) { return *reinterpret_cast<DatabaseFile*>(file); }
+LogFile& log_file(sqlite3_file* file) { return *reinterpret_cast<LogFile*>(file); }
+
+sqlite3_file* below(sqlite3_file* file) {
+  return reinterpret_cast<sqlite3_file*>(reinterpret_cast<char*>(file) + kHeadBytes);
+}
+const sqlite3_io_methods& methods(sqlite3_file* file) { return *below(file)->pMethods; }
+
+int write_below(sqlite3_file* file, const void* from, std::size_t bytes, std::uint64_t offset) {
+  return methods(file).xWrite(below(file), from, static_cast<int>(bytes), static_cast<sqlite3_int64>(offset));
+}
+
+int write_out(sqlite3_file* file, WriteRun& run) {
+  return run.write_out([file](const void* from, std::size_t bytes, std::uint64_t offset) {
+    return write_below(file, from, bytes, offset);
+  });
+}
+
+// Whether a frame's header ends a transaction: it then has the size of the database after it.
+bool commits(const void* frame_header) {
+  const auto* header = static_cast<const std::uint8_t*>(frame_header);
+  return (header[4] | header[5] | header[6] | header[7]) != 0;
+}
+
+}  // namespace
+
+struct GatheringCalls {
+  // --- every file
+  // -----------------------------------------------------------------------------------------------------
+
+  static int lock(sqlite3_file* file, int level) { return methods(file).xLock(below(file), level); }
+  static int unlock(sqlite3_file* file, int level) { return methods(file).xUnlock(below(file), level); }
+  static int check_lock(sqlite3_file* file, int* held) { return methods(file).xCheckReservedLock(below(file), held); }
+  static int sector_size(sqlite3_file* file) { return methods(file).xSectorSize(below(file)); }
+  static int characteristics(sqlite3_file* file) { return methods(file).xDeviceCharacteristics(below(file)); }
+
+  // --- the database
+  // ---------------------------------------------------------------------------------------------------
+
+  // What was gathered is written before anything else is done with the file. If that fails, so does the checkpoint.
+  static int settle(sqlite3_file* file) {
+    DatabaseFile& database = database_file(file);
+    return *database.lost ? SQLITE_IOERR_WRITE : write_out(file, database.run);
+  }
+
+  static int database_close(sqlite3_file* file) {
+    const int code = methods(file).xClose(below(file));
+    database_file(file).~DatabaseFile();
+    return code;
+  }
+  static int database_read(sqlite3_file* file, void* into, int bytes, sqlite3_int64 offset) {
+    if (const int failed = settle(file); failed != SQLITE_OK) return failed;
+    return methods(file).xRead(below(file), into, bytes, offset);
+  }
+  static int database_write(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 offset) {
+    DatabaseFile& database = database_file(file);
+    const auto size = static_cast<std::size_t>(bytes);
+    const auto begin = static_cast<std::uint64_t>(offset);
+    const bool gathers = database.in_checkpoint && begin + size <= database.allocated;
+    if (gathers && !*database.lost && database.run.take(from, size, begin)) return SQLITE_OK;
+    if (const int failed = settle(file); failed != SQLITE_OK) return failed;
+    if (gathers && database.run.take(from, size, begin)) return SQLITE_OK;
+    return write_below(file, from, size, begin);
+  }
+  static int database_truncate(sqlite3_file* file, sqlite3_int64 size) {
+    if (const int failed = settle(file); failed != SQLITE_OK) return failed;
+    return methods(file).xTruncate(below(file), size);
+  }
+  static int database_sync(sqlite3_file* file, int flags) {
+    if (const int failed = settle(file); failed != SQLITE_OK) return failed;
+    return methods(file).xSync(below(file), flags);
+  }
+  static int database_size(sqlite3_file* file, sqlite3_int64* size) {
+    if (const int failed = settle(file); failed != SQLITE_OK) return failed;
+    return methods(file).xFileSize(below(file), size);
+  }
+
+  static int database_control(sqlite3_file* file, int operation, void* argument) {
+    DatabaseFile& database = database_file(file);
+    switch (operation) {
+      case SQLITE_FCNTL_CKPT_START: begin_checkpoint(file); break;
+      case SQLITE_FCNTL_CKPT_DONE:
+        if (settle(file) != SQLITE_OK) *database.lost = true;
+        database.in_checkpoint = false;
+        if (database.log != nullptr) database.log->ahead.end();
+        break;
+      default: break;
+    }
+    const int code = methods(file).xFileControl(below(file), operation, argument);
+    if (operation == SQLITE_FCNTL_SIZE_HINT && database.in_checkpoint && code == SQLITE_OK) learn_size(file);
+    return code;
+  }
+  static void begin_checkpoint(sqlite3_file* file) {
+    DatabaseFile& database = database_file(file);
+    database.in_checkpoint = true;
+    learn_size(file);
+    if (database.log == nullptr) return;
+    auto* const log = &database.log->sqlite;
+    sqlite3_int64 size = 0;
+    if (methods(log).xFileSize(below(log), &size) == SQLITE_OK) {
+      database.log->ahead.begin(static_cast<std::uint64_t>(size));
+    }
+  }
+  // SQLite never leaves a hole in the file, and growing it in advance leaves none either.
+  static void learn_size(sqlite3_file* file) {
+    sqlite3_int64 size = 0;
+    if (methods(file).xFileSize(below(file), &size) != SQLITE_OK) size = 0;
+    database_file(file).allocated = static_cast<std::uint64_t>(size);
+  }
+
+  static int shm_map(sqlite3_file* file, int region, int bytes, int extend, void volatile** memory) {
+    return methods(file).xShmMap(below(file), region, bytes, extend, memory);
+  }
+  static int shm_lock(sqlite3_file* file, int offset, int count, int flags) {
+    LogFile* const log = database_file(file).log;
+    constexpr int kGivenUp = SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE;
+    if (log != nullptr && flags == kGivenUp && offset == kWriteLock) {
+      log->run.drop();
+      log->failed = SQLITE_OK;
+    }
+    return methods(file).xShmLock(below(file), offset, count, flags);
+  }
+  static void shm_barrier(sqlite3_file* file) { methods(file).xShmBarrier(below(file)); }
+  static int shm_unmap(sqlite3_file* file, int remove) { return methods(file).xShmUnmap(below(file), remove); }
+
+  // --- the log
+  // --------------------------------------------------------------------------------------------------------
+
+  static int log_settle(sqlite3_file* file) {
+    LogFile& log = log_file(file);
+    if (*log.lost) return SQLITE_IOERR_WRITE;
+    if (log.failed == SQLITE_OK) log.failed = write_out(file, log.run);
+    return log.failed;
+  }
+
+  static int log_close(sqlite3_file* file) {
+    LogFile& log = log_file(file);
+    if (log.database != nullptr) log.database->log = nullptr;
+    const int code = methods(file).xClose(below(file));
+    log.~LogFile();
+    return code;
+  }
+  static int log_read(sqlite3_file* file, void* into, int bytes, sqlite3_int64 offset) {
+    LogFile& log = log_file(file);
+    const auto size = static_cast<std::size_t>(bytes);
+    const auto begin = static_cast<std::uint64_t>(offset);
+    if (*log.lost || log.failed != SQLITE_OK || log.run.overlaps(size, begin)) {
+      if (const int failed = log_settle(file); failed != SQLITE_OK) return failed;
+    }
+    const auto read = [file](void* to, std::size_t count, std::uint64_t from) {
+      return methods(file).xRead(below(file), to, static_cast<int>(count), static_cast<sqlite3_int64>(from));
+    };
+    if (log.database != nullptr && log.database->in_checkpoint) return log.ahead.get(into, size, begin, read);
+    return read(into, size, begin);
+  }
+  static int log_write(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 offset) {
+    LogFile& log = log_file(file);
+    const auto size = static_cast<std::size_t>(bytes);
+    const auto begin = static_cast<std::uint64_t>(offset);
+    if (bytes == kFrameHeaderBytes) log.committing = commits(from);
+    const bool waits = log.gathers && !log.committing;
+    if (log.failed == SQLITE_OK && log.run.take(from, size, begin)) return waits ? SQLITE_OK : log_settle(file);
+    if (const int failed = log_settle(file); failed != SQLITE_OK) return failed;
+    if (waits && log.run.take(from, size, begin)) return SQLITE_OK;
+    return write_below(file, from, size, begin);
+  }
+  static int log_truncate(sqlite3_file* file, sqlite3_int64 size) {
+    if (const int failed = log_settle(file); failed != SQLITE_OK) return failed;
+    return methods(file).xTruncate(below(file), size);
+  }
+  static int log_sync(sqlite3_file* file, int flags) {
+    if (const int failed = log_settle(file); failed != SQLITE_OK) return failed;
+    return methods(file).xSync(below(file), flags);
+  }
+  static int log_size(sqlite3_file* file, sqlite3_int64* size) {
+    if (const int failed = log_settle(file); failed != SQLITE_OK) return failed;
+    return methods(file).xFileSize(below(file), size);
+  }
+  static int log_control(sqlite3_file* file, int operation, void* argument) {
+    return methods(file).xFileControl(below(file), operation, argument);
+  }
+
+  // --- opening
+  // --------------------------------------------------------------------------------------------------------
+
+  // Version 2: with shared memory, and without memory mapping, which would go past the writes.
+  static constexpr sqlite3_io_methods kDatabase = {2,
+                                                   database_close,
+                                                   database_read,
+                                                   database_write,
+                                                   database_truncate,
+                                                   database_sync,
+                                                   database_size,
+                                                   lock,
+                                                   unlock,
+                                                   check_lock,
+                                                   database_control,
+                                                   sector_size,
+                                                   characteristics,
+                                                   shm_map,
+                                                   shm_lock,
+                                                   shm_barrier,
+                                                   shm_unmap,
+                                                   nullptr,
+                                                   nullptr};
+  static constexpr sqlite3_io_methods kLog = {
+      1,       log_close, log_read,   log_write,   log_truncate, log_sync,        log_size,
+      lock,    unlock,    check_lock, log_control, sector_size,  characteristics, nullptr,
+      nullptr, nullptr,   nullptr,    nullptr,     nullptr};
+
+  static int open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, int* out_flags) {
+    GatheringVfs& self = *reinterpret_cast<GatheringVfs::Shim*>(vfs)->self;
+    const bool is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
+    const bool is_log = (flags & SQLITE_OPEN_WAL) != 0;
+    // Journals and temporary files are the VFS's below, altogether.
+    if (!is_database && !is_log) return self.base_->xOpen(self.base_, path, file, flags, out_flags);
+    file->pMethods = nullptr;
+    const int code = self.base_->xOpen(self.base_, path, below(file), flags, out_flags);
+    if (code != SQLITE_OK) {
+      if (below(file)->pMethods != nullptr) methods(file).xClose(below(file));
+      return code;
+    }
+    if (is_log) {
+      sqlite3_file* const object = sqlite3_database_file_object(path);
+      // Where a write may harm its neighbours, SQLite repeats the last frame, and cuts it in two at a sector's end.
+      const bool gathers = (characteristics(object) & SQLITE_IOCAP_POWERSAFE_OVERWRITE) != 0;
+      database_file(object).log = new (static_cast<void*>(file))
+          LogFile{{&kLog}, &self.lost_, &database_file(object), {}, gathers, false, SQLITE_OK, {}};
+      return SQLITE_OK;
+    }
+    new (static_cast<void*>(file)) DatabaseFile{{&kDatabase}, &self.lost_, nullptr, {}, false, 0};
+    // A size that is announced is then allocated, to the byte.
+    int to_the_byte = 1;
+    static_cast<void>(methods(file).xFileControl(below(file), SQLITE_FCNTL_CHUNK_SIZE, &to_the_byte));
+    return SQLITE_OK;
+  }
+};
+
+GatheringVfs::GatheringVfs(const std::string& base)
+    : base_(sqlite3_vfs_find(base.empty() ? nullptr : base.c_str())),
+      name_("hedgerow-" + std::to_string(reinterpret_cast<std::uintptr_t>(this))),
+      shim_{} {
+  Expects(base_ != nullptr);
+  // Time, random numbers, paths and deletion stay those of the VFS below: it gets our structure with its own fields.
+  shim_ = {.vfs = *base_, .self = this};
+  shim_.vfs.pNext = nullptr;
+  shim_.vfs.zName = name_.c_str();
+  shim_.vfs.szOsFile = static_cast<int>(kHeadBytes) + base_->szOsFile;
+  shim_.vfs.xOpen = GatheringCalls::open;
+  Expects(sqlite3_vfs_register(&shim_.vfs, 0) == SQLITE_OK);
+}
+
+GatheringVfs::~GatheringVfs() { sqlite3_vfs_unregister(&shim_.vfs); }
+
+}  // namespace hedgerow::store_sqlite
