@@ -136,7 +136,8 @@ make_identities() {
   [ ! -d "$work/mesh" ] || return 0
   "$bin/hedgerow" --data "$work/mesh" mesh init bench >/dev/null
   for number in 0 1 2 3 4 5 6 7 8 9 10; do
-    "$bin/hedgerow" --data "$work/mesh" node add "gw-$number" --out "$work/mesh/gw-$number" >/dev/null
+    "$bin/hedgerow" --data "$work/mesh" node add "gw-$number" --address 127.0.0.1 \
+      --out "$work/mesh/gw-$number" >/dev/null
   done
 }
 
@@ -209,20 +210,15 @@ start_mosquitto() {
         echo "bridge_cafile $identity/authority.crt"
         echo "bridge_certfile $identity/node.crt"
         echo "bridge_keyfile $identity/node.key"
-        # The certificate names the board, and the address here is a number: only that comparison is left out.
-        echo "bridge_insecure true"
       done
     } >"$work/now/$name.conf"
     "$mosquitto" -c "$work/now/$name.conf" >"$work/now/$name.log" 2>&1 &
     pid=$!
-    # It cannot choose a free port itself; another program may have taken the one that was free.
-    sleep 0.3
-    if alive "$pid"; then break; fi
-    wait "$pid" || true
+    # It cannot choose a free port itself; another program may have taken the one that was free, and then it ends.
+    running="$running $pid"
+    if client wait --port "$port" && alive "$pid"; then return; fi
   done
-  alive "$pid" || die 1 "mosquitto does not serve"
-  running="$running $pid"
-  client wait --port "$port"
+  die 1 "mosquitto does not serve"
 }
 
 start_reflector() {
@@ -267,7 +263,22 @@ ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
 # KiB of Rss or Pss: memory_kib PID KIND
 memory_kib() { sed -n "s/^$2:[[:space:]]*\([0-9]*\) kB/\1/p" "/proc/$1/smaps_rollup"; }
 
+# Waits until a process's memory has been the same for a second, so that what it gives back by itself is given back.
+settle() {
+  tries=60
+  same=0
+  held=
+  while [ $same -lt 5 ] && [ $tries -gt 0 ]; do
+    now=$(memory_kib "$1" Rss)
+    if [ "$now" = "$held" ]; then same=$((same + 1)); else same=0; fi
+    held=$now
+    sleep 0.2
+    tries=$((tries - 1))
+  done
+}
+
 record_memory() {
+  settle "$2"
   for kind in Rss Pss; do record "${kind}_$3" "$1" "$(memory_kib "$2" $kind)"; done
   say "  round $round  $(printf '%-32s' "$1 memory, $3") Rss=$(memory_kib "$2" Rss) Pss=$(memory_kib "$2" Pss) KiB"
 }
@@ -333,7 +344,7 @@ idle_figures() {
     authority=$work/mesh/gw-0/identity/authority.crt
     at=$device_port
   fi
-  sleep 1
+  settle "$pid"
   before=$(memory_kib "$pid" Rss)
   : >"$work/now/idle.log"
   client idle --port "$at" --tls "$authority" --count "$2" --seconds 100 >"$work/now/idle.log" 2>&1 &
@@ -345,7 +356,7 @@ idle_figures() {
     sleep 0.1
     tries=$((tries - 1))
   done
-  sleep 2
+  settle "$pid"
   after=$(memory_kib "$pid" Rss)
   record "idle_$3" "$1" "$(awk "BEGIN { print ($after - $before) * 1024 / $2 }")"
   say "  round $round  $(printf '%-32s' "$1, $2 idle, $3") Rss=$before to $after KiB"
@@ -377,18 +388,14 @@ mesh_once() {
   done
 }
 
-# A few seconds after the start or the load, so that what a program gives back by itself has been given back.
 memory_once() {
   rm -rf "$work/mesh"
   fresh_place
   "start_$1" gw
-  sleep 2
   record_memory "$1" "$pid" alone
   run_acked "$1" "load for memory" 10
-  sleep 3
   record_memory "$1" "$pid" loaded
   start_pair "$1"
-  sleep 2
   record_memory "$1" "$dialler_pid" one_peer
   fresh_place
   peer_ports=
@@ -401,7 +408,6 @@ memory_once() {
   # shellcheck disable=SC2086 # ports are words
   "start_$1" gw-0 $peer_ports
   for peer in $peer_locals; do client probe --from "$port" --to "$peer" --qos 1 >/dev/null; done
-  sleep 2
   record_memory "$1" "$pid" ten_peers
 }
 
