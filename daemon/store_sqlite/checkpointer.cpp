@@ -1,5 +1,8 @@
 #include "daemon/store_sqlite/checkpointer.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "daemon/store_sqlite/limits.hpp"
 
 namespace hedgerow::store_sqlite {
@@ -24,6 +27,7 @@ Checkpointer::Checkpointer(std::unique_ptr<Connection> connection, std::uint64_t
 void Checkpointer::on_commit(std::uint32_t frames) {
   if (frames < frames_.load()) {  // it started over
     folded_.store(0);
+    refused_.store(0);
     bound_again_ = 0;
   }
   frames_.store(frames);
@@ -31,8 +35,8 @@ void Checkpointer::on_commit(std::uint32_t frames) {
 
 bool Checkpointer::due() const {
   const std::uint32_t frames = frames_.load();
-  const std::uint32_t folded = folded_.load();
-  return frames >= frames_soft_ && (frames < folded || frames - folded >= frames_soft_);
+  const std::uint32_t tried = std::max(folded_.load(), refused_.load());
+  return frames >= frames_soft_ && (frames < tried || frames - tried >= frames_soft_);
 }
 
 Expected<void> Checkpointer::run() { return run(SQLITE_CHECKPOINT_PASSIVE); }
@@ -45,7 +49,11 @@ Expected<void> Checkpointer::run(int mode) {
   int folded = 0;
   const int code = sqlite3_wal_checkpoint_v2(connection_->raw(), nullptr, mode, &frames, &folded);
   if (code == SQLITE_BUSY) return {};
-  if (code != SQLITE_OK) return tl::unexpected<Error>(connection_->error(code));
+  if (code != SQLITE_OK) {
+    Error error = connection_->error(code);
+    if (error.category == Category::kLimit) refused_.store(frames_.load());
+    return tl::unexpected<Error>(std::move(error));
+  }
   if (folded >= 0) folded_.store(static_cast<std::uint32_t>(folded));
   return {};
 }
@@ -56,5 +64,8 @@ Expected<void> Checkpointer::bound() {
   bound_again_ = frames + frames_soft_;
   return run(SQLITE_CHECKPOINT_RESTART);
 }
+
+// That there is no room for it either is no news.
+void Checkpointer::make_room() { static_cast<void>(run(SQLITE_CHECKPOINT_RESTART)); }
 
 }  // namespace hedgerow::store_sqlite

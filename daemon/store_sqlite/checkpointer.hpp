@@ -6,7 +6,7 @@
 // once the log has reached its bound, the writer itself folds in the rest between two turns, and waits for the views
 // that were open before; those opened meanwhile do not need the log. What is left by then is little where checkpoints
 // were run when due.
-// Thread rule: on_commit() and bound() on the store thread; run() on any thread, due() likewise.
+// Thread rule: on_commit(), bound() and make_room() on the store thread; run() on any thread, due() likewise.
 #pragma once
 
 #include <atomic>
@@ -28,6 +28,9 @@ class Checkpointer {
   Expected<void> run();
   // If the log has reached its bound: runs, and makes it start over.
   Expected<void> bound();
+  // The log cannot grow, for the disk is full: if all of it can be folded into what the database file has already, it
+  // starts over, and there is room in it. So a node whose database has its full size goes on when others fill the disk.
+  void make_room();
 
  private:
   Expected<void> run(int mode);
@@ -38,7 +41,8 @@ class Checkpointer {
   const std::uint32_t frames_max_;
   std::atomic<std::uint32_t> frames_{0};
   std::atomic<std::uint32_t> folded_{0};
-  std::uint32_t bound_again_ = 0;  // a view kept the log from starting over: not at every turn again
+  std::atomic<std::uint32_t> refused_{0};  // frames when the last one found no room: not at every commit again
+  std::uint32_t bound_again_ = 0;          // a view kept the log from starting over: not at every turn again
 };
 
 }  // namespace hedgerow::store_sqlite

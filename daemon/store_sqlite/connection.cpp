@@ -54,7 +54,10 @@ void Connection::roll_back() {
 }
 
 Error Connection::error(int code) {
-  Error judged = health_.judge(code, raw_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(raw_), role_);
+  const FileHealth::Failure failure{.code = code,
+                                    .os_error = raw_ == nullptr ? 0 : sqlite3_system_errno(raw_),
+                                    .detail = raw_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(raw_)};
+  Error judged = health_.judge(failure, role_);
   if (!first_error_) first_error_ = judged;
   return judged;
 }

@@ -141,8 +141,7 @@ Expected<std::unique_ptr<Database::Parts>> open_parts(std::unique_ptr<DataDir>& 
   auto checkpointer = open_checkpointer(*parts->health, *parts->connection, path, vfs_name);
   if (!checkpointer) return pass_on(checkpointer.error());
   parts->checkpointer = std::move(*checkpointer);
-  parts->writer =
-      std::make_unique<Writer>(*parts->connection, [bounded = parts->checkpointer.get()] { return bounded->bound(); });
+  parts->writer = std::make_unique<Writer>(*parts->connection, *parts->checkpointer);
   parts->sessions = std::make_unique<SessionTable>(*parts->connection);
   parts->views = std::make_unique<Views>(*parts->health, path, vfs_name);
   if (parts->connection->first_error()) return pass_on(*parts->connection->first_error());

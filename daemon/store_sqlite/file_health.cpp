@@ -2,15 +2,31 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
+
 #include "daemon/store_sqlite/data_dir.hpp"
 
 namespace hedgerow::store_sqlite {
 
-Error FileHealth::judge(int code, const char* detail, Role role) {
-  const std::string said = std::string(" (SQLite: ") + detail + ", code " + std::to_string(code) + ")";
+namespace {
+
+// SQLite says SQLITE_FULL only where a write met ENOSPC. The index of the log (hedgerow.db-shm), which grows in steps
+// of 32 KiB, and quotas have other codes. A sync that failed is never of this kind: what it lost is unknown.
+bool lacks_room(const FileHealth::Failure& failure) {
+  if (failure.code == SQLITE_FULL) return true;
+  if (failure.code != SQLITE_IOERR_WRITE && failure.code != SQLITE_IOERR_SHMSIZE) return false;
+  return failure.os_error == ENOSPC || failure.os_error == EDQUOT;
+}
+
+}  // namespace
+
+Error FileHealth::judge(const Failure& failure, Role role) {
+  const int code = failure.code;
+  const std::string said = std::string(" (SQLite: ") + failure.detail + ", code " + std::to_string(code) + ")";
+  if (lacks_room(failure)) {
+    return {Category::kLimit, path_ + ": the disk is full; free some room. What was acknowledged is safe" + said};
+  }
   switch (code & 0xFF) {
-    case SQLITE_FULL:
-      return {Category::kLimit, path_ + ": the disk is full; free some room. What was acknowledged is safe" + said};
     case SQLITE_NOMEM: return {Category::kLimit, path_ + ": out of memory" + said};
     case SQLITE_TOOBIG: return {Category::kLimit, path_ + ": a value is too large to be stored" + said};
     case SQLITE_BUSY:

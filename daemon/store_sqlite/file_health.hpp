@@ -1,7 +1,8 @@
 // FileHealth turns SQLite's result codes into errors, and remembers the one after which the file must not be used
 // again.
 //
-//   SQLITE_FULL            kLimit       the turn is rolled back; there may be room for the next
+//   SQLITE_FULL            kLimit       the turn is rolled back; there may be room for the next. So where another
+//                                       write failed for lack of room or quota
 //   SQLITE_IOERR_*         kIo          ends the file for the writer: a failed sync is never retried on it (G1)
 //   SQLITE_CORRUPT, NOTADB kCorrupt     ends the file: the next open sets it aside (G11); so does SQLITE_ERROR
 //   SQLITE_BUSY, LOCKED    kUnavailable another program has it locked
@@ -27,8 +28,13 @@ class FileHealth {
 
   enum class Role { kWriter, kReader };
 
-  // What the extended result code means to the caller. `detail` is SQLite's own message.
-  [[nodiscard]] Error judge(int code, const char* detail, Role role);
+  struct Failure {
+    int code = 0;             // extended result code
+    int os_error = 0;         // errno, where the code is of SQLITE_IOERR
+    const char* detail = "";  // SQLite's own message
+  };
+  // What it means to the caller.
+  [[nodiscard]] Error judge(const Failure& failure, Role role);
 
   // Fails with the sentence of the end, once there was one.
   [[nodiscard]] Expected<void> check() const;

@@ -1,6 +1,7 @@
 #include "daemon/store_sqlite/writer.hpp"
 
 #include <gsl/assert>
+#include <utility>
 
 #include "daemon/store_sqlite/rows.hpp"
 
@@ -67,8 +68,8 @@ Writer::Statements::Statements(Connection& c)
       staged(c, "SELECT page FROM staged WHERE channel=? AND peer=? AND page_no=?"),
       drop_staged(c, "DELETE FROM staged WHERE channel=? AND peer=?") {}
 
-Writer::Writer(Connection& connection, std::function<Expected<void>()> before_turn)
-    : connection_(connection), before_turn_(std::move(before_turn)), sql_(connection) {}
+Writer::Writer(Connection& connection, Checkpointer& checkpointer)
+    : connection_(connection), checkpointer_(checkpointer), sql_(connection) {}
 
 Expected<void> Writer::count_logs() {
   struct Written {
@@ -140,7 +141,9 @@ sync::LogTotals Writer::log_totals(sync::ChannelNo channel) const { return sizes
 Expected<void> Writer::begin() {
   Expects(!in_turn_);
   if (auto usable = connection_.health().check(); !usable) return usable;
-  if (auto ready = before_turn_(); !ready) return ready;
+  if (lacked_room_ && !std::exchange(room_tried_, true)) checkpointer_.make_room();
+  lacked_room_ = false;
+  if (auto bounded = checkpointer_.bound(); !bounded) return bounded;
   connection_.clear_error();
   if (auto begun = Query(sql_.begin).run(); !begun) return begun;
   sizes_.begin();
@@ -157,6 +160,7 @@ Expected<void> Writer::commit() {
     return done;
   }
   in_turn_ = false;
+  room_tried_ = false;
   return {};
 }
 
@@ -165,6 +169,8 @@ void Writer::rollback() {
   in_turn_ = false;
   sizes_.rollback();
   connection_.roll_back();
+  const auto& why = connection_.first_error();
+  lacked_room_ = why.has_value() && why->category == Category::kLimit;
   connection_.clear_error();
 }
 

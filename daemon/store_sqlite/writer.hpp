@@ -2,9 +2,9 @@
 // Thread rule: owned by the store thread. Ownership: the connection and the checkpointer outlive it.
 #pragma once
 
-#include <functional>
 #include <optional>
 
+#include "daemon/store_sqlite/checkpointer.hpp"
 #include "daemon/store_sqlite/connection.hpp"
 #include "daemon/store_sqlite/log_sizes.hpp"
 #include "sync/engine/storage.hpp"
@@ -13,8 +13,8 @@ namespace hedgerow::store_sqlite {
 
 class Writer final : public sync::Storage {
  public:
-  // `before_turn` runs outside of any transaction, where the write-ahead log can be folded in.
-  Writer(Connection& connection, std::function<Expected<void>()> before_turn);
+  // The checkpointer folds the write-ahead log in between two turns, where it must.
+  Writer(Connection& connection, Checkpointer& checkpointer);
 
   // Counts what the channels hold. Call once, before anything else.
   Expected<void> count_logs();
@@ -58,10 +58,12 @@ class Writer final : public sync::Storage {
   };
 
   Connection& connection_;
-  std::function<Expected<void>()> before_turn_;
+  Checkpointer& checkpointer_;
   Statements sql_;
   LogSizes sizes_;
   bool in_turn_ = false;
+  bool lacked_room_ = false;  // in the turn before
+  bool room_tried_ = false;   // since the last commit: not at every turn again
 };
 
 }  // namespace hedgerow::store_sqlite

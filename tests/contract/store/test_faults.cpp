@@ -1,7 +1,10 @@
 // A disk that is full, and a disk that fails. G1, G6.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <cerrno>
 #include <filesystem>
 
+#include "daemon/store_sqlite/file_health.hpp"
 #include "daemon/store_sqlite/limits.hpp"
 #include "tests/contract/store/store_fixture.hpp"
 
@@ -33,6 +36,30 @@ TEST_CASE_METHOD(StoreFixture, "a full disk refuses the turn, keeps what was com
   CHECK_FALSE(database->report().new_replica);
 }
 
+TEST_CASE_METHOD(StoreFixture, "a log that cannot grow starts over, where the database need not grow either",
+                 "[store][G6]") {
+  // Values of one length take the place of each other: once the file has their pages, it needs no more.
+  constexpr std::size_t kFirst = 100;
+  for (std::size_t i = 0; i < 4; ++i) REQUIRE(put(large(kFirst + i)));
+  REQUIRE(database->checkpoint());
+  for (std::size_t i = 4; i < 8; ++i) REQUIRE(put(large(kFirst + i)));
+  disk.set_room(0);
+  std::size_t refused = 0;
+  for (std::size_t i = 8; i < 100; ++i) {
+    const auto done = put(large(kFirst + i));
+    if (done) continue;
+    CHECK(done.error().category == Category::kLimit);
+    ++refused;
+  }
+  // One refusal each time that the log is at its end.
+  CHECK(refused > 0);
+  CHECK(refused < 40);
+  REQUIRE(put("after"));
+  reopen();
+  CHECK(value() == "after");
+  CHECK_FALSE(database->report().new_replica);
+}
+
 TEST_CASE_METHOD(StoreFixture, "a disk that fills at any byte of a turn leaves the turn before", "[store][G1][G6]") {
   REQUIRE(put("before"));
   for (std::size_t room = 0; room < 24'000; room += 997) {
@@ -59,6 +86,19 @@ TEST_CASE_METHOD(StoreFixture, "a disk that is full at the first start refuses, 
   CHECK(database->report().fresh);
   REQUIRE(put("v"));
   CHECK(value() == "v");
+}
+
+TEST_CASE_METHOD(StoreFixture, "what lacks room or quota is a full disk, by whatever code; a sync is not",
+                 "[store][G6]") {
+  const int os_error = GENERATE(ENOSPC, EDQUOT);
+  store_sqlite::FileHealth health(file(), file() + ".none");
+  using Role = store_sqlite::FileHealth::Role;
+  for (const int code : {SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE}) {
+    CHECK(health.judge({.code = code, .os_error = os_error}, Role::kWriter).category == Category::kLimit);
+  }
+  CHECK(health.check());
+  CHECK(health.judge({.code = SQLITE_IOERR_FSYNC, .os_error = os_error}, Role::kWriter).category == Category::kIo);
+  CHECK_FALSE(health.check());
 }
 
 TEST_CASE_METHOD(StoreFixture, "a turn in which a call failed cannot be committed", "[store][G1]") {
