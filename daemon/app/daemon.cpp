@@ -32,7 +32,8 @@ namespace hedgerow::app {
 namespace {
 
 constexpr Duration kHealthEvery = std::chrono::seconds{60};
-constexpr Duration kLinksSettle = std::chrono::seconds{5};  // between two reports of changed links
+constexpr Duration kHealthWhileAlarmed = std::chrono::seconds{5};  // also finds out whether there is room again
+constexpr Duration kLinksSettle = std::chrono::seconds{5};         // between two reports of changed links
 constexpr Duration kTick = std::chrono::seconds{1};
 constexpr Duration kFarewell = std::chrono::milliseconds{300};
 // SIGTERM to exit: what is not through by then is cut. Everything acknowledged is on disk at any moment.
@@ -93,6 +94,7 @@ struct Daemon::Parts {
   Instant next_tick{};
   std::optional<Instant> armed;  // when the loop's timer fires
   Instant next_health{};
+  std::size_t alarms_told = 0;
   Instant next_links{};
   std::string links_seen;
   std::uint64_t refusals_logged = 0;
@@ -212,8 +214,10 @@ ReportSources Daemon::Parts::sources() const {
 }
 
 void Daemon::Parts::report(Instant now) {
-  if (now >= next_health) {
-    next_health = now + kHealthEvery;
+  const std::size_t alarms = node->alarms().size();
+  if (now >= next_health || alarms != alarms_told) {
+    alarms_told = alarms;
+    next_health = now + (alarms == 0 ? kHealthEvery : kHealthWhileAlarmed);
     node->publish_own("health", health_report(sources()));
   }
   if (now < next_links) return;

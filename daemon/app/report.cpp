@@ -69,6 +69,7 @@ std::string health_report(const ReportSources& sources) {
   for (const config::Listener& listener : sources.config.listeners) {
     if (listener.plaintext_accepted) health.plaintext_listeners.push_back(listener.name);
   }
+  health.alarms = sources.node.alarms();
   return monitor::to_json(health);
 }
 

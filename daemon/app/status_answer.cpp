@@ -21,6 +21,7 @@ monitor::Status status_of(const ReportSources& sources, std::vector<monitor::Lis
   status.uptime_s = sources.uptime_s;
   status.clock = sources.wall.quality;
   status.listeners = std::move(listeners);
+  status.alarms = sources.node.alarms();
   for (monitor::LinkReport& link : link_reports(sources)) {
     status.links.push_back({.peer = std::move(link.peer),
                             .address = std::move(link.address),

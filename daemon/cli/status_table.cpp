@@ -98,6 +98,16 @@ std::string uptime_of(const JsonValue& status) {
   return out + " " + std::to_string(rest / kUnits[at + 1].seconds) + std::string{kUnits[at + 1].name};
 }
 
+std::string alarms_of(const JsonValue& status) {
+  std::string out;
+  const JsonValue* const alarms = status.find("alarms");
+  if (alarms == nullptr || alarms->kind != JsonKind::kArray) return out;
+  for (const config::JsonMember& alarm : alarms->members) {
+    if (alarm.value.kind == JsonKind::kString) out += "ALARM: " + alarm.value.text + "\n";
+  }
+  return out;
+}
+
 std::string listeners_of(const JsonValue& status) {
   Table table{{"LISTENER", "ADDRESS", "SECURITY"}};
   for_each(status, "listeners", [&](const JsonValue& listener) {
@@ -141,8 +151,8 @@ Expected<std::string> status_table(std::string_view json) {
   }
   return "node " + text_of(*status, "node") + " of mesh " + text_of(*status, "mesh") + ", up " + uptime_of(*status) +
          ", clock " + text_of(*status, "clock") + ", version " + text_of(*status, "version") + ", replica " +
-         text_of(*status, "replica") + "\n\n" + listeners_of(*status) + "\n" + links_of(*status) + "\n" +
-         channels_of(*status);
+         text_of(*status, "replica") + "\n" + alarms_of(*status) + "\n" + listeners_of(*status) + "\n" +
+         links_of(*status) + "\n" + channels_of(*status);
 }
 
 }  // namespace hedgerow::cli

@@ -52,6 +52,9 @@ std::string to_json(const Health& health) {
       .end_object();
   out.key("plaintext_listeners").begin_array();
   for (const std::string& name : health.plaintext_listeners) out.string(name);
+  out.end_array();
+  out.key("alarms").begin_array();
+  for (const std::string& alarm : health.alarms) out.string(alarm);
   return out.end_array().end_object().take();
 }
 

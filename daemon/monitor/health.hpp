@@ -57,6 +57,7 @@ struct Health {
   std::uint64_t clients = 0;  // MQTT clients connected now
   MessageCounters messages{};
   std::vector<std::string> plaintext_listeners{};  // names of those that are unencrypted and reachable from elsewhere
+  std::vector<std::string> alarms{};               // as Status::alarms
 };
 
 [[nodiscard]] std::string to_json(const Health& health);

@@ -77,6 +77,9 @@ std::string to_json(const Status& status) {
         .end_object();
   }
   out.end_array();
+  out.key("alarms").begin_array();
+  for (const std::string& alarm : status.alarms) out.string(alarm);
+  out.end_array();
   return out.end_object().take();
 }
 

@@ -63,6 +63,7 @@ struct Status {
   std::vector<ListenerStatus> listeners{};
   std::vector<LinkStatus> links{};
   std::vector<ChannelStatus> channels{};
+  std::vector<std::string> alarms{};  // sentences, each of something to see to
 };
 
 [[nodiscard]] std::string_view to_string(ClockQuality quality);

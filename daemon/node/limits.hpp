@@ -70,6 +70,8 @@ inline constexpr Duration kCellDelay = std::chrono::seconds{1};
 inline constexpr Duration kPositionDelay = std::chrono::seconds{1};
 // How soon a long queue of a link is looked at again.
 inline constexpr Duration kDrainLook = std::chrono::milliseconds{20};
+// The disk counts as full until messages were stored and for so long none was refused.
+inline constexpr Duration kRoomSettles = std::chrono::seconds{3};
 // Pause between two looks at what keep allows.
 inline constexpr Duration kTrimInterval = std::chrono::seconds{10};
 

@@ -12,7 +12,12 @@ Expected<void> stamp_wills(sync::Engine& engine, SessionStore& sessions, const W
   const bool all_stamped =
       std::all_of(wills.begin(), wills.end(), [](const StoredWill& will) { return will.died.has_value(); });
   if (all_stamped) return {};
-  if (auto begun = engine.begin(); !begun) return begun;
+  // A full disk keeps nobody from serving: the wills are stamped in memory.
+  const auto unless_full = [](Expected<void> done) -> Expected<void> {
+    if (done || done.error().category == Category::kLimit) return {};
+    return done;
+  };
+  if (auto begun = engine.begin(); !begun) return unless_full(std::move(begun));
   const auto put_all = [&]() -> Expected<void> {
     auto stamp = engine.stamp_now(now);
     if (!stamp) return tl::unexpected<Error>(std::move(stamp.error()));
@@ -25,12 +30,11 @@ Expected<void> stamp_wills(sync::Engine& engine, SessionStore& sessions, const W
   };
   if (auto put = put_all(); !put) {
     engine.rollback();
-    return put;
+    return unless_full(std::move(put));
   }
   auto committed = engine.commit();
-  // A full disk keeps nobody from serving: the wills are stamped in memory.
-  if (committed || committed.error().category == Category::kLimit) return {};
-  return tl::unexpected<Error>(std::move(committed.error()));
+  if (committed) return {};
+  return unless_full(tl::unexpected<Error>(std::move(committed.error())));
 }
 
 }  // namespace

@@ -99,7 +99,7 @@ void Node::on_turn(Instant now, TurnResult turn) {
     flush();
     return;
   }
-  stored_ = turn.committed.totals;
+  on_stored(turn.committed);
   send_acks(turn.acks);
   for (const StoredWill& will : turn.stamped) wills_.set_stamp(will.session, *will.died);
   links_.on_turn(now, turn);
@@ -127,10 +127,21 @@ void Node::on_failed_turn(const TurnResult& turn) {
     if (auto waiting = waiting_.extract(token)) waiting.mapped()(/*stored=*/false);
   }
   if (turn.failure->category == Category::kLimit) {
+    refused_at_ = now_;
+    if (!alarms_.empty()) return;  // one line, however many turns fail
     ports_.log(turn.failure->what);
+    alarms_.push_back(turn.failure->what);
   } else {
     ports_.on_fatal(*turn.failure);
   }
+}
+
+// A turn without messages may need no room at all.
+void Node::on_stored(const sync::Committed& committed) {
+  stored_ = committed.totals;
+  if (alarms_.empty() || committed.segments.empty() || now_ - refused_at_ < kRoomSettles) return;
+  alarms_.clear();
+  ports_.log("there is room on the disk again");
 }
 
 // --- time ---

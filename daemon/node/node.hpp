@@ -76,7 +76,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void on_timer(Instant now);
   [[nodiscard]] Instant next_deadline() const;
 
-  // Sets the retained message hedgerow/MESH/nodes/NODE/`leaf`: the node's own voice.
+  // Sets the retained message hedgerow/MESH/nodes/NODE/`leaf`: the node's own voice. While there are alarms it is told
+  // live, too: it may be the disk that is full.
   void publish_own(std::string_view leaf, std::string_view payload);
 
   // New limits hold for connections to come, those of queues and sessions at once. What channels say of `late` and
@@ -98,6 +99,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] std::size_t clients() const { return clients_.size(); }
   [[nodiscard]] const NodeSettings& settings() const { return settings_; }
+  // What somebody must see to, in sentences: the disk is full. Shown by status and health.
+  [[nodiscard]] const std::vector<std::string>& alarms() const { return alarms_; }
 
  private:
   struct AcceptedLink;
@@ -190,6 +193,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void send_acks(const std::vector<Ack>& acks);
   void send_ack(Client& client, const Ack& ack);
   void on_failed_turn(const TurnResult& turn);
+  void on_stored(const sync::Committed& committed);
   [[nodiscard]] Client* find_client(std::uint64_t id);
   void touch(Client& client);
   void count_queue(Client& client);
@@ -219,7 +223,9 @@ class Node final : public StreamAcceptor, public ClientOwner {
   bool stopping_ = false;
   bool flushing_ = false;
   sync::StoreTotals stored_;
-  Instant now_{};  // as told last
+  std::vector<std::string> alarms_;
+  Instant refused_at_{};  // the last turn that lacked room
+  Instant now_{};         // as told last
   Instant next_tick_{};
   Instant next_trim_{};
   Instant next_system_topics_{};

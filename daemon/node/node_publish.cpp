@@ -230,6 +230,10 @@ void Node::publish_own(std::string_view leaf, std::string_view payload) {
   Expects(channel != nullptr);  // the built-in channel
   auto message = std::make_shared<const sync::Message>(
       sync::Message{.topic = topic, .properties = {}, .payload = to_bytes(payload), .expiry_s = {}});
+  if (!alarms_.empty()) {
+    delivery_.publish_live(*message, /*retain=*/true, /*publisher=*/0);
+    links_.publish_live(now_, message, /*retain=*/true);
+  }
   ports_.store.submit(PublishIntent{.write = {.channel = channel->number,
                                               .kind = {.record = true, .cell = true, .qos = 1},
                                               .publisher = 0,

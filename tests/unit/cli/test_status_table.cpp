@@ -52,6 +52,11 @@ TEST_CASE("the table shows listeners, links and channels in columns", "[cli]") {
         "wärme     0       local  #           ff\n");
 }
 
+TEST_CASE("alarms come first", "[cli]") {
+  CHECK(status_table(to_json(monitor::Status{.alarms = {"the disk is full"}}))->find("\nALARM: the disk is full\n\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("a node without links works alone", "[cli][G9]") {
   CHECK(status_table(to_json(monitor::Status{}))->find("no links: this node works alone\n") != std::string::npos);
 }

@@ -22,20 +22,21 @@ TEST_CASE("the status names node, listeners, links and channels", "[monitor]") {
                     .filter = "#",
                     .scope = "mesh",
                     .digest = "00ff",
-                    .behind = 18'446'744'073'709'551'615U}}};
-  CHECK(
-      to_json(status) ==
-      R"({"node":"gw-barn","replica":"00000000deadbeef","mesh":"orchard","version":"0.1.0","uptime_s":61,)"
-      R"("clock":"synchronised",)"
-      R"("listeners":[{"name":"listener-1","address":"127.0.0.1:1883","tls":false,"plaintext":false}],)"
-      R"("links":[{"peer":"gw-house","address":"10.0.0.2:8883","state":"up","dialled":true,"lag":3}],)"
-      R"("channels":[{"name":"default","filter":"#","scope":"mesh","digest":"00ff","behind":18446744073709551615}]})");
+                    .behind = 18'446'744'073'709'551'615U}},
+      .alarms = {"the disk is full"}};
+  CHECK(to_json(status) ==
+        R"({"node":"gw-barn","replica":"00000000deadbeef","mesh":"orchard","version":"0.1.0","uptime_s":61,)"
+        R"("clock":"synchronised",)"
+        R"("listeners":[{"name":"listener-1","address":"127.0.0.1:1883","tls":false,"plaintext":false}],)"
+        R"("links":[{"peer":"gw-house","address":"10.0.0.2:8883","state":"up","dialled":true,"lag":3}],)"
+        R"("channels":[{"name":"default","filter":"#","scope":"mesh","digest":"00ff","behind":18446744073709551615}],)"
+        R"("alarms":["the disk is full"]})");
 }
 
 TEST_CASE("a status with nothing in it is a document all the same", "[monitor]") {
   CHECK(to_json(Status{}) ==
         R"({"node":"","replica":"0000000000000000","mesh":"","version":"","uptime_s":0,"clock":"unsynchronised",)"
-        R"("listeners":[],"links":[],"channels":[]})");
+        R"("listeners":[],"links":[],"channels":[],"alarms":[]})");
 }
 
 TEST_CASE("the lag of a peer that was never heard is null", "[monitor]") {
@@ -52,27 +53,33 @@ TEST_CASE("no document contains a newline, which ends it on the socket", "[monit
 }
 
 TEST_CASE("health says what the board measured", "[monitor]") {
-  const Health health{.at = {.unix_ms = 1'700'000'000'123, .quality = ClockQuality::kSynchronised},
-                      .version = "0.1.0",
-                      .uptime_s = 3'600,
-                      .system = {.temperature_c = 48.312,
-                                 .memory = Memory{.rss_bytes = 1, .total_bytes = 3, .available_bytes = 2},
-                                 .load = Load{.one_minute = 0.5, .five_minutes = 0.25, .fifteen_minutes = 1},
-                                 .disk = Disk{.free_bytes = 10, .total_bytes = 20}},
-                      .clients = 2,
-                      .messages = {.received = 5, .delivered = 4, .refused = 1, .dropped = 0, .denied = 2, .trimmed = 3},
-                      .plaintext_listeners = {"devices"}};
-  CHECK(to_json(health) ==
-        R"({"at_unix_ms":1700000000123,"clock":"synchronised","version":"0.1.0","uptime_s":3600,)"
-        R"("temperature_c":48.3,"memory":{"rss_bytes":1,"total_bytes":3,"available_bytes":2},)"
-        R"("load":[0.5,0.25,1],"disk":{"free_bytes":10,"total_bytes":20},"clients":2,)"
-        R"("messages":{"received":5,"delivered":4,"refused":1,"dropped":0,"denied":2,"trimmed":3},"plaintext_listeners":["devices"]})");
+  const Health health{
+      .at = {.unix_ms = 1'700'000'000'123, .quality = ClockQuality::kSynchronised},
+      .version = "0.1.0",
+      .uptime_s = 3'600,
+      .system = {.temperature_c = 48.312,
+                 .memory = Memory{.rss_bytes = 1, .total_bytes = 3, .available_bytes = 2},
+                 .load = Load{.one_minute = 0.5, .five_minutes = 0.25, .fifteen_minutes = 1},
+                 .disk = Disk{.free_bytes = 10, .total_bytes = 20}},
+      .clients = 2,
+      .messages = {.received = 5, .delivered = 4, .refused = 1, .dropped = 0, .denied = 2, .trimmed = 3},
+      .plaintext_listeners = {"devices"},
+      .alarms = {"the disk is full"}};
+  CHECK(
+      to_json(health) ==
+      R"({"at_unix_ms":1700000000123,"clock":"synchronised","version":"0.1.0","uptime_s":3600,)"
+      R"("temperature_c":48.3,"memory":{"rss_bytes":1,"total_bytes":3,"available_bytes":2},)"
+      R"("load":[0.5,0.25,1],"disk":{"free_bytes":10,"total_bytes":20},"clients":2,)"
+      R"("messages":{"received":5,"delivered":4,"refused":1,"dropped":0,"denied":2,"trimmed":3},"plaintext_listeners":["devices"],)"
+      R"("alarms":["the disk is full"]})");
 }
 
 TEST_CASE("health leaves out what could not be measured", "[monitor][G10]") {
-  CHECK(to_json(Health{}) ==
-        R"({"at_unix_ms":0,"clock":"unsynchronised","version":"","uptime_s":0,"clients":0,)"
-        R"("messages":{"received":0,"delivered":0,"refused":0,"dropped":0,"denied":0,"trimmed":0},"plaintext_listeners":[]})");
+  CHECK(
+      to_json(Health{}) ==
+      R"({"at_unix_ms":0,"clock":"unsynchronised","version":"","uptime_s":0,"clients":0,)"
+      R"("messages":{"received":0,"delivered":0,"refused":0,"dropped":0,"denied":0,"trimmed":0},"plaintext_listeners":[],)"
+      R"("alarms":[]})");
 }
 
 TEST_CASE("the links document says since when, and how far that time can be trusted", "[monitor][G10]") {

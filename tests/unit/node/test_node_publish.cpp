@@ -50,6 +50,47 @@ TEST_CASE_METHOD(NodeHarness, "a full disk refuses with quota exceeded and servi
   CHECK(accepted[0].body.size() == 2);
 }
 
+TEST_CASE_METHOD(NodeHarness, "a full disk is an alarm until messages were stored and none was refused for a while",
+                 "[node][G6]") {
+  TestClient client(*this, {});
+  const auto publish = [&] {
+    client.send(encode(PublishSent{.topic = "a", .payload = "1", .qos = 1, .packet_id = 7}));
+    commit();
+  };
+  const std::size_t lines = log.size();
+  for (int i = 0; i < 10; ++i) {
+    storage.fail_next_commit({Category::kLimit, "the disk is full"});
+    publish();
+  }
+  CHECK(log.size() == lines + 1);
+  CHECK(node->alarms() == Texts{"the disk is full"});
+  publish();
+  CHECK(node->alarms().size() == 1);
+  advance(node::kRoomSettles);
+  submit(node::TrimIntent{});
+  commit();
+  CHECK(node->alarms().size() == 1);  // an empty turn needs no room
+  publish();
+  CHECK(node->alarms().empty());
+  CHECK(log.size() == lines + 2);
+}
+
+TEST_CASE_METHOD(NodeHarness, "what the node says of itself is told live while the disk is full", "[node][G6]") {
+  TestClient client(*this, {});
+  client.send(subscribe("hedgerow/#"));
+  settle();
+  client.received();
+  storage.fail_next_commit({Category::kLimit, "the disk is full"});
+  client.send(encode(PublishSent{.topic = "a", .payload = "1", .qos = 1, .packet_id = 7}));
+  commit();
+  client.received();
+  storage.fail_next_commit({Category::kLimit, "the disk is full"});
+  node->publish_own("health", "full");
+  node->flush();
+  commit();
+  CHECK(client.messages() == Texts{"hedgerow/orchard/nodes/gw-barn/health=full"});
+}
+
 TEST_CASE_METHOD(NodeHarness, "a failed sync acknowledges nothing and ends the daemon", "[node][G1]") {
   TestClient client(*this, {});
   client.received();
