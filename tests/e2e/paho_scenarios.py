@@ -1,6 +1,7 @@
-"""Paho for Python, 1.6 or 2.x, against a broker: paho_scenarios.py SCENARIO PORT [tcp|websockets]
+"""Paho for Python, 1.6 or 2.x, against a broker: paho_scenarios.py SCENARIO PORT [KEY=VALUE...]
 
-Exit status 0: everything came as it must.
+Keys: transport (tcp or websockets), ca, cert and key (files), user and password, version (4 or 5), delay (of the will,
+in seconds). Exit status 0: everything came as it must.
 """
 
 import queue
@@ -18,22 +19,37 @@ UNIQUE = str(os.getpid())
 class Client:
     """A connected client whose messages are taken one by one."""
 
-    def __init__(self, name, protocol=mqtt.MQTTv5, will=None):
-        arguments = {"client_id": f"py-{name}-{UNIQUE}", "protocol": protocol, "transport": TRANSPORT}
+    def __init__(self, name, protocol=mqtt.MQTTv5, will=None, client_id=None, clean=True, expiry_s=None):
+        arguments = {
+            "client_id": client_id or f"py-{name}-{UNIQUE}",
+            "protocol": protocol,
+            "transport": GIVEN.get("transport", "tcp"),
+        }
+        if protocol != mqtt.MQTTv5:
+            arguments["clean_session"] = expiry_s is None
         if hasattr(mqtt, "CallbackAPIVersion"):
             arguments["callback_api_version"] = mqtt.CallbackAPIVersion.VERSION2
         self.messages = queue.Queue()
         self.acknowledged = queue.Queue()
         connected = queue.Queue()
         self.client = mqtt.Client(**arguments)
-        self.client.on_connect = lambda *arguments: connected.put(arguments[3])
+        self.client.on_connect = lambda *arguments: connected.put((arguments[3], session_present(arguments[2])))
         self.client.on_message = lambda client, userdata, message: self.messages.put(message)
         self.client.on_subscribe = lambda *arguments: self.acknowledged.put(arguments[3])
         if will:
             self.client.will_set(**will)
-        self.client.connect("127.0.0.1", PORT)
+        if "ca" in GIVEN:
+            self.client.tls_set(GIVEN["ca"], GIVEN.get("cert"), GIVEN.get("key"))
+        if "user" in GIVEN:
+            self.client.username_pw_set(GIVEN["user"], GIVEN["password"])
+        more = {}
+        if protocol == mqtt.MQTTv5:
+            more = {"clean_start": clean, "properties": Properties(PacketTypes.CONNECT)}
+            if expiry_s is not None:
+                more["properties"].SessionExpiryInterval = expiry_s
+        self.client.connect("127.0.0.1", PORT, **more)
         self.client.loop_start()
-        code = connected.get(timeout=PATIENCE_S)
+        code, self.session_present = connected.get(timeout=PATIENCE_S)
         assert code == 0, f"connection refused: {code}"
 
     def subscribe(self, topic, qos):
@@ -54,6 +70,11 @@ class Client:
     def die(self):
         self.client._sock_close()
         self.client.loop_stop()
+
+
+# Paho 1.6 gives a dictionary, 2.x an object.
+def session_present(flags):
+    return bool(flags["session present"] if isinstance(flags, dict) else flags.session_present)
 
 
 def round_trip():
@@ -135,10 +156,56 @@ def properties():
     client.end()
 
 
-SCENARIOS = {"round-trip": round_trip, "will": will, "shared": shared, "properties": properties}
+def session_begin():
+    client = Client("lasting", PROTOCOL, client_id="lasting", expiry_s=3600)
+    assert not client.session_present
+    client.subscribe("queue", 2)
+    client.end()
 
-if len(sys.argv) not in (3, 4) or sys.argv[1] not in SCENARIOS:
-    sys.exit(f"usage: paho_scenarios.py {'|'.join(SCENARIOS)} PORT [tcp|websockets]")
+
+def session_resume():
+    """What was published while the session was away: numbers, at QoS 1 and 2 in turns.
+
+    In order at each QoS: Paho hands a message of QoS 2 on when it is released, so those of QoS 1 may overtake it.
+    """
+    client = Client("lasting", PROTOCOL, client_id="lasting", clean=False, expiry_s=3600)
+    assert client.session_present
+    seen = {1: [], 2: []}
+    for _ in range(12):
+        message = client.next()
+        seen[message.qos].append(int(message.payload))
+    assert seen == {1: [0, 2, 4, 6, 8, 10], 2: [1, 3, 5, 7, 9, 11]}, seen
+    try:
+        assert False, f"{client.messages.get(timeout=0.3).payload} came twice"
+    except queue.Empty:
+        client.end()
+
+
+def dying():
+    """Connects, says so, and waits for its end."""
+    delay_s = int(GIVEN.get("delay", 0))
+    testament = {"topic": "will", "payload": "gone", "qos": 2}
+    if delay_s > 0:
+        testament["properties"] = Properties(PacketTypes.WILLMESSAGE)
+        testament["properties"].WillDelayInterval = delay_s
+    client = Client("dying", PROTOCOL, testament, expiry_s=3600 if delay_s > 0 else None)
+    print("connected", flush=True)
+    client.next()
+
+
+SCENARIOS = {
+    "round-trip": round_trip,
+    "will": will,
+    "shared": shared,
+    "properties": properties,
+    "session-begin": session_begin,
+    "session-resume": session_resume,
+    "dying": dying,
+}
+
+if len(sys.argv) < 3 or sys.argv[1] not in SCENARIOS:
+    sys.exit(f"usage: paho_scenarios.py {'|'.join(SCENARIOS)} PORT [KEY=VALUE...]")
 PORT = int(sys.argv[2])
-TRANSPORT = sys.argv[3] if len(sys.argv) == 4 else "tcp"
+GIVEN = dict(pair.split("=", 1) for pair in sys.argv[3:])
+PROTOCOL = mqtt.MQTTv311 if GIVEN.get("version") == "4" else mqtt.MQTTv5
 SCENARIOS[sys.argv[1]]()

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/support/daemon.hpp"
+
 namespace hedgerow::test {
 namespace {
 
@@ -30,6 +32,11 @@ Process start_node_script(const std::string& script, const std::vector<std::stri
 
 Process start_python_script(const std::string& script, const std::vector<std::string>& arguments) {
   return start("/usr/bin/python3", script, arguments, {{"PYTHONDONTWRITEBYTECODE", "1"}, {"PYTHONUNBUFFERED", "1"}});
+}
+
+Process start_paho_c(const std::vector<std::string>& arguments) {
+  return Process(
+      {.arguments = Programs::native().command("paho-c-scenarios", arguments), .environment = {}, .input = {}});
 }
 
 void must_pass(Process& script, const std::string& daemon_log) {

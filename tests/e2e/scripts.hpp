@@ -14,6 +14,9 @@ namespace hedgerow::test {
 // Debian's python3 SCRIPT ARGUMENT..., which has Paho from the package python3-paho-mqtt.
 [[nodiscard]] Process start_python_script(const std::string& script, const std::vector<std::string>& arguments);
 
+// paho-c-scenarios ARGUMENT..., of this build.
+[[nodiscard]] Process start_paho_c(const std::vector<std::string>& arguments);
+
 // Waits for the end, and fails the test with what the script said unless it ended with 0.
 void must_pass(Process& script, const std::string& daemon_log);
 

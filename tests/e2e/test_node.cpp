@@ -44,7 +44,7 @@ TEST_CASE_METHOD(Node, "a subscriber gets no more than the QoS that it asked for
 }
 
 TEST_CASE_METHOD(Node, "a retained message waits for later subscribers", "[e2e]") {
-  const std::string qos = GENERATE("0", "1");
+  const std::string qos = GENERATE("0", "1", "2");
   mosquitto_pub(daemon.port(), "setpoint/pump", "41", {"-q", qos, "-r"});
   mosquitto_pub(daemon.port(), "setpoint/pump", "42", {"-q", "1", "-r"});
   MosquittoSub subscriber(daemon.port(), {"setpoint/#"}, {"-q", "1"});

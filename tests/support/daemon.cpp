@@ -203,10 +203,11 @@ Authority::Authority(std::string mesh) : mesh_(std::move(mesh)) {
                "hedgerow mesh init");
 }
 
-void Authority::issue(const std::string& name, const std::filesystem::path& out) const {
-  must_succeed(run_hedgerow(Programs::native(), {"--data", directory_.path().string(), "node", "add", name, "--address",
-                                                 "127.0.0.1", "--out", out.string()}),
-               "hedgerow node add " + name);
+void Authority::issue(const std::string& name, const std::filesystem::path& out, const std::string& role) const {
+  std::vector<std::string> arguments = {
+      "--data", directory_.path().string(), "node", "add", name, "--role", role, "--out", out.string()};
+  if (role == "node") arguments.insert(arguments.end(), {"--address", "127.0.0.1"});
+  must_succeed(run_hedgerow(Programs::native(), arguments), "hedgerow node add " + name);
 }
 
 void Authority::enrol(Daemon& node) const {

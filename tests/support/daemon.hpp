@@ -126,8 +126,8 @@ class Authority {
   explicit Authority(std::string mesh = "orchard");
   // Gives the node its identity and its TLS listener.
   void enrol(Daemon& node) const;
-  // An identity whose certificate is for the name and for 127.0.0.1.
-  void issue(const std::string& name, const std::filesystem::path& out) const;
+  // An identity; a node's certificate is for the name and for 127.0.0.1.
+  void issue(const std::string& name, const std::filesystem::path& out, const std::string& role = "node") const;
 
  private:
   std::string mesh_;
