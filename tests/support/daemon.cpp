@@ -88,7 +88,9 @@ StatusView parse_status(const std::string& json) {
   if (!document) throw std::runtime_error("status: no JSON document: " + json);
   StatusView view;
   view.node = text_of(document.get(), "node");
+  view.replica = text_of(document.get(), "replica");
   const cJSON* item = nullptr;
+  cJSON_ArrayForEach(item, array_of(document.get(), "alarms")) view.alarms.emplace_back(cJSON_GetStringValue(item));
   cJSON_ArrayForEach(item, array_of(document.get(), "channels")) {
     if (text_of(item, "scope") != "mesh") continue;
     const cJSON* behind = cJSON_GetObjectItemCaseSensitive(item, "behind");

@@ -40,6 +40,8 @@ struct ChannelView {
 // What `hedgerow status --json` says, as far as the tests look at it.
 struct StatusView {
   std::string node;
+  std::string replica;
+  std::vector<std::string> alarms;
   std::map<std::string, ChannelView> channels;     // by name
   std::map<std::string, std::string> link_states;  // by peer: "up" if any link to it is
   std::vector<std::string> listener_addresses;

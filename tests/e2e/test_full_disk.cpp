@@ -1,0 +1,169 @@
+// A disk that is really full, beneath the real daemon: what cannot be kept is refused, what was acknowledged is kept,
+// and service resumes by itself.
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/mosquitto.hpp"
+#include "tests/support/daemon.hpp"
+#include "tests/support/raw_client.hpp"
+#include "tests/support/small_disk.hpp"
+
+namespace hedgerow::test {
+namespace {
+
+using Catch::Matchers::ContainsSubstring;
+using mqtt::PacketType;
+using std::chrono::milliseconds;
+
+constexpr unsigned kQuotaExceeded = 0x97;
+constexpr std::size_t kDiskBytes = std::size_t{4} << 20U;
+
+ConnectOut persistent(const std::string& client_id, bool clean_start) {
+  return {.client_id = client_id, .clean_start = clean_start, .properties = property(0x11, u32(3600))};
+}
+
+// A node with its data on a small disk, and a session that is away and wants everything.
+class SmallNode {
+ public:
+  SmallNode() {
+    auto mounted = SmallDisk::mount(daemon.data(), kDiskBytes);
+    if (!mounted) SKIP("no disk can be filled: " << mounted.error().what);
+    disk.emplace(std::move(*mounted));
+    daemon.start();
+    RawClient reader(daemon.port());
+    REQUIRE(reader.connect(persistent("reader", true)).code() == 0);
+    reader.subscribe({{"queue", 2}});
+  }
+  // Publishes, and notes what was acknowledged as taken.
+  unsigned publish(RawClient& writer, unsigned qos) {
+    const std::string payload = std::to_string(++last) + std::string(500, '.');
+    const unsigned code = writer.publish({.topic = "queue", .payload = payload, .qos = qos});
+    if (code < 0x80) taken.push_back(payload);
+    return code;
+  }
+  // Fills the disk, and the last page of the database's own files.
+  void fill(RawClient& writer) {
+    disk->fill();
+    for (int i = 0; i < 100; ++i) {
+      const unsigned code = publish(writer, 1U + static_cast<unsigned>(i) % 2);
+      if (code == 0) continue;
+      CHECK(code == kQuotaExceeded);
+      return;
+    }
+    FAIL("a disk without room took 100 messages");
+  }
+  RawClient client(const std::string& client_id) const {
+    RawClient out(daemon.port());
+    CHECK(out.connect({.client_id = client_id}).code() == 0);
+    return out;
+  }
+  [[nodiscard]] bool has_alarm() const { return !daemon.status().alarms.empty(); }
+  // What the session that was away gets is what was taken: all of it, nothing else, in order.
+  void check_nothing_lost() const {
+    RawClient back(daemon.port());
+    REQUIRE(back.connect(persistent("reader", false)).session_present);
+    for (const std::string& payload : taken) {
+      const auto message = back.next_message();
+      REQUIRE(message);
+      REQUIRE(message->payload == payload);
+    }
+    CHECK_FALSE(back.next_message(milliseconds{300}));
+  }
+
+  Daemon daemon{{}};
+  std::optional<SmallDisk> disk;
+  std::vector<std::string> taken;
+  int last = 0;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(SmallNode, "a full disk refuses what must be kept, and service resumes by itself when there is room",
+                 "[e2e][G1][G6]") {
+  RawClient writer = client("writer");
+  for (int i = 0; i < 20; ++i) CHECK(publish(writer, 1) == 0);
+  const pid_t before = daemon.process().pid();
+  fill(writer);
+  CHECK(publish(writer, 1) == kQuotaExceeded);
+  CHECK(publish(writer, 2) == kQuotaExceeded);
+  CHECK(writer.publish({.topic = "cell", .payload = "kept", .qos = 1, .retain = true}) == kQuotaExceeded);
+  RawClient old(daemon.port());  // 3.1.1 has no such answer
+  CHECK(old.connect({.protocol = mqtt::Protocol::kV311, .client_id = "old"}).code() == 0);
+  old.send(encode(PublishSent{.topic = "queue", .payload = "x", .qos = 1, .packet_id = 1}));
+  CHECK(old.closed_within());
+  const ConnectOut newcomer = with_will(persistent("newcomer", true), {.payload = std::string(10'000, 'x')});
+  CHECK(RawClient(daemon.port()).connect(newcomer).code() == kQuotaExceeded);
+  disk->free();
+  CHECK(publish(writer, 1) == 0);
+  CHECK(publish(writer, 2) == 0);
+  CHECK(writer.publish({.topic = "cell", .payload = "kept", .qos = 1, .retain = true}) == 0);
+  check_nothing_lost();
+  CHECK(daemon.process().pid() == before);
+}
+
+TEST_CASE_METHOD(SmallNode, "live messages need no room", "[e2e][G6]") {
+  RawClient writer = client("writer");
+  fill(writer);
+  RawClient reader = client("live");
+  reader.subscribe({{"live", 0}});
+  (void)writer.publish({.topic = "live", .payload = "now", .qos = 0});
+  const auto message = reader.next_message();
+  REQUIRE(message);
+  CHECK(message->payload == "now");
+}
+
+TEST_CASE_METHOD(SmallNode, "status and health say that the disk is full, until it is not", "[e2e][G6]") {
+  RawClient writer = client("writer");
+  MosquittoSub watcher(daemon.port(), {"hedgerow/orchard/nodes/gw-barn/health"}, {"-q", "1"});
+  CHECK_THAT(watcher.next(), ContainsSubstring(R"("alarms":[])"));
+  CHECK_FALSE(has_alarm());
+  fill(writer);
+  CHECK(has_alarm());
+  CHECK_THAT(daemon.status().alarms.front(), ContainsSubstring("the disk is full; free some room"));
+  CHECK_THAT(watcher.next(), ContainsSubstring("the disk is full; free some room"));
+  disk->free();
+  CHECK(daemon.wait_for_status([](const StatusView& status) { return status.alarms.empty(); }));
+  std::string health = watcher.next();
+  while (health.find("the disk is full") != std::string::npos) health = watcher.next();
+  CHECK_THAT(health, ContainsSubstring(R"("alarms":[])"));
+}
+
+TEST_CASE_METHOD(SmallNode, "kill -9 on a full disk loses nothing, and the node starts while it is full",
+                 "[e2e][G1][G6]") {
+  {
+    RawClient writer = client("writer");
+    for (int i = 0; i < 20; ++i) CHECK(publish(writer, 1U + static_cast<unsigned>(i) % 2) == 0);
+    fill(writer);
+  }
+  daemon.kill();
+  disk->fill();
+  daemon.start();
+  RawClient writer = client("writer");
+  fill(writer);
+  disk->free();
+  CHECK(publish(writer, 1) == 0);
+  check_nothing_lost();
+}
+
+TEST_CASE_METHOD(SmallNode, "a start without any room says so, and the one after it has lost nothing",
+                 "[e2e][G1][G6]") {
+  {
+    RawClient writer = client("writer");
+    for (int i = 0; i < 20; ++i) CHECK(publish(writer, 1U + static_cast<unsigned>(i) % 2) == 0);
+  }
+  const std::string replica = daemon.status().replica;
+  REQUIRE(daemon.terminate() == ExitStatus{.code = 0, .signal = 0});
+  disk->fill();
+  const Finished finished = run(Programs::native().command("hedgerowd", {"--config", daemon.config_file().string()}));
+  CHECK(finished.status == ExitStatus{.code = 1, .signal = 0});
+  CHECK_THAT(finished.error, ContainsSubstring("the disk is full; free some room"));
+  disk->free();
+  daemon.start();
+  CHECK(daemon.status().replica == replica);
+  check_nothing_lost();
+}
+
+}  // namespace hedgerow::test
