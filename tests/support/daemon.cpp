@@ -137,7 +137,7 @@ void Daemon::start() {
   if (process_) past_log_ += process_->text(Output::kError);
   process_.emplace(
       Process::Options{.arguments = options_.programs.command("hedgerowd", {"--config", config_file().string()}),
-                       .environment = {},
+                       .environment = options_.environment,
                        .input = {}});
   for (std::size_t listeners = (has_tls_ ? 2U : 1U) + options_.listeners.size(); listeners > 0; --listeners) {
     const auto line = process_->wait_for_line(Output::kError, "listening ");

@@ -66,6 +66,7 @@ class Daemon {
     std::vector<Listener> listeners = {};
     std::string settings = {};  // more members of the configuration: "\"limits\": {…}, \"access\": […]"
     Programs programs = Programs::native();
+    std::map<std::string, std::string> environment = {};  // on top of ours
   };
 
   explicit Daemon(Options options);
