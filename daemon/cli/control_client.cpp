@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "daemon/monitor/status.hpp"
+#include "security/files_posix/descriptor.hpp"
 
 namespace hedgerow::cli {
 
@@ -19,30 +20,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  [[nodiscard]] int get() const { return value_; }
-
- private:
-  int value_;
-};
-
 // One conversation with the socket at `path`.
 class Conversation {
  public:
   Conversation(std::string path, Clock::time_point deadline) : path_(std::move(path)), deadline_(deadline) {}
 
   Expected<std::string> hold(const std::filesystem::path& data, std::string_view request) {
-    const Descriptor directory{::open(data.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
-    if (directory.get() < 0) return tl::unexpected<Error>(no_answer(errno));
-    const Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    if (socket.get() < 0) return tl::unexpected<Error>(no_answer(errno));
+    const security::Descriptor directory{::open(data.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (!directory.is_open()) return tl::unexpected<Error>(no_answer(errno));
+    const security::Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    if (!socket.is_open()) return tl::unexpected<Error>(no_answer(errno));
     const Expected<void> connected = connect(socket.get(), directory.get());
     if (!connected) return tl::unexpected<Error>(connected.error());
     const Expected<void> sent = send(socket.get(), request);

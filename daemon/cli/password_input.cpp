@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "security/files_posix/descriptor.hpp"
 #include "security/passwords_mbedtls/password_hash.hpp"
 
 namespace hedgerow::cli {
@@ -14,20 +15,6 @@ namespace hedgerow::cli {
 namespace {
 
 constexpr char kInterrupt = '\x03';
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  [[nodiscard]] int get() const { return value_; }
-
- private:
-  int value_;
-};
 
 // While it lives, the terminal shows nothing of what is typed, and Ctrl-C is a character that ends the line: a signal
 // would leave the terminal dumb.
@@ -109,8 +96,8 @@ Expected<std::string> ask_password(int descriptor, std::string_view user) {
 }
 
 Expected<std::string> read_password_file(const std::filesystem::path& file) {
-  const Descriptor in{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (in.get() < 0) {
+  const security::Descriptor in{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!in.is_open()) {
     return fail(Category::kNotFound, "cannot read " + file.string() + ": " + std::strerror(errno));
   }
   return read_line(in.get(), file.string());

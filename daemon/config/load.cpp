@@ -1,34 +1,18 @@
 #include "daemon/config/load.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
 
 #include "daemon/config/parse.hpp"
+#include "security/files_posix/files.hpp"
 #include "sync/base/expected.hpp"
 
 namespace hedgerow::config {
 
 namespace {
 
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  [[nodiscard]] int get() const { return value_; }
-
- private:
-  int value_;
-};
+static_assert(kFileBytesMax == std::size_t{1} << 20U, "the sentence about it says 1 MiB");
 
 tl::unexpected<Error> cannot_read(const std::string& name, int error) {
   switch (error) {
@@ -43,33 +27,28 @@ tl::unexpected<Error> cannot_read(const std::string& name, int error) {
   }
 }
 
+tl::unexpected<Error> not_read(const std::string& name, const security::ReadFailure& failure) {
+  using Reason = security::ReadFailure::Reason;
+  switch (failure.reason) {
+    case Reason::kSystem: break;
+    case Reason::kNotRegular:
+      if (failure.system_error == EISDIR) break;
+      return fail(Category::kInvalidInput, name + ": is not a regular file, expected one");
+    case Reason::kOpenToOthers: return cannot_read(name, EACCES);
+    case Reason::kTooLarge:
+      return fail(Category::kLimit,
+                  name + ": is larger than 1 MiB, which no configuration needs: is it the right file?");
+  }
+  return cannot_read(name, failure.system_error);
+}
+
 }  // namespace
 
 Expected<Config> load(const std::filesystem::path& file) {
   const std::string name = file.string();
-  // O_NONBLOCK: a FIFO must not hold the daemon up; it is refused below.
-  const Descriptor descriptor{::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (descriptor.get() < 0) return cannot_read(name, errno);
-  struct stat facts {};
-  if (::fstat(descriptor.get(), &facts) != 0) return cannot_read(name, errno);
-  if (S_ISDIR(facts.st_mode)) return cannot_read(name, EISDIR);
-  if (!S_ISREG(facts.st_mode)) return fail(Category::kInvalidInput, name + ": is not a regular file, expected one");
-
-  std::string text;
-  std::array<char, 16 * 1024> buffer{};
-  while (true) {
-    const ssize_t count = ::read(descriptor.get(), buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return cannot_read(name, errno);
-    if (count == 0) break;
-    text.append(buffer.data(), static_cast<std::size_t>(count));
-    if (text.size() > kFileBytesMax) {
-      return fail(Category::kLimit,
-                  name + ": is larger than 1 MiB, which no configuration needs: is it the right file?");
-    }
-  }
-
-  tl::expected<Config, Problems> config = parse(text);
+  const auto text = security::read_regular_file(file, security::Secrecy::kPublic, kFileBytesMax);
+  if (!text) return not_read(name, text.error());
+  tl::expected<Config, Problems> config = parse(*text);
   if (!config) return fail(Category::kInvalidInput, format_problems(name, config.error()));
   return std::move(*config);
 }

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "daemon/net_asio/loop_impl.hpp"
+#include "security/files_posix/descriptor.hpp"
 
 namespace hedgerow::net_asio {
 namespace {
@@ -25,21 +26,6 @@ using boost::system::error_code;
 using Local = asio::local::stream_protocol;
 
 constexpr const char* kSocketName = "control.sock";
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 class Session;
 
@@ -192,15 +178,15 @@ Expected<int> bind_control_socket(const std::filesystem::path& data) {
   const auto failed = [&where](const char* what) {
     return fail(Category::kIo, where + ": cannot " + what + ": " + std::strerror(errno));
   };
-  const FileDescriptor directory(::open(data.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const security::Descriptor directory(::open(data.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0) return failed("open its directory");
   const sockaddr_un address = address_in(directory.get());
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
 
-  FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  security::Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (socket.get() < 0) return failed("make a socket");
   {
-    const FileDescriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const security::Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const bool answers = probe.get() >= 0 && (::connect(probe.get(), generic, sizeof(address)) == 0 || errno == EAGAIN);
     if (answers) {
       return fail(Category::kUnavailable,

@@ -20,11 +20,14 @@
 #include <vector>
 
 #include "daemon/store_sqlite/limits.hpp"
+#include "security/files_posix/descriptor.hpp"
 #include "sync/base/bytes.hpp"
 
 namespace hedgerow::store_sqlite {
 
 namespace {
+
+using security::Descriptor;
 
 constexpr std::string_view kCorruptMark = "corrupt: ";
 constexpr std::string_view kFailedMark = "failed: ";
@@ -34,22 +37,6 @@ tl::unexpected<Error> os_error(const std::string& path, std::string_view doing) 
   const Category category = code == ENOSPC || code == EDQUOT ? Category::kLimit : Category::kIo;
   return fail(category, path + ": " + std::string(doing) + ": " + std::generic_category().message(code));
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 Expected<void> sync_path(const std::string& path, int flags) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags));

@@ -109,7 +109,7 @@ struct Authority {
 Expected<void> load_authority(const std::filesystem::path& directory, Authority& authority) {
   const auto certificate_path = directory / "authority.crt";
   const auto key_path = directory / "authority.key";
-  auto pem = read_file(certificate_path, Secrecy::kPublic);
+  auto pem = read_pki_file(certificate_path, Secrecy::kPublic);
   if (!pem && pem.error().category == Category::kNotFound) {
     return fail(Category::kNotFound,
                 "there is no authority in " + directory.string() + ": make one with: hedgerow mesh init");
@@ -123,7 +123,7 @@ Expected<void> load_authority(const std::filesystem::path& directory, Authority&
   if (auto good = check_name("the mesh name in " + certificate_path.string(), authority.mesh); !good) {
     return fail(Category::kCorrupt, good.error().what);
   }
-  auto key_pem = read_file(key_path, Secrecy::kSecret);
+  auto key_pem = read_pki_file(key_path, Secrecy::kSecret);
   if (!key_pem) return tl::unexpected(key_pem.error());
   const Secret secret{*std::move(key_pem)};
   if (auto parsed = authority.key.parse(key_path.string(), secret.text()); !parsed) return parsed;

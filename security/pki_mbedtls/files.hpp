@@ -7,15 +7,14 @@
 #include <string>
 #include <string_view>
 
+#include "security/files_posix/files.hpp"
 #include "sync/base/expected.hpp"
 
 namespace hedgerow::security {
 
-enum class Secrecy : bool { kPublic, kSecret };
-
 // Reads a whole file of at most 64 KiB. kNotFound when it is not there; kRefused when it is secret and others than its
 // owner may read or write it.
-[[nodiscard]] Expected<std::string> read_file(const std::filesystem::path& path, Secrecy secrecy);
+[[nodiscard]] Expected<std::string> read_pki_file(const std::filesystem::path& path, Secrecy secrecy);
 
 struct NewFile {
   std::string_view name;

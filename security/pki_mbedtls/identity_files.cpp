@@ -74,15 +74,15 @@ Expected<void> check(const std::filesystem::path& directory, Identity& identity)
 Expected<Identity> load_identity(const std::filesystem::path& data_dir) {
   if (auto started = init_crypto(); !started) return tl::unexpected(started.error());
   const auto directory = data_dir / "identity";
-  auto certificate = read_file(directory / "node.crt", Secrecy::kPublic);
+  auto certificate = read_pki_file(directory / "node.crt", Secrecy::kPublic);
   if (!certificate && certificate.error().category == Category::kNotFound) {
     return fail(Category::kNotFound, "there is no identity in " + directory.string() +
                                          ": issue one with: hedgerow node add NAME, and copy it here");
   }
   if (!certificate) return tl::unexpected(certificate.error());
-  auto authority = read_file(directory / "authority.crt", Secrecy::kPublic);
+  auto authority = read_pki_file(directory / "authority.crt", Secrecy::kPublic);
   if (!authority) return fail(Category::kCorrupt, "the identity is incomplete: " + authority.error().what);
-  auto key = read_file(directory / "node.key", Secrecy::kSecret);
+  auto key = read_pki_file(directory / "node.key", Secrecy::kSecret);
   if (!key && key.error().category == Category::kNotFound) {
     return fail(Category::kCorrupt, "the identity is incomplete: " + key.error().what);
   }
