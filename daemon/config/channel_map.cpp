@@ -5,30 +5,11 @@
 #include <utility>
 
 #include "daemon/mqtt/topic.hpp"
+#include "sync/base/topic_levels.hpp"
 
 namespace hedgerow::config {
 
 namespace {
-
-// Takes the levels of a filter one by one. An empty level is a level: "a//b" has three.
-class Levels {
- public:
-  explicit Levels(std::string_view text) : rest_(text) {}
-
-  [[nodiscard]] bool at_end() const { return at_end_; }
-
-  std::string_view next() {
-    const std::size_t slash = rest_.find('/');
-    const std::string_view level = rest_.substr(0, slash);
-    at_end_ = slash == std::string_view::npos;
-    if (!at_end_) rest_.remove_prefix(slash + 1);
-    return level;
-  }
-
- private:
-  std::string_view rest_;
-  bool at_end_ = false;
-};
 
 int rank_of(std::string_view level) {
   if (level == "#") return 2;
@@ -40,8 +21,8 @@ int rank_of(std::string_view level) {
 // of a filter counts as a literal, so that "a" goes before "a/#" for the topic "a". Different literals never match the
 // same topic; their order only makes this a total one.
 bool goes_before(std::string_view left, std::string_view right) {
-  Levels left_levels{left};
-  Levels right_levels{right};
+  TopicLevels left_levels{left};
+  TopicLevels right_levels{right};
   while (!left_levels.at_end() && !right_levels.at_end()) {
     const std::string_view left_level = left_levels.next();
     const std::string_view right_level = right_levels.next();

@@ -1,56 +1,17 @@
 #include "daemon/config/host_port.hpp"
 
-#include <arpa/inet.h>
-
-#include <array>
 #include <charconv>
+#include <optional>
 #include <system_error>
+
+#include "security/identity/host_address.hpp"
 
 namespace hedgerow::config {
 
 namespace {
 
-constexpr std::size_t kHostNameBytesMax = 253;
-constexpr std::size_t kLabelBytesMax = 63;
-
-// The canonical text of an IP address of the family; empty where the host is none. inet_pton and inet_ntop compute,
-// they ask nobody.
-template <int kFamily, class Address, std::size_t kTextBytes>
-std::string canonical(const std::string& host) {
-  Address address{};
-  std::array<char, kTextBytes> text{};
-  if (host.find('\0') != std::string::npos) return {};  // the C functions would stop reading there
-  if (inet_pton(kFamily, host.c_str(), &address) != 1) return {};
-  if (inet_ntop(kFamily, &address, text.data(), static_cast<socklen_t>(text.size())) == nullptr) return {};
-  return text.data();
-}
-
-std::string canonical_v4(const std::string& host) { return canonical<AF_INET, in_addr, INET_ADDRSTRLEN>(host); }
-std::string canonical_v6(const std::string& host) { return canonical<AF_INET6, in6_addr, INET6_ADDRSTRLEN>(host); }
-
-std::string to_lower(std::string_view text) {
-  std::string out{text};
-  for (char& character : out) {
-    if (character >= 'A' && character <= 'Z') character = static_cast<char>(character - 'A' + 'a');
-  }
-  return out;
-}
-
-bool is_label(std::string_view label) {
-  if (label.empty() || label.size() > kLabelBytesMax || label.front() == '-' || label.back() == '-') return false;
-  return label.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") == std::string_view::npos;
-}
-
-bool is_host_name(std::string_view name) {
-  if (name.empty() || name.size() > kHostNameBytesMax) return false;
-  if (name.find_first_not_of("0123456789.") == std::string_view::npos) return false;  // a broken IPv4 address
-  while (true) {
-    const std::size_t dot = name.find('.');
-    if (!is_label(name.substr(0, dot))) return false;
-    if (dot == std::string_view::npos) return true;
-    name.remove_prefix(dot + 1);
-  }
-}
+// The host as its kind reads it; none where it is neither an IP address nor a name.
+std::optional<security::HostAddress> host_of(const HostPort& address) { return security::read_host(address.host); }
 
 }  // namespace
 
@@ -60,21 +21,22 @@ Expected<HostPort> parse_host_port(std::string_view text) {
   if (text.starts_with('[')) {
     const std::size_t close = text.find("]:");
     if (close == std::string_view::npos) return fail(Category::kInvalidInput, "after \"[\" \"]:PORT\" is missing");
-    result.host = canonical_v6(std::string{text.substr(1, close - 1)});
-    if (result.host.empty()) return fail(Category::kInvalidInput, "no IPv6 address stands in the brackets");
+    const auto host = security::read_host(text.substr(1, close - 1));
+    if (!host || !host->is_v6()) return fail(Category::kInvalidInput, "no IPv6 address stands in the brackets");
+    result.host = security::to_string(*host);
     port = text.substr(close + 2);
   } else {
     const std::size_t colon = text.rfind(':');
     if (colon == std::string_view::npos) return fail(Category::kInvalidInput, "the port is missing");
-    const std::string host = to_lower(text.substr(0, colon));
+    const std::string_view host = text.substr(0, colon);
     port = text.substr(colon + 1);
     if (host.empty()) return fail(Category::kInvalidInput, "the host before the port is missing");
-    if (host.find(':') != std::string::npos) {
+    if (host.find(':') != std::string_view::npos) {
       return fail(Category::kInvalidInput, "an IPv6 address stands in brackets: \"[::1]:1883\"");
     }
-    result.host = canonical_v4(host);
-    if (result.host.empty() && is_host_name(host)) result.host = host;
-    if (result.host.empty()) return fail(Category::kInvalidInput, "the host is neither an IP address nor a name");
+    const auto read = security::read_host(host);
+    if (!read) return fail(Category::kInvalidInput, "the host is neither an IP address nor a name");
+    result.host = security::to_string(*read);
   }
   const char* const end = port.data() + port.size();
   const auto [rest, error] = std::from_chars(port.data(), end, result.port);
@@ -90,11 +52,13 @@ std::string to_string(const HostPort& address) {
 }
 
 bool is_ip_address(const HostPort& address) {
-  return !canonical_v4(address.host).empty() || !canonical_v6(address.host).empty();
+  const auto host = host_of(address);
+  return host && host->kind == security::HostAddress::Kind::kIp;
 }
 
 bool is_loopback(const HostPort& address) {
-  return address.host == "::1" || (address.host.starts_with("127.") && !canonical_v4(address.host).empty());
+  const auto host = host_of(address);
+  return host && ((host->is_v4() && host->value.front() == 127) || address.host == "::1");
 }
 
 bool is_wildcard(const HostPort& address) { return address.host == "0.0.0.0" || address.host == "::"; }

@@ -4,29 +4,11 @@
 #include <gsl/gsl>
 #include <utility>
 
+#include "sync/base/topic_levels.hpp"
+
 namespace hedgerow::security {
 
 namespace {
-
-// The levels of a topic or filter, one by one. An empty level is a level: "a//b" has three.
-class Levels {
- public:
-  explicit Levels(std::string_view text) : rest_(text) {}
-
-  [[nodiscard]] bool at_end() const { return at_end_; }
-
-  std::string_view next() {
-    const std::size_t slash = rest_.find('/');
-    const std::string_view level = rest_.substr(0, slash);
-    at_end_ = slash == std::string_view::npos;
-    if (!at_end_) rest_.remove_prefix(slash + 1);
-    return level;
-  }
-
- private:
-  std::string_view rest_;
-  bool at_end_ = false;
-};
 
 // What %n and %c stand for.
 struct Values {
@@ -64,8 +46,8 @@ bool grant_covers(std::string_view granted, std::string_view narrow, const Value
   if (narrow == "#") narrow = "+/#";
   if (narrow == "/#") narrow = "/+/#";
   const bool is_dollar = narrow.starts_with('$');
-  Levels wide_levels{granted};
-  Levels narrow_levels{narrow};
+  TopicLevels wide_levels{granted};
+  TopicLevels narrow_levels{narrow};
   for (bool is_first = true;; is_first = false) {
     const std::string_view wide = wide_levels.next();
     const bool is_wildcard = wide == "#" || wide == "+";

@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 
 #include <array>
-#include <optional>
+#include <gsl/assert>
 
 namespace hedgerow::security {
 
@@ -47,15 +47,31 @@ bool is_host_name(std::string_view name) {
 
 }  // namespace
 
-Expected<HostAddress> parse_host_address(std::string_view text) {
+std::optional<HostAddress> read_host(std::string_view text) {
   if (std::optional<std::string> bytes = ip_bytes(std::string{text})) {
-    if (bytes->find_first_not_of('\0') != std::string::npos) {
-      return HostAddress{.kind = HostAddress::Kind::kIp, .value = *std::move(bytes)};
-    }
-    return fail(Category::kInvalidInput, "stands for every address of a board: give the ones that clients dial");
+    return HostAddress{.kind = HostAddress::Kind::kIp, .value = *std::move(bytes)};
   }
   std::string name = to_lower(text);
   if (is_host_name(name)) return HostAddress{.kind = HostAddress::Kind::kName, .value = std::move(name)};
+  return std::nullopt;
+}
+
+std::string to_string(const HostAddress& host) {
+  if (host.kind == HostAddress::Kind::kName) return host.value;
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const char* const written =
+      inet_ntop(host.is_v4() ? AF_INET : AF_INET6, host.value.data(), text.data(), socklen_t{INET6_ADDRSTRLEN});
+  Ensures(written != nullptr);
+  return written;
+}
+
+Expected<HostAddress> parse_host_address(std::string_view text) {
+  if (std::optional<HostAddress> host = read_host(text)) {
+    const bool is_wildcard =
+        host->kind == HostAddress::Kind::kIp && host->value.find_first_not_of('\0') == std::string::npos;
+    if (!is_wildcard) return *std::move(host);
+    return fail(Category::kInvalidInput, "stands for every address of a board: give the ones that clients dial");
+  }
   return fail(Category::kInvalidInput,
               "is neither a host name nor an IP address: give it alone, without scheme, port or brackets, such as "
               "gw-barn.lan, 192.168.1.20 or fd00::20");
