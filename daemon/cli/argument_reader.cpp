@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "daemon/config/suggestion.hpp"
-#include "daemon/config/utf8.hpp"
+#include "sync/base/utf8.hpp"
 
 namespace hedgerow::cli {
 
@@ -28,7 +28,7 @@ Expected<std::optional<Argument>> ArgumentReader::option(std::string_view argume
     for (const Option& option : options_) names.push_back(option.name);
     const std::string_view nearest = config::nearest_word(name, names);
     return fail(Category::kInvalidInput,
-                "unknown option " + config::quote_text(name) +
+                "unknown option " + quote_text(name) +
                     (nearest.empty() ? std::string{} : "; did you mean " + std::string{nearest} + "?"));
   }
   const auto given = given_.begin() + (known - options_.begin());

@@ -6,9 +6,9 @@
 
 #include "daemon/config/config.hpp"
 #include "daemon/config/suggestion.hpp"
-#include "daemon/config/utf8.hpp"
 #include "security/identity/identity.hpp"
 #include "security/passwords/user_table.hpp"
+#include "sync/base/utf8.hpp"
 
 namespace hedgerow::cli {
 
@@ -93,7 +93,7 @@ Expected<VerbRule> take_verb(std::span<const std::string_view>& words) {
     return rule;
   }
   if (std::find(kLaterVerbs.begin(), kLaterVerbs.end(), first) != kLaterVerbs.end()) {
-    return fail(Category::kNotInVersion, "the verb " + config::quote_text(first) + " is not in this version");
+    return fail(Category::kNotInVersion, "the verb " + quote_text(first) + " is not in this version");
   }
   std::vector<std::string_view> known;
   std::vector<std::string_view> of_first;  // the verbs that begin with this word
@@ -106,9 +106,9 @@ Expected<VerbRule> take_verb(std::span<const std::string_view>& words) {
   if (nearest.empty()) nearest = config::nearest_word(first, known);
   if (nearest.empty() && of_first.size() == 1) nearest = of_first.front();
   if (nearest.empty() && !of_first.empty()) {
-    return misuse("unknown verb " + config::quote_text(two) + ", expected " + list_words(of_first));
+    return misuse("unknown verb " + quote_text(two) + ", expected " + list_words(of_first));
   }
-  return misuse("unknown verb " + config::quote_text(two) +
+  return misuse("unknown verb " + quote_text(two) +
                 (nearest.empty() ? "; hedgerow --help lists them" : "; did you mean " + std::string{nearest} + "?"));
 }
 
@@ -133,7 +133,7 @@ Expected<void> check_options(const VerbRule& rule, const std::vector<std::string
 Expected<void> check_operand(const VerbRule& rule, std::string_view name) {
   const bool is_user = rule.verb == Verb::kUserAdd || rule.verb == Verb::kUserRemove;
   if (is_user) return security::check_user_name(name);
-  return security::check_name("the name " + config::quote_text(name), name);
+  return security::check_name("the name " + quote_text(name), name);
 }
 
 Expected<security::Role> read_role(std::string_view text) {
@@ -141,15 +141,15 @@ Expected<security::Role> read_role(std::string_view text) {
   std::vector<std::string_view> known;
   for (const security::Role role : security::kAllRoles) known.push_back(security::role_text(role));
   const std::string_view nearest = config::nearest_word(text, known);
-  return misuse("unknown role " + config::quote_text(text) + ", expected " + list_words(known) +
+  return misuse("unknown role " + quote_text(text) + ", expected " + list_words(known) +
                 (nearest.empty() ? std::string{} : "; did you mean " + std::string{nearest} + "?"));
 }
 
 Expected<void> add_address(std::string_view text, std::vector<security::HostAddress>& addresses) {
   Expected<security::HostAddress> address = security::parse_host_address(text);
-  if (!address) return misuse("--address " + config::quote_text(text) + " " + address.error().what);
+  if (!address) return misuse("--address " + quote_text(text) + " " + address.error().what);
   if (addresses.size() == security::kHostAddressesMax) {
-    return misuse("--address " + config::quote_text(text) + " is one too many: give at most " +
+    return misuse("--address " + quote_text(text) + " is one too many: give at most " +
                   std::to_string(security::kHostAddressesMax));
   }
   addresses.push_back(*std::move(address));
@@ -212,7 +212,7 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
   const std::size_t wanted = rule->operand.empty() ? 0 : 1;
   if (operands.size() < wanted)
     return misuse(verb + " needs a name: hedgerow " + verb + " " + std::string{rule->operand});
-  if (operands.size() > wanted) return misuse("unexpected " + config::quote_text(operands[wanted]) + " after " + verb);
+  if (operands.size() > wanted) return misuse("unexpected " + quote_text(operands[wanted]) + " after " + verb);
   if (wanted == 1) {
     command.name = operands[0];
     if (const Expected<void> checked = check_operand(*rule, command.name); !checked) {

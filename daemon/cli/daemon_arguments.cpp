@@ -3,7 +3,7 @@
 #include <array>
 #include <string>
 
-#include "daemon/config/utf8.hpp"
+#include "sync/base/utf8.hpp"
 
 namespace hedgerow::cli {
 
@@ -56,7 +56,7 @@ Expected<DaemonArguments> parse_daemon_arguments(std::span<const std::string_vie
     if (!next) return tl::unexpected<Error>(next.error());
     if (!*next) break;
     const auto [option, value] = **next;
-    if (option.empty()) return misuse("unexpected " + config::quote_text(value) + ": hedgerowd takes options only");
+    if (option.empty()) return misuse("unexpected " + quote_text(value) + ": hedgerowd takes options only");
     if (option == "--config") {
       result.config_file = value;
       has_config = true;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "daemon/config/cjson_reader.hpp"
-#include "daemon/config/utf8.hpp"
+#include "sync/base/utf8.hpp"
 
 namespace hedgerow::cli {
 

@@ -7,10 +7,10 @@
 
 #include "daemon/cli/password_input.hpp"
 #include "daemon/cli/reload.hpp"
-#include "daemon/config/utf8.hpp"
 #include "daemon/monitor/json_writer.hpp"
 #include "security/crypto_mbedtls/crypto.hpp"
 #include "security/passwords_mbedtls/password_file.hpp"
+#include "sync/base/utf8.hpp"
 
 namespace hedgerow::cli {
 
@@ -68,8 +68,8 @@ Expected<std::string> user_remove(const Command& command) {
   if (const Expected<void> checked = check_data(command); !checked) return tl::unexpected<Error>(checked.error());
   const Expected<void> changed = PasswordFile::change(command.data, [&](security::UserTable& table) -> Expected<void> {
     if (table.erase(command.name)) return {};
-    return fail(Category::kNotFound, "there is no user " + config::quote_text(command.name) + " in " +
-                                         users_file(command) + ": hedgerow user list shows who is");
+    return fail(Category::kNotFound, "there is no user " + quote_text(command.name) + " in " + users_file(command) +
+                                         ": hedgerow user list shows who is");
   });
   if (!changed) return tl::unexpected<Error>(changed.error());
   return tell_daemon(command, "User " + command.name + " is removed from " + users_file(command) + ".");

@@ -4,7 +4,8 @@
 #include <optional>
 #include <utility>
 
-#include "daemon/config/utf8.hpp"
+#include "sync/base/json_text.hpp"
+#include "sync/base/utf8.hpp"
 
 namespace hedgerow::config {
 
@@ -264,32 +265,6 @@ class Scanner {
     return true;
   }
 
-  // RFC 8259: [ "-" ] ( "0" | digit1-9 { digit } ) [ "." digit { digit } ] [ ( "e" | "E" ) [ "+" | "-" ] digit { digit
-  // } ]
-  static bool is_json_number(std::string_view token) {
-    std::size_t at = 0;
-    const auto digits = [&] {
-      const std::size_t begin = at;
-      while (at < token.size() && is_digit(token[at])) ++at;
-      return at - begin;
-    };
-    const auto accept = [&](std::string_view any_of) {
-      if (at >= token.size() || any_of.find(token[at]) == std::string_view::npos) return false;
-      ++at;
-      return true;
-    };
-    accept("-");
-    const bool leading_zero = at < token.size() && token[at] == '0';
-    const std::size_t whole = digits();
-    if (whole == 0 || (leading_zero && whole > 1)) return false;
-    if (accept(".") && digits() == 0) return false;
-    if (accept("eE")) {
-      accept("+-");
-      if (digits() == 0) return false;
-    }
-    return at == token.size();
-  }
-
   // --- strings --------------------------------------------------------------------------------------------------
 
   // Consumes a string; its decoded text is appended to *decoded unless that is null.
@@ -319,56 +294,18 @@ class Scanner {
   }
 
   bool escape(std::string* decoded) {
-    constexpr std::string_view kNames = "\"\\/bfnrt";
-    constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
-    const Position begin = at_;
-    advance();
-    const char name = peek();
-    if (const std::size_t which = kNames.find(name); !at_end() && which != std::string_view::npos) {
-      advance();
-      if (decoded != nullptr) decoded->push_back(kMeanings[which]);
-      return true;
+    const JsonEscape escape = read_json_escape(text_.substr(offset_));
+    switch (escape.kind) {
+      case JsonEscape::Kind::kUnknown:
+        return fail_here("an unknown escape in a string, expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX");
+      case JsonEscape::Kind::kNoCharacter:
+        return fail_here("not a character: \\u takes four hexadecimal digits, and \\uD800 to \\uDFFF only in pairs");
+      case JsonEscape::Kind::kCharacter: break;
     }
-    if (name != 'u') {
-      return fail_at(begin, ScannedValue::kNoParent,
-                     "an unknown escape in a string, expected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX");
-    }
-    advance();
-    std::optional<std::uint32_t> code = four_hex_digits();
-    if (code && *code >= 0xD800 && *code <= 0xDBFF && sees("\\u")) {
-      advance(2);
-      const std::optional<std::uint32_t> low = four_hex_digits();
-      const bool is_pair = low && *low >= 0xDC00 && *low <= 0xDFFF;
-      code = is_pair ? std::optional{0x10000 + ((*code - 0xD800) << 10U) + (*low - 0xDC00)} : std::nullopt;
-    }
-    if (!code || (*code >= 0xD800 && *code <= 0xDFFF)) {
-      return fail_at(begin, ScannedValue::kNoParent,
-                     "not a character: \\u takes four hexadecimal digits, and \\uD800 to "
-                     "\\uDFFF only in pairs");
-    }
-    if (*code == 0) return fail_at(begin, ScannedValue::kNoParent, "a NUL character, which no text here may hold");
-    if (decoded != nullptr) append_utf8(*decoded, *code);
+    if (escape.code == 0) return fail_here("a NUL character, which no text here may hold");
+    if (decoded != nullptr) append_utf8(*decoded, escape.code);
+    advance(escape.bytes);
     return true;
-  }
-
-  std::optional<std::uint32_t> four_hex_digits() {
-    std::uint32_t code = 0;
-    for (int digit = 0; digit < 4; ++digit) {
-      const char character = peek();
-      std::uint32_t nibble = 0;
-      if (is_digit(character)) {
-        nibble = static_cast<std::uint32_t>(character - '0');
-      } else if (character >= 'a' && character <= 'f') {
-        nibble = static_cast<std::uint32_t>(character - 'a') + 10;
-      } else if (character >= 'A' && character <= 'F') {
-        nibble = static_cast<std::uint32_t>(character - 'A') + 10;
-      } else {
-        return std::nullopt;
-      }
-      code = (code << 4U) | nibble;
-      advance();
-    }
-    return code;
   }
 
   std::string_view text_;

@@ -9,8 +9,8 @@
 #include "daemon/config/readers.hpp"
 #include "daemon/config/sections.hpp"
 #include "daemon/config/suggestion.hpp"
-#include "daemon/config/utf8.hpp"
 #include "daemon/mqtt/topic.hpp"
+#include "sync/base/utf8.hpp"
 
 namespace hedgerow::config {
 

@@ -7,7 +7,7 @@
 #include "daemon/config/quantity.hpp"
 #include "daemon/config/readers.hpp"
 #include "daemon/config/sections.hpp"
-#include "daemon/config/utf8.hpp"
+#include "sync/base/utf8.hpp"
 
 namespace hedgerow::config {
 

@@ -4,9 +4,9 @@
 
 #include "daemon/config/config.hpp"
 #include "daemon/config/quantity.hpp"
-#include "daemon/config/utf8.hpp"
 #include "daemon/mqtt/topic.hpp"
 #include "security/identity/identity.hpp"
+#include "sync/base/utf8.hpp"
 
 namespace hedgerow::config {
 

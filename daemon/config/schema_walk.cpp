@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "daemon/config/suggestion.hpp"
-#include "daemon/config/utf8.hpp"
+#include "sync/base/utf8.hpp"
 
 namespace hedgerow::config {
 

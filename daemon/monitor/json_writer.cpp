@@ -8,38 +8,18 @@
 #include <system_error>
 #include <utility>
 
-#include "daemon/config/utf8.hpp"
+#include "sync/base/json_text.hpp"
+#include "sync/base/utf8.hpp"
 
 namespace hedgerow::monitor {
 
 namespace {
 
-void append_escaped(std::string& out, char character) {
-  switch (character) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-  }
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  const auto byte = static_cast<unsigned char>(character);
-  if (byte >= 0x20) {
-    out += character;
-    return;
-  }
-  out += "\\u00";
-  out += kDigits[byte >> 4U];
-  out += kDigits[byte & 0x0FU];
-}
-
 void append_string(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
-    const std::string_view good = text.substr(0, config::find_invalid_utf8(text).value_or(text.size()));
-    for (const char character : good) append_escaped(out, character);
+    const std::string_view good = text.substr(0, find_invalid_utf8(text).value_or(text.size()));
+    append_json_escaped(out, good);
     text.remove_prefix(good.size());
     if (text.empty()) break;
     out += "\xEF\xBF\xBD";  // U+FFFD

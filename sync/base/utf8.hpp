@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace hedgerow::config {
+namespace hedgerow {
 
 // The bytes of the character that the text begins with; 1 where that is not UTF-8, 0 for an empty text.
 [[nodiscard]] std::size_t utf8_length(std::string_view text);
@@ -22,4 +22,4 @@ void append_utf8(std::string& out, std::uint32_t code);
 // In double quotes, for a message: control characters as \xNN, at most 60 bytes, the rest as "…".
 [[nodiscard]] std::string quote_text(std::string_view text);
 
-}  // namespace hedgerow::config
+}  // namespace hedgerow

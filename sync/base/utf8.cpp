@@ -1,6 +1,6 @@
-#include "daemon/config/utf8.hpp"
+#include "sync/base/utf8.hpp"
 
-namespace hedgerow::config {
+namespace hedgerow {
 
 namespace {
 
@@ -93,4 +93,4 @@ std::string quote_text(std::string_view text) {
   return out + "\"";
 }
 
-}  // namespace hedgerow::config
+}  // namespace hedgerow
