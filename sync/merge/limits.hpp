@@ -1,4 +1,4 @@
-// The bounds of merged cells (G6). Beyond one of them the answer is an error that names it. A document's
+// The bounds of merged cells (G6). Beyond one of them the answer is an error that names it. A document's or counter's
 // state travels and is stored whole, like a payload.
 // Thread rule: constants.
 #pragma once
@@ -18,5 +18,9 @@ inline constexpr std::size_t kDocumentBytesMax = kPayloadBytesMax;
 // A publish on this node that lets a document grow beyond this is refused. So parts that were written apart can meet,
 // which nobody can refuse.
 inline constexpr std::size_t kDocumentPublishBytesMax = kDocumentBytesMax / 4;
+
+inline constexpr std::size_t kCounterPartBytesMax = 8 + 5 * 10;
+inline constexpr std::size_t kCounterBytesMax = 8 + kReplicasPerChannelMax * kCounterPartBytesMax;
+static_assert(kCounterBytesMax <= kPayloadBytesMax);
 
 }  // namespace hedgerow::sync
