@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "security/crypto_mbedtls/mbedtls_error.hpp"
+#include "security/crypto_mbedtls/sha256_instructions.hpp"
 
 namespace hedgerow::security {
 
@@ -32,35 +33,42 @@ Expected<void> random_bytes(std::span<std::uint8_t> out) {
 }
 
 struct Sha256::State {
-  mbedtls_sha256_context context;
+  State() {
+    mbedtls_sha256_init(&software);
+    start();
+  }
+  ~State() { mbedtls_sha256_free(&software); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  void start() {
+    const int status = mbedtls_sha256_starts(&software, /*is224=*/0);
+    Ensures(status == 0);
+  }
+
+  const bool by_instructions = Sha256Instructions::available();
+  Sha256Instructions instructions;
+  mbedtls_sha256_context software{};
 };
 
-namespace {
-
-void start(mbedtls_sha256_context& context) {
-  const int status = mbedtls_sha256_starts(&context, /*is224=*/0);
-  Ensures(status == 0);
-}
-
-}  // namespace
-
-Sha256::Sha256() : state_(std::make_unique<State>()) {
-  mbedtls_sha256_init(&state_->context);
-  start(state_->context);
-}
-
-Sha256::~Sha256() { mbedtls_sha256_free(&state_->context); }
+Sha256::Sha256() : state_(std::make_unique<State>()) {}
+Sha256::~Sha256() = default;
 
 void Sha256::update(ByteView bytes) {
-  const int status = mbedtls_sha256_update(&state_->context, bytes.data(), bytes.size());
+  if (state_->by_instructions) {
+    state_->instructions.update(bytes);
+    return;
+  }
+  const int status = mbedtls_sha256_update(&state_->software, bytes.data(), bytes.size());
   Ensures(status == 0);
 }
 
 Hash256 Sha256::finish() {
+  if (state_->by_instructions) return state_->instructions.finish();
   Hash256 digest{};
-  const int status = mbedtls_sha256_finish(&state_->context, digest.data());
+  const int status = mbedtls_sha256_finish(&state_->software, digest.data());
   Ensures(status == 0);
-  start(state_->context);
+  state_->start();
   return digest;
 }
 

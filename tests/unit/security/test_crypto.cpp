@@ -31,6 +31,19 @@ TEST_CASE("SHA-256 does not depend on how the input is cut", "[crypto]") {
   CHECK(to_hex(hasher.finish()) == digest("abc"));
 }
 
+// Every place of the end in a block. The digest of the digests was computed by Python's hashlib.
+TEST_CASE("SHA-256 is right for every length of the last block", "[crypto]") {
+  Sha256 digests;
+  for (std::size_t length = 0; length < 300; ++length) {
+    Bytes bytes;
+    for (std::size_t i = 0; i < length; ++i) bytes.push_back(static_cast<std::uint8_t>(i * 7 + length));
+    Sha256 hasher;
+    hasher.update(bytes);
+    digests.update(hasher.finish());
+  }
+  CHECK(to_hex(digests.finish()) == "d5238871a46ac4a1a75ac3fb19d645b0b3b9e5f35f5f720e2b240d605c6b694e");
+}
+
 TEST_CASE("SHA-256 starts anew after finish", "[crypto]") {
   Sha256 hasher;
   hasher.update(as_bytes("first"));
