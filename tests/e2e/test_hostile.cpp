@@ -2,6 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <thread>
@@ -52,9 +53,11 @@ class Node {
     if (kMemoryCounts) CHECK(daemon.resident_kib() < before_kib + more_kib);
   }
 
-  Daemon daemon{{.settings = R"("limits": { "connections": 600, "connections_per_address": 500,
+  Daemon daemon{{.listeners = {{.name = "web", .settings = R"("tls": false, "protocol": "websocket")"}},
+                 .settings = R"("limits": { "connections": 600, "connections_per_address": 500,
                                             "connect_timeout": "2s", "sessions": 1000, "session_queue_bytes": 262144,
-                                            "subscriptions_per_session": 200, "retained_messages": 1000 })"}};
+                                            "queue_bytes": "4MiB", "subscriptions_per_session": 200,
+                                            "retained_messages": 1000 })"}};
   std::uint64_t before_kib = 0;
 };
 
@@ -125,6 +128,32 @@ TEST_CASE_METHOD(Node, "no more connections than the limit allows, and room agai
   CHECK(served);
 }
 
+TEST_CASE_METHOD(Node, "a flood from one address fills its share, and others are served on", "[e2e][G6]") {
+  std::vector<std::unique_ptr<RawClient>> flood;
+  unsigned taken = 0;
+  for (int i = 0; i < 550; ++i) {
+    auto one = std::make_unique<RawClient>(daemon.port(), "127.0.0.2");
+    one->send(encode(ConnectOut{.client_id = "flood-" + std::to_string(i), .keep_alive_s = 60}));
+    flood.push_back(std::move(one));
+  }
+  check_service();  // from 127.0.0.1
+  for (const auto& one : flood) taken += one->next() ? 1U : 0U;
+  CHECK(taken <= 500);
+  CHECK(taken >= 490);
+  check_memory(16 * kMebibyte);
+}
+
+TEST_CASE_METHOD(Node, "no more connections in all than the limit allows, from however many addresses", "[e2e][G6]") {
+  std::vector<std::unique_ptr<RawClient>> crowd;
+  for (int i = 0; i < 660; ++i) {
+    crowd.push_back(std::make_unique<RawClient>(daemon.port(), i % 2 == 0 ? "127.0.0.2" : "127.0.0.3"));
+    crowd.back()->send(encode(ConnectOut{.client_id = "crowd-" + std::to_string(i), .keep_alive_s = 60}));
+  }
+  unsigned taken = 0;
+  for (const auto& one : crowd) taken += one->next() ? 1U : 0U;
+  CHECK(taken == 600);
+}
+
 TEST_CASE_METHOD(Node, "clients that connect and vanish in a flood leave nothing behind", "[e2e][G6]") {
   for (int i = 0; i < 2000; ++i) {
     RawClient brief(daemon.port());
@@ -175,6 +204,21 @@ TEST_CASE_METHOD(Node, "a QoS 1 reader that does not read costs no more than its
   check_memory(24 * kMebibyte);
 }
 
+TEST_CASE_METHOD(Node, "many readers that do not read cost no more than all queues may", "[e2e][G6]") {
+  std::vector<std::unique_ptr<RawClient>> lazy;
+  for (int i = 0; i < 60; ++i) {
+    lazy.push_back(std::make_unique<RawClient>(daemon.port()));
+    lazy.back()->shrink_receive_buffer();
+    REQUIRE(lazy.back()->connect({.client_id = "lazy-" + std::to_string(i)}).code() == 0);
+    lazy.back()->subscribe({{"flood", 0}});
+  }
+  RawClient writer = client({.client_id = "writer"});
+  const Bytes publish = encode(PublishSent{.topic = "flood", .payload = std::string(10'000, 'x')});
+  for (int i = 0; i < 400; ++i) REQUIRE(writer.send(publish));  // 240 MB in all
+  check_service();
+  check_memory(24 * kMebibyte);  // 60 queues of their own would be 15 MiB, and all may have 4
+}
+
 TEST_CASE_METHOD(Node, "a client with a half-open connection is given up when its keep alive is over", "[e2e][G6]") {
   RawClient silent = client({.client_id = "silent", .keep_alive_s = 1});
   CHECK(silent.closed_within(seconds{10}));
@@ -188,6 +232,33 @@ TEST_CASE_METHOD(Node, "a packet above the limit is refused before it is here", 
   CHECK(answer->code() == 0x95);
   CHECK(raw.closed_within());
   check_memory(4 * kMebibyte);
+}
+
+TEST_CASE_METHOD(Node, "a CONNECT of more than 64 KiB is refused before it is here", "[e2e][G6]") {
+  RawClient raw(daemon.port());
+  raw.send(concat(u8(0x10), varint(65'537)));
+  CHECK(raw.closed_within());
+  Bytes properties;
+  while (properties.size() < 60'000) append(properties, user_property(std::string(40, 'k'), std::string(4000, 'v')));
+  (void)client({.client_id = "giant", .properties = properties});
+  check_memory(4 * kMebibyte);
+}
+
+TEST_CASE_METHOD(Node, "wills are bounded, each and in all", "[e2e][G6]") {
+  const auto with_lasting_will = [](const std::string& client_id, std::size_t bytes) {
+    return with_will({.client_id = client_id, .clean_start = true, .properties = property(0x11, u32(3600))},
+                     {.payload = std::string(bytes, 'x'), .properties = property(0x18, u32(3600))});
+  };
+  CHECK(RawClient(daemon.port()).connect(with_lasting_will("giant", 17'000)).code() == 0x97);
+  unsigned refused = 0;
+  for (int i = 0; i < 560; ++i) {  // each dies, and its will waits for an hour
+    RawClient dying(daemon.port());
+    refused += dying.connect(with_lasting_will("dying-" + std::to_string(i), 16'000)).code() == 0x97 ? 1U : 0U;
+  }
+  CHECK(refused >= 20);  // 8 MiB are 524 of them
+  CHECK(refused <= 100);
+  check_memory(24 * kMebibyte);
+  check_service();
 }
 
 TEST_CASE_METHOD(Node, "many user properties are carried, and cost no more than they are", "[e2e][G6]") {
@@ -213,6 +284,42 @@ TEST_CASE_METHOD(Node, "subscriptions are bounded, filter by filter", "[e2e][G6]
   for (int i = 0; i < 300; ++i) refused += raw.subscribe({{"s/" + std::to_string(i), 0}}).code() == 0x97 ? 1U : 0U;
   CHECK(refused == 100);
   check_service();
+}
+
+TEST_CASE_METHOD(Node, "a flood of subscriptions costs no more than they are, and nothing once they are gone",
+                 "[e2e][G6]") {
+  const auto flood = [&] {
+    std::vector<std::unique_ptr<RawClient>> crowd;
+    for (int i = 0; i < 60; ++i) {
+      crowd.push_back(std::make_unique<RawClient>(daemon.port()));
+      REQUIRE(crowd.back()->connect({.client_id = "crowd-" + std::to_string(i)}).code() == 0);
+      std::vector<FilterSent> filters;
+      for (int j = 0; j < 200; ++j) {
+        filters.push_back({std::to_string(i) + "/" + std::string(200, 'x') + "/+/" + std::to_string(j), 1});
+      }
+      CHECK(crowd.back()->subscribe(filters).codes == std::vector<unsigned>(200, 1U));
+    }
+    check_service();
+    check_memory(24 * kMebibyte);  // 12,000 filters of 207 bytes are 2.4 MB, and each has its nodes in the tree
+  };
+  flood();
+  const std::uint64_t once_kib = daemon.resident_kib();
+  flood();
+  if (kMemoryCounts) CHECK(daemon.resident_kib() < once_kib + 4 * kMebibyte);
+}
+
+TEST_CASE_METHOD(Node, "a flood of large retained messages goes to disk, not to memory", "[e2e][G6]") {
+  RawClient raw = client({.client_id = "raw"});
+  const std::string payload(60'000, 'x');
+  for (int i = 0; i < 400; ++i) {  // 24 MB
+    CHECK(raw.publish({.topic = "r/" + std::to_string(i), .payload = payload, .qos = 1, .retain = true}) < 0x80);
+  }
+  RawClient lazy(daemon.port());
+  lazy.shrink_receive_buffer();
+  REQUIRE(lazy.connect({.client_id = "lazy"}).code() == 0);
+  lazy.subscribe({{"r/#", 1}});  // and reads none of them
+  check_service();
+  check_memory(24 * kMebibyte);
 }
 
 TEST_CASE_METHOD(Node, "retained messages are bounded, and those that are there may still change", "[e2e][G6]") {
@@ -279,6 +386,47 @@ TEST_CASE_METHOD(Node, "noise of any kind ends the connection and nothing else",
   raw.send(noise);
   CHECK(raw.closed_within(seconds{10}));
   check_service();
+}
+
+TEST_CASE_METHOD(Node, "whoever breaks the rules of WebSocket is sent away", "[e2e][G6]") {
+  const std::string upgrade =
+      "GET /mqtt HTTP/1.1\r\nHost: barn\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n";
+  const auto bytes = [](const std::string& text) { return to_bytes(as_bytes(std::string_view{text})); };
+  const Bytes first = GENERATE_COPY(
+      bytes(upgrade + "Cookie: " + std::string(100'000, 'x')),  // a giant header
+      bytes("POST / HTTP/1.1\r\nHost: barn\r\n\r\n"),           // no upgrade
+      concat(bytes(upgrade + "\r\n"), Bytes{0x82, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}),  // 2^63 bytes
+      concat(bytes(upgrade + "\r\n"), Bytes{0x82, 0x02, 0xC0, 0x00}),                                      // not masked
+      concat(bytes(upgrade + "\r\n"), Bytes{0x81, 0x80, 0, 0, 0, 0}),                                      // text
+      Bytes{});                                                                                            // silence
+  RawClient raw(daemon.port_of("web"));
+  raw.send(first);
+  // What comes is HTTP, if anything: nobody reads it as MQTT.
+  CHECK(raw.closed_within(seconds{20}));
+  check_service();
+  check_memory(4 * kMebibyte);
+}
+
+TEST_CASE("handshakes that are never finished keep nobody out", "[e2e][G6][G7]") {
+  const Authority authority;
+  Daemon daemon({.settings = R"("limits": { "connect_timeout": "2s" })"});
+  authority.enrol(daemon);
+  daemon.start();
+  std::vector<std::unique_ptr<RawClient>> crowd;
+  for (int i = 0; i < 300; ++i) {
+    crowd.push_back(std::make_unique<RawClient>(daemon.tls_port()));
+    crowd.back()->send(Bytes{0x16, 0x03, 0x01, 0x02, 0x00});  // a ClientHello of 512 bytes begins
+  }
+  authority.issue("visitor", daemon.data() / "visitor", "app");
+  const std::filesystem::path identity = daemon.data() / "visitor" / "identity";
+  const Finished finished =
+      run({"mosquitto_pub", "-h", "127.0.0.1", "-p", std::to_string(daemon.tls_port()), "--cafile",
+           (daemon.data() / "identity" / "authority.crt").string(), "--cert", (identity / "node.crt").string(), "--key",
+           (identity / "node.key").string(), "-q", "1", "-t", "any/topic", "-m", "hello"});
+  INFO(finished.out << finished.error << daemon.log());
+  CHECK(finished.status == ExitStatus{.code = 0, .signal = 0});
+  for (const auto& one : crowd) CHECK(one->closed_within(seconds{20}));
 }
 
 }  // namespace hedgerow::test

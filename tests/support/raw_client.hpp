@@ -64,8 +64,8 @@ struct WillSent {
 
 class RawClient {
  public:
-  // Connects the socket. Throws when nobody listens.
-  explicit RawClient(std::uint16_t port);
+  // Connects the socket, from another address of the loopback network if told to. Throws when nobody listens.
+  explicit RawClient(std::uint16_t port, const char* from = "127.0.0.1");
   RawClient(RawClient&& other) noexcept;
   RawClient& operator=(RawClient&&) = delete;
   ~RawClient();
