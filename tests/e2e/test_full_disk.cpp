@@ -168,4 +168,26 @@ TEST_CASE_METHOD(SmallNode, "a start without any room says so, and the one after
   check_nothing_lost();
 }
 
+TEST_CASE("a node whose disk was full gets from its peers what it missed, as soon as there is room", "[e2e][G3][G6]") {
+  const Authority authority;
+  Daemon barn({.node = "gw-barn"});
+  Daemon house({.node = "gw-house", .peers = {barn.tls_port()}});
+  const auto disk = SmallDisk::mount(house.data(), kDiskBytes);
+  if (!disk) SKIP("no disk can be filled: " << disk.error().what);
+  for (Daemon* node : {&barn, &house}) {
+    authority.enrol(*node);
+    node->start();
+  }
+  REQUIRE(wait_for_equal_digests({&barn, &house}));
+  disk->fill();
+  // Few: after each refusal it waits twice as long before it asks again, up to half a minute.
+  const std::string large(20'000, 'x');
+  for (const char* topic : {"cell/a", "cell/b"}) mosquitto_pub(barn.port(), topic, large, {"-q", "1", "-r"});
+  CHECK(house.wait_for_status([](const StatusView& status) { return !status.alarms.empty(); }));
+  disk->free();
+  CHECK(wait_for_equal_digests({&barn, &house}));
+  MosquittoSub at_house(house.port(), {"cell/b"}, {"-q", "1"});
+  CHECK(at_house.next() == "1 1 cell/b " + large);
+}
+
 }  // namespace hedgerow::test
