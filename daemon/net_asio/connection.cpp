@@ -177,11 +177,14 @@ void Connection::on_readable() {
   if (!error) take_input(ByteView{loop_.read_buffer}.first(count));
   in_input_ = false;
   // What the handler sent is complete now: no reason to wait for the end of the turn.
-  if (flush_is_due_) {
-    flush();
-  } else {
-    acknowledge_now();
-  }
+  answered_ = flush_is_due_;
+  if (flush_is_due_) flush();
+  // What it sent to others goes before what this connection has to do to be read again.
+  if (!loop_.read_on_later(shared_from_this())) read_on();
+}
+
+void Connection::read_on() {
+  if (!answered_) acknowledge_now();
   wait_readable();
 }
 

@@ -74,6 +74,8 @@ class Connection final : public node::Stream, public std::enable_shared_from_thi
   void open();
   void wait_readable();
   void on_readable();
+  // The rest of on_readable().
+  void read_on();
   void acknowledge_now();
   void take_input(ByteView bytes);
   void take_ciphertext(ByteView bytes);
@@ -111,6 +113,7 @@ class Connection final : public node::Stream, public std::enable_shared_from_thi
   bool in_input_ = false;      // on_readable() flushes at its end
   bool flush_is_due_ = false;  // something was queued since the last flush()
   bool flush_listed_ = false;  // in the loop's list for the end of this turn
+  bool answered_ = false;      // the last input had something sent here
   bool unsent_ = false;        // send() was called since the queue was last empty
 
   friend struct EventLoop::Impl;

@@ -72,7 +72,14 @@ void EventLoop::Impl::flush_later(const std::shared_ptr<Connection>& connection)
       one->flush_listed_ = false;
       if (one->flush_is_due_) one->flush();
     }
+    for (const std::shared_ptr<Connection>& one : std::exchange(to_read_on, {})) one->read_on();
   });
+}
+
+bool EventLoop::Impl::read_on_later(const std::shared_ptr<Connection>& connection) {
+  if (!flush_posted) return false;
+  to_read_on.push_back(connection);
+  return true;
 }
 
 void EventLoop::Impl::wait_for_signal() {

@@ -48,6 +48,8 @@ struct EventLoop::Impl {
 
   // Has connection->flush() called once the present events are through.
   void flush_later(const std::shared_ptr<Connection>& connection);
+  // Has connection->read_on() called after what waits to be flushed; false: nothing waits.
+  [[nodiscard]] bool read_on_later(const std::shared_ptr<Connection>& connection);
 
   void wait_for_signal();
 
@@ -63,6 +65,7 @@ struct EventLoop::Impl {
   std::unordered_set<std::shared_ptr<Connection>> connections;
   std::map<asio::ip::address, std::size_t> connections_by_address;
   std::vector<std::shared_ptr<Connection>> to_flush;
+  std::vector<std::shared_ptr<Connection>> to_read_on;
   bool flush_posted = false;
 
   std::optional<asio::steady_timer> closing_timer;
