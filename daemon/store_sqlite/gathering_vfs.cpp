@@ -11,7 +11,8 @@ namespace hedgerow::store_sqlite {
 namespace {
 
 constexpr int kFrameHeaderBytes = 24;
-constexpr int kWriteLock = 0;  // the first of the wal-index's locks
+constexpr int kWriteLock = 0;              // the first of the wal-index's locks
+constexpr int kLost = SQLITE_IOERR_FSYNC;  // as after a failed sync: never for lack of room, which would be tried again
 
 struct LogFile;
 
@@ -80,7 +81,7 @@ struct GatheringCalls {
   // What was gathered is written before anything else is done with the file. If that fails, so does the checkpoint.
   static int settle(sqlite3_file* file) {
     DatabaseFile& database = database_file(file);
-    return *database.lost ? SQLITE_IOERR_WRITE : write_out(file, database.run);
+    return *database.lost ? kLost : write_out(file, database.run);
   }
 
   static int database_close(sqlite3_file* file) {
@@ -168,7 +169,7 @@ struct GatheringCalls {
 
   static int log_settle(sqlite3_file* file) {
     LogFile& log = log_file(file);
-    if (*log.lost) return SQLITE_IOERR_WRITE;
+    if (*log.lost) return kLost;
     if (log.failed == SQLITE_OK) log.failed = write_out(file, log.run);
     return log.failed;
   }
