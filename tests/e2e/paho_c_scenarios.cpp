@@ -19,6 +19,9 @@
 namespace {
 
 constexpr std::chrono::seconds kPatience{30};
+// Few: Paho waits for up to a second where it misses the signal of a request (security/paho_tls/paho_tls.hpp).
+constexpr int kCount = 5;
+constexpr int kJobs = 10;
 
 struct Arguments {
   std::string url;
@@ -251,8 +254,8 @@ void round_trip(const Arguments& arguments) {
   client.subscribe("c/#", 2);
   for (int qos = 0; qos <= 2; ++qos) {
     const std::string topic = "c/" + std::to_string(qos);
-    for (int i = 0; i < 20; ++i) client.publish(topic, std::to_string(i), qos);
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < kCount; ++i) client.publish(topic, std::to_string(i), qos);
+    for (int i = 0; i < kCount; ++i) {
       const Message message = client.next();
       expect(message.topic == topic && message.payload == std::to_string(i) && message.qos == qos && !message.retained,
              topic + " brings " + std::to_string(i) + ", not " + message.topic + " " + message.payload);
@@ -276,10 +279,10 @@ void shared(const Arguments& arguments) {
   one.subscribe("$share/workers/job", 2);
   other.subscribe("$share/workers/job", 2);
   Client publisher(arguments, {.client_id = "c-jobs"});
-  for (int i = 0; i < 40; ++i) publisher.publish("job", std::to_string(i), 2);
+  for (int i = 0; i < kJobs; ++i) publisher.publish("job", std::to_string(i), 2);
   std::map<std::string, int> seen;
   std::map<const Client*, int> worked;
-  while (seen.size() < 40) {
+  while (seen.size() < kJobs) {
     for (Client* member : {&one, &other}) {
       Message message;
       while (member->next(message, std::chrono::milliseconds{50})) {

@@ -30,8 +30,6 @@ class TlsNode {
  public:
   TlsNode() {
     authority.enrol(daemon);
-    authority.issue("visitor", daemon.data() / "visitor", "app");
-    daemon.add_user("alice", "wonderland");
     daemon.start();
   }
   [[nodiscard]] std::vector<std::string> arguments(const std::string& scenario, const std::string& scheme) const {
@@ -133,13 +131,8 @@ TEST_CASE_METHOD(Node, "Paho C does its scenarios", "[e2e]") {
 
 TEST_CASE_METHOD(Node, "every client comes back to its session after kill -9 of the daemon, and misses nothing",
                  "[e2e][G1]") {
-  const auto [client, version] = GENERATE(table<std::string, std::string>({{kMosquitto, "5"},
-                                                                           {kMqttJs, "4"},
-                                                                           {kMqttJs, "5"},
-                                                                           {kPython, "4"},
-                                                                           {kPython, "5"},
-                                                                           {kPahoC, "4"},
-                                                                           {kPahoC, "5"}}));
+  const auto [client, version] = GENERATE(table<std::string, std::string>(
+      {{kMosquitto, "5"}, {kMqttJs, "5"}, {kPython, "4"}, {kPahoC, "4"}, {kPahoC, "5"}}));
   CAPTURE(client, version);
   const std::vector<std::string> lasting = {"-V", "mqttv5", "-x", "3600", "-q", "2"};
   if (client == kMosquitto) {
@@ -212,6 +205,11 @@ TEST_CASE_METHOD(TlsNode, "clients prove themselves over TLS, by certificate and
   const std::filesystem::path identity = daemon.data() / "visitor" / "identity";
   const bool by_certificate = proof == "certificate";
   const bool is_web = proof == "password over WebSocket";
+  if (by_certificate) {
+    authority.issue("visitor", daemon.data() / "visitor", "app");
+  } else {
+    daemon.add_user("alice", "wonderland");
+  }
   const std::uint16_t port = by_certificate ? daemon.tls_port() : daemon.port_of(is_web ? "web-users" : "users");
   if (client == kMosquitto) {
     std::vector<std::string> options = {"--cafile", authority_file, "-q", "2"};
