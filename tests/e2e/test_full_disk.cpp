@@ -179,11 +179,14 @@ TEST_CASE("a node whose disk was full gets from its peers what it missed, as soo
     node->start();
   }
   REQUIRE(wait_for_equal_digests({&barn, &house}));
+  MosquittoSub at_barn(barn.port(), {"hedgerow/orchard/nodes/gw-house/health"}, {"-q", "1"});
   disk->fill();
   // Few: after each refusal it waits twice as long before it asks again, up to half a minute.
   const std::string large(20'000, 'x');
   for (const char* topic : {"cell/a", "cell/b"}) mosquitto_pub(barn.port(), topic, large, {"-q", "1", "-r"});
   CHECK(house.wait_for_status([](const StatusView& status) { return !status.alarms.empty(); }));
+  const auto tells = [](std::string_view line) { return line.find("the disk is full") != std::string_view::npos; };
+  CHECK(at_barn.process().wait_for_line(Output::kStandard, tells));  // its health, live
   disk->free();
   CHECK(wait_for_equal_digests({&barn, &house}));
   MosquittoSub at_house(house.port(), {"cell/b"}, {"-q", "1"});
