@@ -106,6 +106,32 @@ TEST_CASE_METHOD(SubscribeHarness, "an equal filter replaces the subscription", 
   }
 }
 
+TEST_CASE_METHOD(SubscribeHarness, "what replaced a subscription holds while its session is away, and after a restart",
+                 "[node][MQTT-3.8.4-3]") {
+  const auto missed = [this](const ConnectOut& kind, const std::string& payload) {
+    publisher.send(encode(PublishSent{.topic = "a", .payload = payload, .qos = 2, .packet_id = ++last_id}));
+    settle();
+    TestClient back(*this, kind);
+    return texts(deliveries(back.received(), kind.protocol));
+  };
+  for (const Protocol protocol : {Protocol::kV311, Protocol::kV5}) {
+    ConnectOut kind = keeping("kept");
+    if (protocol == Protocol::kV311) kind = {.protocol = protocol, .client_id = "old", .clean_start = false};
+    {
+      TestClient client(*this, kind);
+      for (const unsigned qos : {2U, 0U, 1U}) {
+        client.send(encode_subscribe(1, {{"a", qos}}, protocol));
+        settle();
+      }
+    }
+    CHECK(missed(kind, "x") == Texts{"a=x qos 1"});
+  }
+  publisher.drop();
+  restart();
+  TestClient back(*this, keeping("kept"));
+  CHECK(texts(deliveries(back.received())) == Texts{"a=x qos 1"});
+}
+
 TEST_CASE_METHOD(SubscribeHarness, "each SUBSCRIBE of 3.1.1 is sent the retained messages, and loses nothing",
                  "[node][V311-3.8.4-3]") {
   publish("kept", "k", 1, /*retain=*/true);
