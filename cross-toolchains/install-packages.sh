@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a step needs and that are missing.
 #
-#   install-packages.sh GROUP...     groups: build demo bench tests fuzz arm64 armhf fresh
+#   install-packages.sh GROUP...     groups: build demo compare bench tests fuzz arm64 armhf fresh
 #
 # Root runs apt-get; anybody else goes through sudo; without either the exact line is printed and the status is 2.
 # Nothing is done, and no right is needed, when everything is there. What counts is the command, not the package that
@@ -30,6 +30,10 @@ needs() {
     demo)
       needs build
       echo 'mosquitto_pub mosquitto-clients'
+      ;;
+    compare)
+      needs demo
+      echo 'mosquitto mosquitto'
       ;;
     bench)
       needs build

@@ -5,6 +5,8 @@
 #   sh daemon/demo.sh           builds, tells the story, then goes on feeding until Ctrl-C
 #   sh daemon/demo.sh --once    ends after the story: status 0 only if all nodes agree and no acknowledged reading is
 #                               missing on any of them
+#   sh daemon/demo.sh --compare   the same, then tells the story to three bridged Mosquittos (demo_mosquitto.sh), and
+#                               prints what each lost
 #
 # A reading counts as acknowledged when its mosquitto_pub exited with 0. HEDGEROW_BIN_DIR names a directory with the
 # programs already built; nothing is installed or built then.
@@ -12,13 +14,15 @@
 set -eu
 
 usage() {
-  sed -n '2,12s/^# \{0,1\}//p' "$0"
+  sed -n '2,14s/^# \{0,1\}//p' "$0"
 }
 
 once=false
+compare=false
 case ${1:-} in
   '') ;;
   --once) once=true ;;
+  --compare) compare=true once=true ;;
   -h | --help) usage && exit 0 ;;
   *) usage >&2 && exit 2 ;;
 esac
@@ -33,14 +37,14 @@ catch_up_seconds=60
 if [ -n "${HEDGEROW_BIN_DIR:-}" ]; then
   bin=$HEDGEROW_BIN_DIR
 else
-  sh "$root/cross-toolchains/install-packages.sh" demo
+  if $compare; then group=compare; else group=demo; fi
+  sh "$root/cross-toolchains/install-packages.sh" $group
   sh "$root/cross-toolchains/build.sh" release hedgerowd hedgerow hedgerow-relay
   bin=$root/build/release/bin
 fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/hedgerow-demo.XXXXXX")
-: >"$work/acknowledged"
-echo 0 >"$work/number"
+system=Hedgerow
 is_terminal=false
 if [ -t 1 ]; then is_terminal=true; fi
 
@@ -241,7 +245,7 @@ state_of() {
 # show TITLE: the live table. On a terminal it stays in place.
 show() {
   {
-    say "Hedgerow: three nodes, one truth"
+    say "$system: three nodes, one truth"
     say ""
     say "$1"
     say ""
@@ -313,29 +317,46 @@ wait_until_equal() {
 
 # --- the story -----------------------------------------------------------------------------------------------------
 
-if $is_terminal; then printf '\033[2J'; fi
-say "making an authority and three nodes in $work"
-make_mesh
-wait_until_equal "1. The mesh forms." || fail "The nodes do not find each other."
+# Leaves verdict: 0 when all nodes agree and none lacks an acknowledged reading.
+tell_story() {
+  : >"$work/acknowledged"
+  echo 0 >"$work/number"
+  if $is_terminal; then printf '\033[2J'; fi
+  say "making three nodes in $work"
+  make_mesh
+  wait_until_equal "1. The mesh forms." || fail "The nodes do not find each other."
 
-act "1. Each node is fed locally; each shows what all were given." barn house shed
+  act "1. Each node is fed locally; each shows what all were given." barn house shed
 
-stop relay-barn TERM
-stop relay-house TERM
-act "2. The shed is cut off. It goes on working by itself." barn house shed
+  cut_shed_off
+  act "2. The shed is cut off. It goes on working by itself." barn house shed
 
-stop house KILL
-act "3. The house is killed with SIGKILL. Barn and shed are fed." barn shed
+  stop house KILL
+  act "3. The house is killed with SIGKILL. Barn and shed are fed." barn shed
 
-start_relay relay-barn "$(port_of barn mesh)" "$relay_to_barn"
-start_relay relay-house "$(port_of house mesh)" "$relay_to_house"
-start_node house "127.0.0.1:$(port_of barn mesh)"
-title="4. The wire is mended, the house is back. They catch up."
-act "$title" barn
-verdict=0
-wait_until_equal "$title" || verdict=1
-show "5. The end of the story."
+  mend
+  title="4. The wire is mended, the house is back. They catch up."
+  act "$title" barn
+  verdict=0
+  wait_until_equal "$title" || verdict=1
+  show "5. The end of the story."
+}
 
+cut_shed_off() {
+  stop relay-barn TERM
+  stop relay-house TERM
+}
+
+mend() {
+  start_relay relay-barn "$(port_of barn mesh)" "$relay_to_barn"
+  start_relay relay-house "$(port_of house mesh)" "$relay_to_house"
+  start_node house "127.0.0.1:$(port_of barn mesh)"
+}
+
+# "BARN + HOUSE + SHED" readings that were acknowledged and that a node's subscriber never showed.
+lost() { say "$(missing barn) + $(missing house) + $(missing shed)"; }
+
+tell_story
 say ""
 say "CHANNEL    DIGEST ON EACH NODE"
 for name in $nodes; do sed "s/^/$name /" "$work/digests-$name"; done | sort -k 2,2 -s |
@@ -346,6 +367,11 @@ if [ $verdict -ne 0 ]; then
 fi
 say "PASSED: all digests agree, and no node lacks one of $(wc -l <"$work/acknowledged") acknowledged readings."
 
+if $compare; then
+  # shellcheck source=daemon/demo_mosquitto.sh
+  . "$root/daemon/demo_mosquitto.sh"
+  exit 0
+fi
 if $once; then exit 0; fi
 say "Feeding goes on until Ctrl-C."
 sleep 5

@@ -283,7 +283,7 @@ void Daemon::Parts::on_control(const std::string& request, const net_asio::Contr
                      .tls = configured != nullptr && configured->tls,
                      .plaintext = configured != nullptr && configured->plaintext_accepted});
   }
-  answer_control(request, sources(), std::move(bound), engine->self(), *store, read_hasher, reply);
+  answer_control(request, sources(), std::move(bound), node->links().replica(), *store, read_hasher, reply);
 }
 
 void Daemon::Parts::begin_shutdown() {

@@ -67,6 +67,11 @@ class Delivery {
   void on_tick();
 
   void on_committed(sync::Committed committed);
+  // What this node writes bears another name from now on.
+  void on_renewed(sync::ReplicaId self) {
+    settings_.self = self;
+    outbound_.on_renewed(self);
+  }
   // A QoS 0 message: now, or never.
   void publish_live(const sync::Message& message, bool retain, std::uint64_t publisher);
   // The same from another node.

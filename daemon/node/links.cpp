@@ -10,12 +10,14 @@ namespace hedgerow::node {
 
 Links::Links(sync::ReplicatorSettings settings, const std::vector<sync::ChannelState>& replicated,
              const ChannelTable& channels, StorePort& store, Hasher& read_hasher,
-             std::function<void(const sync::DeliverLive&)> deliver_live)
-    : channels_(channels),
+             std::function<void(const sync::DeliverLive&)> deliver_live, std::function<std::uint64_t()> random)
+    : settings_(std::move(settings)),
+      channels_(channels),
       store_(store),
       read_hasher_(read_hasher),
       deliver_live_(std::move(deliver_live)),
-      replicator_(std::move(settings), replicated) {}
+      random_(std::move(random)),
+      replicator_(settings_, replicated) {}
 
 sync::LinkId Links::up(Instant now, std::string_view peer, bool dialled, LinkOutput& output) {
   const sync::LinkId link{++last_link_};
@@ -41,8 +43,20 @@ void Links::on_drained(Instant now, sync::LinkId link) {
 void Links::on_turn(Instant now, const TurnResult& turn) {
   if (!turn.failure) carry_out(now, replicator_.on_committed(now, turn.committed));
   for (const Received& received : turn.received) {
+    if (answers_for_former_ > 0) {
+      --answers_for_former_;
+      continue;
+    }
     carry_out(now, replicator_.on_received(now, received.link, received.channel, received.result));
   }
+}
+
+void Links::on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelState>& replicated) {
+  answers_for_former_ += replicator_.unanswered();
+  settings_.replica = replica;
+  settings_.incarnation = random_();
+  replicator_ = sync::Replicator(settings_, replicated);
+  for (const auto& [link, output] : outputs_) output->close("this node goes on under a new name", /*is_self=*/false);
 }
 
 void Links::publish_live(Instant now, const sync::MessagePtr& message, bool retain) {
@@ -80,6 +94,9 @@ void Links::carry_out(Instant now, std::span<const sync::Action> actions) {
                    },
                    [&](const sync::AnswerPull& pull) { answer_pull(pull); },
                    [&](const sync::DeliverLive& live) { deliver_live_(live); },
+                   [&](const sync::RenewReplica& renew) {
+                     store_.submit(RenewIntent{.fresh = sync::ReplicaId{random_() | 1U}, .peer = renew.peer});
+                   },
                    [&](const auto& intent) { store_.submit(intent); },
                },
                action);

@@ -30,9 +30,10 @@ class LinkOutput {
 class Links {
  public:
   // `read_hasher` is used on the reader thread only. `deliver_live` takes what other nodes published at QoS 0.
+  // `random`: uniformly distributed, unpredictable.
   Links(sync::ReplicatorSettings settings, const std::vector<sync::ChannelState>& replicated,
         const ChannelTable& channels, StorePort& store, Hasher& read_hasher,
-        std::function<void(const sync::DeliverLive&)> deliver_live);
+        std::function<void(const sync::DeliverLive&)> deliver_live, std::function<std::uint64_t()> random);
 
   // `peer`: the authenticated name.
   sync::LinkId up(Instant now, std::string_view peer, bool dialled, LinkOutput& output);
@@ -43,22 +44,29 @@ class Links {
   // The output has room again.
   void on_drained(Instant now, sync::LinkId link);
   void on_turn(Instant now, const TurnResult& turn);
+  // The database goes on under another name: all links end, and greet anew when they are up again. Comes before
+  // on_turn() of the same turn.
+  void on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelState>& replicated);
   void publish_live(Instant now, const sync::MessagePtr& message, bool retain);
   void on_timer(Instant now);
   [[nodiscard]] Instant next_deadline() const;
 
   [[nodiscard]] const sync::Replicator& replicator() const { return replicator_; }
+  [[nodiscard]] sync::ReplicaId replica() const { return settings_.replica; }
 
  private:
   void carry_out(Instant now, std::span<const sync::Action> actions);
   void answer_pull(sync::AnswerPull pull);
   void report_queues(Instant now);
 
+  sync::ReplicatorSettings settings_;
   const ChannelTable& channels_;
   StorePort& store_;
   Hasher& read_hasher_;
   std::function<void(const sync::DeliverLive&)> deliver_live_;
+  std::function<std::uint64_t()> random_;
   sync::Replicator replicator_;
+  std::size_t answers_for_former_ = 0;  // owed to the replicator before this one
   std::map<sync::LinkId, LinkOutput*> outputs_;
   std::optional<Instant> look_again_;  // some queue is long: when to ask whether it has drained
   std::vector<sync::LinkId> sent_;     // scratch: links whose queue grew

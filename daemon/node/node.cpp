@@ -37,13 +37,15 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
                  .touched = [this](Client& client) { touch(client); },
                  .log = ports_.log},
                 sessions_, channels_, budget_, counters_),
-      links_({.mesh = settings_.mesh,
-              .node = settings_.name,
-              .replica = state.self,
-              .version = settings_.version,
-              .incarnation = ports_.random()},
-             replicated_channels(channels_, state.channels), channels_, ports_.store, ports_.read_hasher,
-             [this](const sync::DeliverLive& live) { delivery_.publish_foreign(*live.message, live.retain); }),
+      links_(
+          {.mesh = settings_.mesh,
+           .node = settings_.name,
+           .replica = state.self,
+           .version = settings_.version,
+           .incarnation = ports_.random()},
+          replicated_channels(channels_, state.channels), channels_, ports_.store, ports_.read_hasher,
+          [this](const sync::DeliverLive& live) { delivery_.publish_foreign(*live.message, live.retain); },
+          ports_.random),
       wills_(kWillBytesInAllMax),
       system_topics_(now, settings_.version),
       link_topic_("hedgerow/" + settings_.mesh + "/link/"),
@@ -92,6 +94,7 @@ void Node::on_handled(Instant now, Client& client) {
 
 void Node::on_turn(Instant now, TurnResult turn) {
   now_ = now;
+  if (turn.renewed) on_renewed(*turn.renewed);
   if (turn.failure) {
     on_failed_turn(turn);
     retry_lost(now, turn);
@@ -119,6 +122,14 @@ void Node::on_turn(Instant now, TurnResult turn) {
   if (turn.trim_again) ports_.store.submit(TrimIntent{});
   update_pressure(now);
   flush();
+}
+
+void Node::on_renewed(const TurnResult::Renewed& renewed) {
+  ports_.log(renewed.peer +
+             " holds messages of this node that are not here: the database was rolled back to an earlier state, or is "
+             "one of two copies; it goes on as a new replica, and gets back from its peers what they have");
+  links_.on_renewed(renewed.replica, replicated_channels(channels_, renewed.channels));
+  delivery_.on_renewed(renewed.replica);
 }
 
 void Node::on_failed_turn(const TurnResult& turn) {

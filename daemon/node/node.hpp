@@ -192,6 +192,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void publish_system_topics(Instant now);
   void send_acks(const std::vector<Ack>& acks);
   void send_ack(Client& client, const Ack& ack);
+  void on_renewed(const TurnResult::Renewed& renewed);
   void on_failed_turn(const TurnResult& turn);
   void on_stored(const sync::Committed& committed);
   [[nodiscard]] Client* find_client(std::uint64_t id);

@@ -67,6 +67,7 @@ class Outbound {
   // clients' parsers.
   [[nodiscard]] static bool is_deliverable(const sync::Message& message);
   [[nodiscard]] sync::ReplicaId self() const { return self_; }
+  void on_renewed(sync::ReplicaId self) { self_ = self; }
 
  private:
   void send_at_most_once(Client& client, const sync::Message& message, bool retain,

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -75,6 +76,11 @@ struct EraseGroupIntent {
   std::string filter;
 };
 struct TrimIntent {};
+// sync::Engine::renew(), before everything else of its turn.
+struct RenewIntent {
+  sync::ReplicaId fresh{};
+  std::string peer;  // who said that it is time
+};
 // Changes nothing; its token comes back once everything before it is on disk.
 struct BarrierIntent {
   std::uint64_t token = 0;
@@ -91,8 +97,8 @@ struct RefusalIntent {
 
 using Intent = std::variant<PublishIntent, ReleaseReceivedIntent, AddReleaseIntent, sync::ApplySegment, sync::StagePage,
                             sync::MergeStaged, sync::DropStaged, PutSessionIntent, EraseSessionIntent, PositionIntent,
-                            PutWillIntent, EraseWillIntent, PutGroupIntent, EraseGroupIntent, TrimIntent, BarrierIntent,
-                            RepeatIntent, RefusalIntent>;
+                            PutWillIntent, EraseWillIntent, PutGroupIntent, EraseGroupIntent, TrimIntent, RenewIntent,
+                            BarrierIntent, RepeatIntent, RefusalIntent>;
 
 struct Ack {
   AckAddress address;
@@ -118,6 +124,13 @@ struct TurnResult {
   std::vector<std::uint64_t> lost_sessions;   // sessions whose PutSessionIntent was, and nobody waits for it
   std::vector<Intent> lost;                   // of a turn that failed: what must be tried again later
   bool trim_again = false;
+  // The database goes on under another name; what this turn committed bears it.
+  struct Renewed {
+    sync::ReplicaId replica{};
+    std::string peer;                          // as RenewIntent
+    std::vector<sync::ChannelState> channels;  // before what this turn committed
+  };
+  std::optional<Renewed> renewed;
   // Nothing of the turn is on disk. kLimit: the disk is full, service goes on. Else the daemon must end.
   std::optional<Error> failure;
 };

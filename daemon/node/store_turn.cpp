@@ -45,6 +45,7 @@ class FailedTurn {
   void operator()(AddReleaseIntent& intent) { result_.lost.emplace_back(intent); }
   void operator()(EraseSessionIntent& intent) { result_.lost.emplace_back(intent); }
   void operator()(EraseWillIntent& intent) { result_.lost.emplace_back(intent); }
+  void operator()(RenewIntent& intent) { result_.lost.emplace_back(std::move(intent)); }
   void operator()(PutGroupIntent& intent) { result_.lost.emplace_back(std::move(intent)); }
   void operator()(EraseGroupIntent& intent) { result_.lost.emplace_back(std::move(intent)); }
   // What is asked for again by whoever asked for it.
@@ -159,6 +160,7 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
             result.acks.push_back({.address = refusal.ack, .stored = false, .why = refusal.why});
             return {};
           },
+          [](RenewIntent&) -> Expected<void> { return {}; },
           [&](TrimIntent&) -> Expected<void> {
             auto more = engine_.trim(now);
             if (!more) return tl::unexpected<Error>(std::move(more.error()));
@@ -169,7 +171,26 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
       intent);
 }
 
+Expected<std::optional<TurnResult::Renewed>> StoreTurn::renew(std::vector<Intent>& intents) {
+  for (Intent& intent : intents) {
+    auto* const renewal = std::get_if<RenewIntent>(&intent);
+    if (renewal == nullptr) continue;
+    if (auto done = engine_.renew(renewal->fresh); !done) return tl::unexpected<Error>(std::move(done.error()));
+    return TurnResult::Renewed{
+        .replica = renewal->fresh, .peer = std::move(renewal->peer), .channels = engine_.channels()};
+  }
+  return std::nullopt;
+}
+
 TurnResult StoreTurn::run(const WallTime& now, std::vector<Intent>& intents) {
+  auto renewed = renew(intents);
+  if (!renewed) return failed_turn(intents, renewed.error());
+  TurnResult result = run_intents(now, intents);
+  result.renewed = std::move(*renewed);
+  return result;
+}
+
+TurnResult StoreTurn::run_intents(const WallTime& now, std::vector<Intent>& intents) {
   if (auto begun = engine_.begin(); !begun) return failed_turn(intents, begun.error());
   TurnResult result;
   for (Intent& intent : intents) {

@@ -2,6 +2,7 @@
 // Thread rule: owned by the store thread. Ownership: engine, storage and sessions must outlive it.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "daemon/node/store_port.hpp"
@@ -17,6 +18,8 @@ class StoreTurn {
   [[nodiscard]] TurnResult run(const WallTime& now, std::vector<Intent>& intents);
 
  private:
+  Expected<std::optional<TurnResult::Renewed>> renew(std::vector<Intent>& intents);
+  TurnResult run_intents(const WallTime& now, std::vector<Intent>& intents);
   // What an intent answers is added to `result`. An error means that the turn as a whole must be rolled back.
   Expected<void> apply(const WallTime& now, Intent& intent, TurnResult& result);
 

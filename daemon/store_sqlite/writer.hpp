@@ -39,6 +39,11 @@ class Writer final : public sync::Storage {
   Expected<std::optional<Bytes>> staged_page(sync::ChannelNo channel, std::string_view peer,
                                              std::uint64_t page_no) override;
   Expected<void> drop_staged(sync::ChannelNo channel, std::string_view peer) override;
+  Expected<void> put_self(sync::ReplicaId self) override;
+  Expected<std::optional<sync::SegmentRow>> segment_from(sync::ChannelNo channel, sync::ReplicaId replica,
+                                                         sync::Seq from) override;
+  Expected<void> replace(sync::ChannelNo channel, const sync::SegmentRow& row) override;
+  Expected<void> rename(sync::ChannelNo channel, sync::ReplicaId from, sync::Seq after, sync::ReplicaId to) override;
 
  private:
   // REQUIRES a turn. kNotFound: no such channel.

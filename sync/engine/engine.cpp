@@ -44,6 +44,7 @@ Expected<void> Engine::open(const std::vector<ChannelSettings>& channels) {
     bounds_[static_cast<std::size_t>(found - channels_.begin())] = {.keep = settings.keep,
                                                                     .live_cells_max = settings.live_cells_max};
   }
+  remember_own();
   return {};
 }
 

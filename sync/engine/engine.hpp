@@ -138,6 +138,14 @@ class Engine {
   Expected<Committed> commit();
   void rollback();
 
+  // Goes on as another replica, when a peer holds more of what bears this replica's name than was ever written here:
+  // the database was rolled back to an earlier state, or is one of two copies (G5). What was written since open() takes
+  // the new name, from number 1 on, since under the old one the mesh knows other ops; arrival numbers stay. What was
+  // there at open() keeps its name: the mesh knows it. A turn of its own, synced; after an error nothing has changed.
+  // kLimit also: a channel knows its most replicas.
+  // REQUIRES: not in a turn; `fresh` is random, not 0 and unknown to every channel.
+  Expected<void> renew(ReplicaId fresh);
+
  private:
   // How a segment meets what is held of its replica.
   struct Fit {
@@ -187,6 +195,8 @@ class Engine {
   Expected<void> take_cell(std::size_t index, const Cell& cell);
   Expected<void> note_trimmed(std::size_t index, const std::vector<Storage::Trimmed>& gone);
   Expected<void> put_changes();
+  void remember_own();
+  Expected<void> move_own(std::size_t index, ReplicaId fresh);
 
   [[nodiscard]] Fit fit(std::size_t index, const ReplicaState& held, const Segment& segment);
   Expected<void> apply_tail(const WallTime& now, std::size_t index, PageSegment item, const Fit& fitted);
@@ -214,6 +224,8 @@ class Engine {
   };
   std::vector<Bounds> bounds_;
   std::size_t trim_next_ = 0;
+  // Of channels_, by index: our own replica as open() or renew() found it.
+  std::vector<ReplicaState> own_at_open_;
 
   // The turn: what it changed, and how to go back.
   struct Before {

@@ -168,6 +168,16 @@ class Storage {
   virtual Expected<void> stage_page(ChannelNo, std::string_view peer, std::uint64_t page_no, ByteView page) = 0;
   virtual Expected<std::optional<Bytes>> staged_page(ChannelNo, std::string_view peer, std::uint64_t page_no) = 0;
   virtual Expected<void> drop_staged(ChannelNo, std::string_view peer) = 0;
+
+  // A new life of this database under another name (Engine::renew()). Rare: they may take long.
+  virtual Expected<void> put_self(ReplicaId) = 0;
+  // The first segment of the replica that holds an op with seq >= from.
+  virtual Expected<std::optional<SegmentRow>> segment_from(ChannelNo, ReplicaId, Seq from) = 0;
+  // Puts the row in the place of the one with the same first_arrival, which is there and has the same count.
+  virtual Expected<void> replace(ChannelNo, const SegmentRow&) = 0;
+  // The ops of `from` beyond `after` belong to `to` now, which counts them from 1: in cells and gaps. Segments and
+  // frontiers are the caller's.
+  virtual Expected<void> rename(ChannelNo, ReplicaId from, Seq after, ReplicaId to) = 0;
 };
 
 }  // namespace hedgerow::sync

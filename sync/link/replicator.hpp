@@ -91,8 +91,14 @@ struct DeliverLive {
   MessagePtr message;
   bool retain = false;
 };
-using Action =
-    std::variant<SendOnLink, CloseLink, ApplySegment, StagePage, MergeStaged, DropStaged, AnswerPull, DeliverLive>;
+// `peer` holds more of what bears this replica's name than this node ever wrote: its database was rolled back to an
+// earlier state, or is one of two copies. Engine::renew(), then a new Replicator in the place of this one (G5). It
+// comes once; until then nothing else changes.
+struct RenewReplica {
+  std::string peer;
+};
+using Action = std::variant<SendOnLink, CloseLink, ApplySegment, StagePage, MergeStaged, DropStaged, AnswerPull,
+                            DeliverLive, RenewReplica>;
 
 struct ReplicatorSettings {
   std::string mesh;
@@ -153,6 +159,8 @@ class Replicator {
   [[nodiscard]] std::uint64_t behind(ChannelNo channel) const;
   // Bytes handed out in ApplySegment and StagePage that no on_received() has answered yet.
   [[nodiscard]] std::size_t unapplied_bytes() const { return unapplied_bytes_; }
+  // on_received() calls that are still owed.
+  [[nodiscard]] std::size_t unanswered() const { return submitted_.size(); }
 
  private:
   struct Link {
@@ -305,6 +313,7 @@ class Replicator {
   wire::PullId last_pull_id_ = 0;
   std::uint64_t last_live_ = 0;
   LiveWindow live_window_;
+  bool renewing_ = false;
   std::vector<Action> actions_;
 };
 

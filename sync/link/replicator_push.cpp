@@ -44,6 +44,11 @@ void Replicator::on_announcement(Instant now, Peer& peer, std::size_t channel, c
   Shared& shared = peer.channels[channel];
   const bool first = !shared.heard;
   shared.heard = true;
+  const Seq ours_there = seq_in(announcement.marks, settings_.replica);
+  if (ours_there > seq_in(channels_[channel].own, settings_.replica) && !renewing_) {
+    renewing_ = true;
+    actions_.emplace_back(RenewReplica{.peer = peer.name});
+  }
   join(shared.confirmed, announcement.marks);
   join(shared.assumed, announcement.marks);
   if (announcement.answer_wanted) {

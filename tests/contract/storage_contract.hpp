@@ -18,6 +18,7 @@
 #error "define STORAGE_HARNESS before including storage_contract.hpp"
 #endif
 
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <memory>
 #include <optional>
@@ -544,6 +545,71 @@ TEST_CASE_METHOD(Fixture, "a staged page waits until it is dropped, apart from o
     CHECK(storage.staged_page(channel_, "b", 0).value() == to_bytes("b"));
     CHECK(storage.staged_page(other_, "a", 0).value() == to_bytes("other"));
   });
+}
+
+TEST_CASE_METHOD(Fixture, "a database that goes on under another name keeps it", "[storage][contract][G5]") {
+  turn([](Storage& storage) { REQUIRE(storage.put_self(kY)); });
+  reopen();
+  CHECK(storage().load().value().self == kY);
+}
+
+TEST_CASE_METHOD(Fixture, "the segment that holds an op is found, or the next one", "[storage][contract][G5]") {
+  append(channel_, {row(kX, 1, 3, 1), row(kY, 1, 1, 4), row(kX, 4, 2, 5), row(kX, 8, 1, 7)});
+  append(other_, {row(kX, 1, 9, 8)});
+  turn([this](Storage& storage) {
+    const auto first = [&](ReplicaId replica, Seq from) {
+      const auto found = storage.segment_from(channel_, replica, from).value();
+      return found ? found->first_seq : 0;
+    };
+    CHECK(first(kX, 1) == 1);
+    CHECK(first(kX, 3) == 1);
+    CHECK(first(kX, 4) == 4);
+    CHECK(first(kX, 6) == 8);
+    CHECK(first(kX, 9) == 0);
+    CHECK(first(kY, 1) == 1);
+    CHECK(first(kY, 2) == 0);
+  });
+}
+
+TEST_CASE_METHOD(Fixture, "a replaced segment keeps its place in the log", "[storage][contract][G5]") {
+  append(channel_, {row(kX, 1, 3, 1), row(kX, 4, 2, 4, 60), row(kX, 6, 1, 6)});
+  turn([this](Storage& storage) { REQUIRE(storage.replace(channel_, row(kY, 1, 2, 4, 40))); });
+  reopen();
+  const std::vector<SegmentRow> rows = view()->segments_after(channel_, 0, kMuch).value();
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[1].replica == kY);
+  CHECK(rows[1].first_seq == 1);
+  CHECK(rows[1].first_arrival == 4);
+  CHECK(rows[1].bytes.size() == 40);
+  CHECK(firsts(view()->segments(channel_, kX, 1, kMuch).value()) == Seqs{1, 6});
+  CHECK(storage().log_totals(channel_).bytes == 240);
+  CHECK(storage().log_totals(channel_).ops == 6);
+}
+
+TEST_CASE_METHOD(Fixture, "what is renamed takes its cells and gaps along, from number 1 on",
+                 "[storage][contract][G5]") {
+  put({cell("a", "1", 4), cell("b", "2", 5), cell("c", "3", 9)});
+  turn([this](Storage& storage) {
+    REQUIRE(storage.add_gap(channel_, {.replica = kX, .first = 2, .last = 7, .reason = GapReason::kAge}));
+    REQUIRE(storage.add_gap(channel_, {.replica = kX, .first = 8, .last = 8, .reason = GapReason::kSize}));
+    REQUIRE(storage.rename(channel_, kX, 4, kY));
+  });
+  reopen();
+  const std::vector<Cell> cells = view()->cells(channel_, "", "", kMuch).value();
+  REQUIRE(cells.size() == 3);
+  CHECK(cells[0].order.replica == kX);
+  CHECK(cells[0].order.seq == 4);
+  CHECK(cells[1].order.replica == kY);
+  CHECK(cells[1].order.seq == 1);
+  CHECK(cells[2].order.seq == 5);
+  std::vector<std::string> gaps;
+  const std::vector<Gap> held = view()->gaps(channel_).value();
+  for (const Gap& gap : held) {
+    gaps.push_back(std::string(gap.replica == kX ? "X" : "Y") + std::to_string(gap.first) + "-" +
+                   std::to_string(gap.last));
+  }
+  std::sort(gaps.begin(), gaps.end());
+  CHECK(gaps == std::vector<std::string>{"X2-4", "Y1-3", "Y4-4"});
 }
 
 }  // namespace hedgerow::test::storage_contract

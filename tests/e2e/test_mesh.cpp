@@ -1,6 +1,9 @@
 // Several nodes over TLS, with relays between them.
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -125,6 +128,37 @@ TEST_CASE_METHOD(Orchard, "a node that was cut off catches up, and the others wi
   MosquittoSub at_barn(barn.port(), {"setpoint/valve"}, {"-q", "1"});
   CHECK(at_shed.next() == "1 1 setpoint/pump from the barn");
   CHECK(at_barn.next() == "1 1 setpoint/valve from the shed");
+}
+
+// As from an image of the whole card: same board, same file system, same inode.
+TEST_CASE_METHOD(Pair, "a node restored from an older image gets back what its peer has, and keeps what it takes since",
+                 "[e2e][G3][G5]") {
+  REQUIRE(all_linked(house, 1));
+  mosquitto_pub(house.port(), "setpoint/pump", "old", {"-q", "1", "-r"});
+  REQUIRE(wait_for_equal_digests({&barn, &house}));
+  REQUIRE(house.terminate().code == 0);
+  std::ifstream file(house.data() / "hedgerow.db", std::ios::binary);
+  const std::string image{std::istreambuf_iterator<char>(file), {}};
+  house.start();
+  REQUIRE(all_linked(house, 1));
+  mosquitto_pub(house.port(), "setpoint/pump", "new", {"-q", "1", "-r"});
+  mosquitto_pub(house.port(), "setpoint/valve", "new", {"-q", "1", "-r"});
+  REQUIRE(wait_for_equal_digests({&barn, &house}));
+
+  house.kill();
+  std::filesystem::remove(house.data() / "hedgerow.db-wal");
+  std::ofstream(house.data() / "hedgerow.db", std::ios::binary | std::ios::trunc) << image;
+  wire.cut();
+  house.start();
+  mosquitto_pub(house.port(), "setpoint/lamp", "since", {"-q", "1", "-r"});
+  wire.resume();
+
+  CHECK(wait_for_equal_digests({&barn, &house}));
+  MosquittoSub at_barn(barn.port(), {"setpoint/lamp"}, {"-q", "1"});
+  CHECK(at_barn.next() == "1 1 setpoint/lamp since");
+  MosquittoSub at_house(house.port(), {"setpoint/valve"}, {"-q", "1"});
+  CHECK(at_house.next() == "1 1 setpoint/valve new");
+  CHECK_THAT(house.log(), ContainsSubstring("rolled back"));
 }
 
 TEST_CASE_METHOD(Orchard, "a killed node catches up, and its sessions with it", "[e2e][G1][G3]") {

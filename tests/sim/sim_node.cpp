@@ -293,6 +293,9 @@ void SimNode::perform(std::span<const Action> actions) {
                           [&](const sync::DeliverLive& live) {
                             oracle_.on_live(subject(), incarnation_, id_of(*live.message));
                           },
+                          [&](const sync::RenewReplica& renew) {
+                            throw Violation("G5: " + renew.peer + " knows more of " + identity_.name + " than itself");
+                          },
                           [&](const auto& job) { submit(job); }},
                action);
   }

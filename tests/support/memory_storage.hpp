@@ -39,6 +39,11 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
   // Power loss: everything since the last commit is gone; with a lying disk, everything since it began to lie. Open a
   // new Engine afterwards. Ends a turn that is under way, and a broken file.
   void crash();
+  // What an image of the card would hold, and writing it back: the disk is as it was then. Between turns only; open a
+  // new Engine afterwards.
+  struct State;
+  [[nodiscard]] std::shared_ptr<const State> image() const { return state_; }
+  void restore(const std::shared_ptr<const State>& image);
   // From now on commits report success and keep nothing through a crash; false: the disk is honest again and syncs.
   void set_lying(bool lying);
   // The next commit rolls back and returns this. After kIo every later call fails, until crash().
@@ -66,6 +71,11 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
   Expected<std::optional<Bytes>> staged_page(sync::ChannelNo channel, std::string_view peer,
                                              std::uint64_t page_no) override;
   Expected<void> drop_staged(sync::ChannelNo channel, std::string_view peer) override;
+  Expected<void> put_self(sync::ReplicaId self) override;
+  Expected<std::optional<sync::SegmentRow>> segment_from(sync::ChannelNo channel, sync::ReplicaId replica,
+                                                         sync::Seq from) override;
+  Expected<void> replace(sync::ChannelNo channel, const sync::SegmentRow& row) override;
+  Expected<void> rename(sync::ChannelNo channel, sync::ReplicaId from, sync::Seq after, sync::ReplicaId to) override;
 
   // Of what was committed. The view keeps that state for as long as it lives.
   Expected<std::unique_ptr<sync::ReadView>> open_view() override;

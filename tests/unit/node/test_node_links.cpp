@@ -1,6 +1,7 @@
 // Links over accepted connections: who may, and that two nodes agree.
 #include <catch2/catch_test_macros.hpp>
 
+#include "sync/link/wire.hpp"
 #include "tests/unit/node/node_harness.hpp"
 
 using namespace hedgerow;
@@ -77,4 +78,57 @@ TEST_CASE_METHOD(NodeHarness, "a peer may send larger packets than a program", "
   TestClient program(*this, {.client_id = "program"});
   program.send(encode(PublishSent{.topic = "a", .payload = large}));
   CHECK(program.stream.closed);
+}
+
+namespace {
+
+// A peer that is greeted, and says that it holds so much of the replica.
+void say_held(TestClient& peer, sync::ReplicaId replica, sync::Seq seq) {
+  const auto say = [&](const sync::wire::AnyMessage& message) {
+    peer.send(encode(PublishSent{.topic = "hedgerow/orchard/link/gw-barn/gw-house",
+                                 .payload = std::string(as_text(sync::wire::encode(message)))}));
+  };
+  say(sync::wire::Hello{.mesh = "orchard",
+                        .node = "gw-house",
+                        .replica = sync::ReplicaId{77},
+                        .incarnation = 78,
+                        .software = "0.1.0",
+                        .channels = {"default"}});
+  say(sync::wire::Announcement{.channel = 0, .answer_wanted = false, .marks = {{replica, seq}}});
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(NodeHarness, "a node whose database was rolled back goes on under another name", "[node][G5]") {
+  TestClient program(*this, {.client_id = "program"});
+  program.send(encode(PublishSent{.topic = "a", .payload = "1", .qos = 1, .packet_id = 1}));
+  settle();
+  TestClient peer(*this, {.client_id = "link"}, as("gw-house"));
+  peer.send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
+  const sync::ReplicaId before = node->links().replica();
+  say_held(peer, before, 1000);
+  settle();
+  CHECK(node->links().replica() != before);
+  CHECK(engine->self() == node->links().replica());
+  CHECK(peer.stream.closed);
+  CHECK_FALSE(fatal);
+  REQUIRE_FALSE(log.empty());
+  CHECK(log.back().find("rolled back") != std::string::npos);
+  peer.drop();
+  program.send(encode(PublishSent{.topic = "a", .payload = "2", .qos = 1, .packet_id = 2}));
+  settle();
+  CHECK(program.received().size() == 3);  // CONNACK, and both are acknowledged
+}
+
+TEST_CASE_METHOD(NodeHarness, "a disk that is full puts the new name off, not away", "[node][G5][G6]") {
+  TestClient peer(*this, {.client_id = "link"}, as("gw-house"));
+  peer.send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
+  const sync::ReplicaId before = node->links().replica();
+  storage.fail_next_commit({Category::kLimit, "no room"});
+  say_held(peer, before, 1000);
+  settle();
+  CHECK(node->links().replica() == before);
+  advance(std::chrono::seconds{30});
+  settle();
+  CHECK(node->links().replica() != before);
 }

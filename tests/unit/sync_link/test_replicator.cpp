@@ -371,6 +371,28 @@ TEST_CASE_METHOD(LinkFixture, "a full queue takes no live message, and it is cou
   CHECK(status(kLink1).live_skipped == 1);
 }
 
+// --- our own name ----------------------------------------------------------------------------------------------------
+
+TEST_CASE_METHOD(LinkFixture, "a peer that holds more of our own than we wrote makes us go on under another name",
+                 "[link][G5]") {
+  commit({{.first = 1, .count = 3}});
+  peer_up(kLink1, "a");
+  hear_frontier(kLink1, {{kOwnReplica, 3}});
+  CHECK(actions<RenewReplica>().empty());
+  hear_frontier(kLink1, {{kOwnReplica, 4}});
+  REQUIRE(actions<RenewReplica>().size() == 1);
+  CHECK(actions<RenewReplica>()[0].peer == "a");
+}
+
+TEST_CASE_METHOD(LinkFixture, "that is said once", "[link][G5]") {
+  peer_up(kLink1, "a");
+  peer_up(kLink2, "b");
+  hear_frontier(kLink1, {{kOwnReplica, 1}});
+  CHECK(actions<RenewReplica>().size() == 1);
+  hear_frontier(kLink2, {{kOwnReplica, 2}});
+  CHECK(actions<RenewReplica>().empty());
+}
+
 // --- status ----------------------------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(LinkFixture, "lag is told both ways", "[link]") {
