@@ -57,12 +57,13 @@ void DialledLink::send(ByteView message) {
   if (dialler_) static_cast<void>(dialler_->send(topic_, to_bytes(message)));
 }
 
-void DialledLink::close(const std::string& reason, bool is_self) {
-  is_self_ = is_self;
+void DialledLink::close(const std::string& reason, node::DialAgain dial_again) {
+  is_self_ = dial_again == node::DialAgain::kNever;
+  const Duration pause = dial_again == node::DialAgain::kNow ? Duration{} : kRefusedPause;
   log_("link with " + settings_.address + " closed: " + reason);
-  defer_([this] {
+  defer_([this, pause] {
     stop();
-    if (!is_self_) dial_again_ = now_() + kRefusedPause;
+    if (!is_self_) dial_again_ = now_() + pause;
   });
 }
 

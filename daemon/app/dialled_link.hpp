@@ -52,7 +52,7 @@ class DialledLink final : public link_paho::DialEvents, public node::LinkOutput 
   // LinkOutput
   void send(ByteView message) override;
   [[nodiscard]] std::size_t queued_bytes() override { return dialler_ ? dialler_->queued_bytes() : 0; }
-  void close(const std::string& reason, bool is_self) override;
+  void close(const std::string& reason, node::DialAgain dial_again) override;
 
  private:
   Settings settings_;

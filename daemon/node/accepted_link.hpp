@@ -23,7 +23,7 @@ struct Node::AcceptedLink final : LinkOutput {
     if (outcome == mqtt::PublishOutcome::kSent) touched(client);
   }
   [[nodiscard]] std::size_t queued_bytes() override { return client.queued_bytes(); }
-  void close(const std::string& reason, bool /*is_self*/) override {
+  void close(const std::string& reason, DialAgain /*dial_again*/) override {
     client.connection().disconnect(mqtt::ReasonCode::kAdministrativeAction, reason);
     touched(client);
   }

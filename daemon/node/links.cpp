@@ -56,7 +56,7 @@ void Links::on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelS
   settings_.replica = replica;
   settings_.incarnation = random_();
   replicator_ = sync::Replicator(settings_, replicated);
-  for (const auto& [link, output] : outputs_) output->close("this node goes on under a new name", /*is_self=*/false);
+  for (const auto& [link, output] : outputs_) output->close("this node goes on under a new name", DialAgain::kNow);
 }
 
 void Links::publish_live(Instant now, const sync::MessagePtr& message, bool retain) {
@@ -90,7 +90,8 @@ void Links::carry_out(Instant now, std::span<const sync::Action> actions) {
                    [&](const sync::CloseLink& close) {
                      const auto output = outputs_.find(close.link);
                      if (output == outputs_.end()) return;
-                     output->second->close(close.reason, close.reason == sync::kReasonSelf);
+                     output->second->close(close.reason,
+                                           close.reason == sync::kReasonSelf ? DialAgain::kNever : DialAgain::kLater);
                    },
                    [&](const sync::AnswerPull& pull) { answer_pull(pull); },
                    [&](const sync::DeliverLive& live) { deliver_live_(live); },

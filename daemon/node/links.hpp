@@ -16,6 +16,13 @@
 
 namespace hedgerow::node {
 
+// What a link that was closed by this end is worth.
+enum class DialAgain : std::uint8_t {
+  kNow,
+  kLater,  // the peer is refused until somebody changes something
+  kNever,  // the peer is this very node
+};
+
 // Port: the sending end of one link.
 class LinkOutput {
  public:
@@ -23,8 +30,8 @@ class LinkOutput {
   // One wire message as one QoS 0 publish. What cannot be sent is lost: pull repairs it. Never calls back.
   virtual void send(ByteView message) = 0;
   [[nodiscard]] virtual std::size_t queued_bytes() = 0;
-  // down() follows, later. A peer that turns out to be this very node is not worth dialling again.
-  virtual void close(const std::string& reason, bool is_self) = 0;
+  // down() follows, later.
+  virtual void close(const std::string& reason, DialAgain dial_again) = 0;
 };
 
 class Links {
