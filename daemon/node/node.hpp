@@ -126,13 +126,14 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // Ends the session's connection in favour of a newer one [MQTT-3.1.4-3].
   void take_over(Instant now, Session& session, bool clean_start);
   void open_session(Instant now, Client& client, const Newcomer& newcomer);
-  void resume_session(Instant now, Client& client, const Newcomer& newcomer, Session& session);
-  // A CONNECT of the session was refused after all: it is offline again, or was never there.
+  void resume_session(Client& client, const Newcomer& newcomer, Session& session);
+  // The session is as its new connection wants it from now on.
+  void adopt(Session& session, const Client& client, const Newcomer& newcomer);
+  // A CONNECT of the session was refused after all: it goes on as before, or was never there.
   void abandon(Session& session);
   // CONNACK waits until the session and the will are on disk. The session's newest connect wins.
   void await_stored(Session& session, Client& client, const Newcomer& newcomer, bool session_present);
-  void accept(Session& session, Client& client, bool session_present, const std::string& assigned,
-              bool wants_response_information);
+  void accept(Session& session, Client& client, const Newcomer& newcomer, bool session_present);
   void turn_away(Client& client, mqtt::ReasonCode code);
   void end_link(Instant now, Client& client, const std::string& reason);
 
@@ -184,7 +185,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // Wills
   // The connection has ended without a word.
   void will_died(Instant now, Session& session);
-  void cancel_will(std::uint64_t session);
+  void disarm_will(std::uint64_t session);
   void end_wills_of(std::uint64_t session);
   void fire_due_wills(Instant now);
   void fire(Instant now, const StoredWill& will);

@@ -93,13 +93,23 @@ void Node::on_verdict(Instant now, std::uint64_t id, const Newcomer& newcomer,
     return client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded,
                                       "the node keeps no more sessions: connect with clean start and session expiry 0");
   }
+  // Asked before anything is changed: a CONNECT that is refused has done nothing.
+  if (client.will) {
+    client.will->session = session == nullptr ? 0 : session->id;
+    client.will->owner = owner_of(client.principal);
+    client.will->client_id = newcomer.client_id;
+    client.will->expiry_s = newcomer.session_expiry_s;
+    if (!wills_.has_room(*client.will)) {
+      return client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the node keeps no more wills");
+    }
+  }
   if (session != nullptr) {
     const std::uint64_t session_id = session->id;
     take_over(now, *session, newcomer.clean_start);
     session = sessions_.find(session_id);
   }
   if (session == nullptr) return open_session(now, client, newcomer);
-  resume_session(now, client, newcomer, *session);
+  resume_session(client, newcomer, *session);
 }
 
 bool Node::may_leave_will(Client& client) {
@@ -118,14 +128,14 @@ void Node::take_over(Instant now, Session& session, bool clean_start) {
     touch(before);
     delivery_.detach(session);
     before.session = nullptr;
+    session.expires_at = expiry_moment(now, session.expiry_s);
     will_died(now, session);
   }
   if (clean_start || !session.is_persistent()) return end_session(session);  // [MQTT-3.1.2-4]
-  cancel_will(session.id);                                                   // [MQTT-3.1.3-9]
   fire_due_wills(now);  // before the new connection writes anything
 }
 
-void Node::open_session(Instant, Client& client, const Newcomer& newcomer) {
+void Node::open_session(Instant now, Client& client, const Newcomer& newcomer) {
   std::uint64_t id = ports_.random();
   while (id == 0 || sessions_.find(id) != nullptr || delivery_.groups().is_group(id) || wills_.has(id)) {
     id = ports_.random();
@@ -135,6 +145,7 @@ void Node::open_session(Instant, Client& client, const Newcomer& newcomer) {
                                          newcomer.session_expiry_s > 0, window);
   Session& session = sessions_.add(std::move(fresh));
   session.expiry_s = newcomer.session_expiry_s;
+  session.expires_at = expiry_moment(now, session.expiry_s);
   session.cursor = delivery_.latest();
   session.position_submitted = session.cursor;
   session.window.settle(session.cursor);
@@ -142,10 +153,16 @@ void Node::open_session(Instant, Client& client, const Newcomer& newcomer) {
   await_stored(session, client, newcomer, /*session_present=*/false);
 }
 
-void Node::resume_session(Instant, Client& client, const Newcomer& newcomer, Session& session) {
+void Node::resume_session(Client& client, const Newcomer& newcomer, Session& session) {
+  client.session = &session;
+  // One that its first CONNECT has not brought to disk yet goes there as it is to be now.
+  if (!session.was_confirmed) adopt(session, client, newcomer);
+  await_stored(session, client, newcomer, /*session_present=*/true);
+}
+
+void Node::adopt(Session& session, const Client& client, const Newcomer& newcomer) {
   session.expires_at.reset();
   session.window.set_limit(std::min(newcomer.receive_maximum, settings_.limits.in_flight_max));
-  client.session = &session;
   const bool expiry_changed = session.expiry_s != newcomer.session_expiry_s;
   session.expiry_s = newcomer.session_expiry_s;
   session.window.set_persistent(session.is_persistent());
@@ -154,43 +171,35 @@ void Node::resume_session(Instant, Client& client, const Newcomer& newcomer, Ses
     ports_.store.submit(EraseSessionIntent{.id = session.id});
   }
   drop_forbidden(session, client.principal);
-  await_stored(session, client, newcomer, /*session_present=*/true);
 }
 
 void Node::await_stored(Session& session, Client& client, const Newcomer& newcomer, bool session_present) {
-  const std::string assigned = newcomer.assigned ? newcomer.client_id : std::string();
-  const bool wants_information = newcomer.wants_response_information;
-  const bool must_store = session.is_persistent() && !session.was_confirmed;
+  const bool is_kept = newcomer.session_expiry_s > 0;
+  const bool must_store = is_kept && !session.was_confirmed;
   std::optional<StoredWill> will;
   if (client.will) {
     will = std::move(*client.will);
     client.will.reset();
     will->session = session.id;
-    will->owner = session.owner;
-    will->client_id = session.client_id;
-    will->expiry_s = session.expiry_s;
     if (!wills_.set(*will)) {
       client.session = nullptr;
       client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the node keeps no more wills");
       return abandon(session);
     }
   }
-  if (!must_store && !will) return accept(session, client, session_present, assigned, wants_information);
+  if (!must_store && !will) return accept(session, client, newcomer, session_present);
 
   session.pending = &client;
-  const auto then = [this, session_present, assigned, wants_information, id = session.id,
-                     client_id = client.id()](bool stored) {
+  const auto then = [this, session_present, newcomer, is_kept, id = session.id, client_id = client.id()](bool stored) {
     Session* found = sessions_.find(id);
     if (found == nullptr || found->pending == nullptr || found->pending->id() != client_id) return;
     Client& waiting = *std::exchange(found->pending, nullptr);
     touch(waiting);
     // Session and will may have been in two turns.
-    if (stored && (found->was_confirmed || !found->is_persistent())) {
-      return accept(*found, waiting, session_present, assigned, wants_information);
-    }
+    if (stored && (found->was_confirmed || !is_kept)) return accept(*found, waiting, newcomer, session_present);
     waiting.session = nullptr;
     waiting.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
-    if (wills_.cancel(now_, id) && stored) ports_.store.submit(EraseWillIntent{.session = id});
+    disarm_will(id);
     if (!found->was_confirmed) found->was_stored = false;
     abandon(*found);
   };
@@ -207,20 +216,24 @@ void Node::await_stored(Session& session, Client& client, const Newcomer& newcom
 }
 
 void Node::abandon(Session& session) {
-  if (!session.is_persistent() || !session.was_confirmed) return end_session(session);
-  session.expires_at = expiry_moment(now_, session.expiry_s);
+  if (!session.is_persistent() || !session.was_confirmed) end_session(session);
 }
 
-void Node::accept(Session& session, Client& client, bool session_present, const std::string& assigned,
-                  bool wants_response_information) {
+void Node::accept(Session& session, Client& client, const Newcomer& newcomer, bool session_present) {
+  adopt(session, client, newcomer);
+  // [MQTT-3.1.3-9] The new connection's will, if it has one, took the other's place on disk.
+  if (wills_.cancel(now_, session.id) && !wills_.is_armed(session.id)) {
+    ports_.store.submit(EraseWillIntent{.session = session.id});
+  }
+  fire_due_wills(now_);
   std::string information;
   // A prefix that no other client is told; topics beneath it still need to be allowed.
-  if (wants_response_information && session.client_id.find_first_of("+#") == std::string::npos) {
+  if (newcomer.wants_response_information && session.client_id.find_first_of("+#") == std::string::npos) {
     information =
         "response/" + (session.owner.empty() ? std::string("anonymous") : session.owner) + "/" + session.client_id;
   }
   client.connection().accept({.session_present = session_present,
-                              .assigned_client_id = assigned,
+                              .assigned_client_id = newcomer.assigned ? newcomer.client_id : std::string(),
                               .session_expiry_s = {},
                               .response_information = information});
   // What the client has and did not complete comes first [MQTT-4.4.0-1].
@@ -237,7 +250,7 @@ void Node::accept(Session& session, Client& client, bool session_present, const 
 // Its CONNECT was not answered yet.
 void Node::turn_away(Client& client, mqtt::ReasonCode code) {
   client.session->pending = nullptr;
-  cancel_will(client.session->id);
+  disarm_will(client.session->id);
   client.session = nullptr;
   client.connection().refuse(code);
   touch(client);
@@ -265,12 +278,12 @@ void Node::on_gone(Instant now, Client& client, const Gone& gone) {
       if (session->is_persistent()) store_session(*session, {});
     }
     if (gone.cancels_will || was_pending) {
-      cancel_will(session->id);
+      disarm_will(session->id);
     } else {
       will_died(now, *session);
     }
     if (session->is_persistent() && (session->was_confirmed || !was_pending)) {
-      session->expires_at = expiry_moment(now, session->expiry_s);
+      if (!was_pending) session->expires_at = expiry_moment(now, session->expiry_s);
       save_position(*session, now, /*at_once=*/true);
     } else {
       end_session(*session);

@@ -58,7 +58,8 @@ void Node::end_session(Session& session) {
 void Node::expire_sessions(Instant now) {
   std::vector<std::uint64_t> expired;
   for (const auto& [id, session] : sessions_.all()) {
-    if (session->client == nullptr && session->expires_at && *session->expires_at <= now) expired.push_back(id);
+    const bool is_away = session->client == nullptr && session->pending == nullptr;
+    if (is_away && session->expires_at && *session->expires_at <= now) expired.push_back(id);
   }
   counters_.sessions_expired += expired.size();
   for (const std::uint64_t id : expired) end_session(*sessions_.find(id));
@@ -170,10 +171,12 @@ bool Node::is_still_wanted(Intent& intent) {
     return true;
   }
   if (auto* will = std::get_if<PutWillIntent>(&intent)) {
-    // Of the connection that died then, or of one that died since.
+    // Of the connection that died then, or of one that died since. While a newer one waits to be accepted, the row is
+    // its own; if it is refused, what waits is put back then.
     const StoredWill* waiting = wills_.find_waiting(will->will.session);
-    if (waiting == nullptr || waiting->died) return false;
+    if (waiting == nullptr || wills_.is_armed(will->will.session)) return false;
     will->will = *waiting;
+    will->died = !waiting->died;
     return true;
   }
   if (const auto* erased = std::get_if<EraseWillIntent>(&intent)) return !wills_.has(erased->session);

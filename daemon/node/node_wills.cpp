@@ -12,8 +12,14 @@ void Node::will_died(Instant now, Session& session) {
   if (waiting != nullptr) ports_.store.submit(PutWillIntent{.will = *waiting, .died = true});
 }
 
-void Node::cancel_will(std::uint64_t session) {
-  if (wills_.cancel(now_, session)) ports_.store.submit(EraseWillIntent{.session = session});
+// A connection ends that leaves no will. One that waited while it was to be accepted may have lost its row to it.
+void Node::disarm_will(std::uint64_t session) {
+  if (!wills_.disarm(session)) return;
+  if (const StoredWill* waiting = wills_.find_waiting(session)) {
+    ports_.store.submit(PutWillIntent{.will = *waiting, .died = !waiting->died});
+  } else {
+    ports_.store.submit(EraseWillIntent{.session = session});
+  }
 }
 
 void Node::fire_due_wills(Instant now) {

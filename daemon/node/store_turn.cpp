@@ -35,10 +35,10 @@ class FailedTurn {
     result_.lost_positions.push_back(intent.id);
     if (!intent.finished.empty()) result_.lost.emplace_back(std::move(intent));
   }
-  // A will whose connection lives is refused with its CONNECT; one whose connection died must not be forgotten.
+  // The will of a CONNECT is refused with it; one whose connection died must not be forgotten.
   void operator()(PutWillIntent& intent) {
     unsaved(intent.token);
-    if (intent.died) result_.lost.emplace_back(std::move(intent));
+    if (intent.token == 0) result_.lost.emplace_back(std::move(intent));
   }
   // What nobody can be refused.
   void operator()(ReleaseReceivedIntent& intent) { result_.lost.emplace_back(intent); }

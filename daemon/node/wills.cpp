@@ -51,24 +51,31 @@ void Wills::restore(Instant now, const WallTime& wall, std::vector<StoredWill> s
   }
 }
 
+bool Wills::has_room(const StoredWill& will) const {
+  std::size_t others = bytes_;
+  if (const auto armed = armed_.find(will.session); armed != armed_.end()) others -= bytes_of(armed->second);
+  if (const StoredWill* waiting = find_waiting(will.session)) others -= bytes_of(*waiting);
+  return others + bytes_of(will) <= bytes_max_;
+}
+
 bool Wills::set(StoredWill will) {
   Expects(!will.died);
-  Expects(cancellable_.count(will.session) == 0);
-  const auto old = armed_.find(will.session);
-  const std::size_t freed = old == armed_.end() ? 0 : bytes_of(old->second);
-  const std::size_t needed = bytes_of(will);
-  if (bytes_ - freed + needed > bytes_max_) return false;
-  bytes_ = bytes_ - freed + needed;
+  if (!has_room(will)) return false;
+  disarm(will.session);
+  bytes_ += bytes_of(will);
   armed_.insert_or_assign(will.session, std::move(will));
   return true;
 }
 
+bool Wills::disarm(std::uint64_t session) {
+  const auto armed = armed_.find(session);
+  if (armed == armed_.end()) return false;
+  bytes_ -= bytes_of(armed->second);
+  armed_.erase(armed);
+  return true;
+}
+
 bool Wills::cancel(Instant now, std::uint64_t session) {
-  if (const auto armed = armed_.find(session); armed != armed_.end()) {
-    bytes_ -= bytes_of(armed->second);
-    armed_.erase(armed);
-    return true;
-  }
   const auto waits = cancellable_.find(session);
   if (waits == cancellable_.end()) return false;
   const Key key = waits->second;

@@ -1,16 +1,18 @@
 // Wills: when which will is published. MQTT 5.0 sections 3.1.2.5 and 3.1.3.2.2, DESIGN 1.
 //
 //   set ──► armed ──on_died──► waits for its delay ──► due ──take_due──► published by the caller
-//             └──cancel──► gone ◄──cancel──┘
+//             └──disarm──► gone ◄──cancel──┘
 //
 // A delay of 0 is over at once: such a will is due however soon the client returns. MQTT 3.1.1 knows no other.
 // What the caller does, in the order of its intents to the store:
-// - a newer connection of a live session: on_died() for the old one; then on_session_ended() if the start is clean,
-//   else cancel(); then take_due(), so that what the new connection writes is stamped later; then set().
-// - DISCONNECT 0x00: cancel() while the connection counts as alive. Any other end: on_died().
+// - a newer connection of a live session: on_died() for the old one; on_session_ended() if the start is clean; then
+//   take_due(), so that what the new connection writes is stamped later; then set(). Once the new connection is
+//   accepted: cancel(). It is refused: disarm(), and what waited goes on waiting.
+// - DISCONNECT 0x00: disarm(). Any other end: on_died().
 // - the session expires or is replaced: on_session_ended().
-// The disk is the caller's: put_will() after set() and after on_died(), erase_will() after cancel() and together with
-// the publish, but the latter only while has(session) is false: the row may hold a newer will by then.
+// The disk is the caller's: put_will() after set() and after on_died(), erase_will() after disarm() or cancel() left
+// nothing, and together with the publish, but the latter only while has(session) is false: the row may hold a newer
+// will by then.
 //
 // Pure. Thread-compatible: owned by the loop thread.
 #pragma once
@@ -39,12 +41,16 @@ class Wills {
   // begins anew, as it does without `died`.
   void restore(Instant now, const WallTime& wall, std::vector<StoredWill> stored);
 
-  // The session's connection, now alive, has this will; it replaces one that is armed. False: no room, nothing changed.
-  // REQUIRES: no `died`; a will of the session that waits was cancelled or its session ended.
+  // Whether set() would take it: it may have the place of those that its session has.
+  [[nodiscard]] bool has_room(const StoredWill& will) const;
+  // The session's connection, alive or on its way to be accepted, has this will; it replaces one that is armed, not one
+  // that waits. False: no room, nothing changed. REQUIRES: no `died`.
   [[nodiscard]] bool set(StoredWill will);
 
-  // Forgets the session's will, unless it is due already [MQTT-3.1.2-10] [MQTT-3.1.3-9]. Returns true iff there was
-  // one: its row is to be erased.
+  // Forgets the will of the session's connection [MQTT-3.1.2-10]. Returns true iff there was one.
+  bool disarm(std::uint64_t session);
+
+  // Forgets the session's will that waits, unless it is due already [MQTT-3.1.3-9]. Returns true iff there was one.
   bool cancel(Instant now, std::uint64_t session);
 
   // The connection is gone and the will stays [MQTT-3.1.2-8]. Due after the lesser of its delay and the session's
@@ -67,6 +73,7 @@ class Wills {
   [[nodiscard]] std::optional<Instant> next_deadline() const;
   // The session's will that waits and can be cancelled; null: there is none. Valid until the next call.
   [[nodiscard]] const StoredWill* find_waiting(std::uint64_t session) const;
+  [[nodiscard]] bool is_armed(std::uint64_t session) const { return armed_.contains(session); }
   // An armed will, or one that waits and can be cancelled.
   [[nodiscard]] bool has(std::uint64_t session) const;
   [[nodiscard]] std::size_t size() const { return armed_.size() + by_due_.size(); }

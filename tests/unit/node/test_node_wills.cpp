@@ -314,6 +314,113 @@ TEST_CASE_METHOD(WillHarness, "the will of a take-over is not lost on a full dis
   CHECK(as_text(session_store.wills.begin()->second.message.payload) == "third");
 }
 
+TEST_CASE_METHOD(WillHarness, "a CONNECT that is refused leaves the delayed will of its session",
+                 "[node][MQTT-3.1.3-9]") {
+  TestClient(*this, with_will(keeping("c"), {.payload = "old", .delay_s = 10})).drop();
+  settle();
+  {
+    TestClient refused = TestClient::unsettled(*this, with_will(keeping("c"), {.payload = "new"}));
+    storage.fail_next_commit({Category::kLimit, "the disk is full"});
+    settle();
+    CHECK(connack_code(refused.received()) == 0x97);
+  }
+  REQUIRE(session_store.wills.size() == 1);
+  CHECK(as_text(session_store.wills.begin()->second.message.payload) == "old");
+  pass(std::chrono::seconds{9});
+  CHECK(watcher.messages().empty());
+  pass(std::chrono::seconds{2});
+  CHECK(watcher.messages() == Texts{"will=old"});
+  CHECK(session_store.wills.empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "the will that a refused CONNECT left is cancelled by one that is accepted",
+                 "[node][MQTT-3.1.3-9]") {
+  TestClient(*this, with_will(keeping("c"), {.delay_s = 10})).drop();
+  settle();
+  {
+    TestClient refused = TestClient::unsettled(*this, with_will(keeping("c"), {}));
+    storage.fail_next_commit({Category::kLimit, "the disk is full"});
+    settle();
+  }
+  TestClient back(*this, keeping("c"));
+  pass(std::chrono::seconds{20});
+  CHECK(watcher.messages().empty());
+  CHECK(session_store.wills.empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "a connection that goes before it is accepted leaves the delayed will, on disk too",
+                 "[node][G1]") {
+  TestClient(*this, with_will(keeping("c"), {.payload = "old", .delay_s = 10})).drop();
+  settle();
+  {
+    TestClient hasty = TestClient::unsettled(*this, with_will(keeping("c"), {.payload = "new"}));
+    hasty.drop();
+  }
+  settle();
+  REQUIRE(session_store.wills.size() == 1);
+  CHECK(as_text(session_store.wills.begin()->second.message.payload) == "old");
+  kill();
+  pass(std::chrono::seconds{10});
+  CHECK(engine->last_arrival() == 1);
+  CHECK(session_store.wills.empty());
+}
+
+TEST_CASE_METHOD(WillHarness, "a death that the disk has not stamped is stamped though a refused CONNECT came between",
+                 "[node][G6]") {
+  TestClient(*this, with_will(keeping("c"), {.payload = "old", .delay_s = 10})).drop();
+  storage.fail_next_commit({Category::kLimit, "the disk is full"});
+  commit();
+  {
+    TestClient refused = TestClient::unsettled(*this, with_will(keeping("c"), {.payload = "new"}));
+    storage.fail_next_commit({Category::kLimit, "the disk is full"});
+    advance(std::chrono::seconds{1});
+    settle();
+    CHECK(connack_code(refused.received()) == 0x97);
+  }
+  pass(std::chrono::seconds{1});
+  REQUIRE(session_store.wills.size() == 1);
+  CHECK(as_text(session_store.wills.begin()->second.message.payload) == "old");
+  CHECK(session_store.wills.begin()->second.died);
+}
+
+TEST_CASE_METHOD(WillHarness, "a CONNECT that finds no room for its will has not touched its session", "[node][G6]") {
+  const std::string large(16'000, 'x');
+  TestClient(*this, with_will(keeping("c"), {.payload = "old", .delay_s = 1'000})).drop();
+  settle();
+  std::vector<std::unique_ptr<TestClient>> others;
+  unsigned code = 0;
+  while (code == 0) {
+    const ConnectOut connect{.client_id = "other " + std::to_string(others.size())};
+    others.push_back(std::make_unique<TestClient>(*this, with_will(connect, {.payload = large})));
+    code = connack_code(others.back()->received());
+    REQUIRE(others.size() < 1'000);
+  }
+  CHECK(code == 0x97);
+  ConnectOut fresh = with_will({.client_id = "c"}, {.payload = large});  // clean start
+  CHECK(connack_code(TestClient(*this, fresh).received()) == 0x97);
+  settle();
+  CHECK(watcher.messages().empty());
+  const auto packets = TestClient(*this, keeping("c")).received();
+  CHECK((packets.at(0).body[0] & 1U) == 1);  // the session is present
+}
+
+TEST_CASE_METHOD(WillHarness, "a CONNECT that is refused leaves its session the expiry that it had",
+                 "[node][MQTT-3.1.2-23]") {
+  TestClient(*this, keeping("c")).drop();
+  settle();
+  {
+    ConnectOut brief{.client_id = "c", .clean_start = false};
+    TestClient refused = TestClient::unsettled(*this, with_will(brief, {}));
+    storage.fail_next_commit({Category::kLimit, "the disk is full"});
+    settle();
+    CHECK(connack_code(refused.received()) == 0x97);
+  }
+  pass(std::chrono::seconds{2});
+  CHECK(session_store.sessions.size() == 1);
+  const auto packets = TestClient(*this, keeping("c")).received();
+  CHECK((packets.at(0).body[0] & 1U) == 1);
+}
+
 TEST_CASE_METHOD(WillHarness, "a death that a full disk did not take is not written over a newer will", "[node][G6]") {
   {
     TestClient client(*this, with_will(keeping("c"), {.payload = "old", .delay_s = 100}));

@@ -89,7 +89,7 @@ TEST_CASE_METHOD(Fixture, "the longest delay of a session without end is no over
 TEST_CASE_METHOD(Fixture, "DISCONNECT forgets the will", "[node][wills]") {
   // [MQTT-3.1.2-10]
   REQUIRE(wills.set(will_of(1, 0)));
-  CHECK(wills.cancel(kNow, 1));
+  CHECK(wills.disarm(1));
   CHECK(wills.on_died(kNow, 1, kNever) == nullptr);
   CHECK(wills.next_deadline() == std::nullopt);
   CHECK(wills.size() == 0);
@@ -326,6 +326,38 @@ TEST_CASE_METHOD(Fixture, "the time that the node was down does not eat a will's
   will.message.expiry_s = 60;
   restore(will, kNever, stamp_before(1h));
   CHECK(wills.take_due(kNow, 1).at(0).message.expiry_s == 3'660U);
+}
+
+TEST_CASE_METHOD(Fixture, "a connection that is not accepted yet leaves the will that waits", "[node][wills]") {
+  REQUIRE(wills.set(will_of(1, 30, "old")));
+  wills.on_died(kNow, 1, kNever);
+  REQUIRE(wills.set(will_of(1, 0, "new")));
+  CHECK(wills.disarm(1));
+  CHECK_FALSE(wills.disarm(1));
+  CHECK(wills.take_due(kNow + 30s, 10).at(0).message.topic == "old");
+  CHECK(wills.bytes() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a connection that is accepted has its own will only", "[node][wills]") {
+  REQUIRE(wills.set(will_of(1, 30, "old")));
+  wills.on_died(kNow, 1, kNever);
+  REQUIRE(wills.set(will_of(1, 0, "new")));
+  CHECK(wills.cancel(kNow + 29s, 1));
+  CHECK(wills.is_armed(1));
+  wills.on_died(kNow + 29s, 1, kNever);
+  CHECK(wills.take_due(kNow + 1h, 10).size() == 1);
+}
+
+TEST_CASE("a will may have the place of the one that its session's return cancels", "[node][wills][G6]") {
+  node::Wills wills(10'000);
+  StoredWill large = will_of(1, 30);
+  large.message.payload.resize(6'000);
+  REQUIRE(wills.set(large));
+  wills.on_died(kNow, 1, kNever);
+  CHECK(wills.has_room(large));
+  CHECK(wills.set(large));
+  CHECK(wills.cancel(kNow, 1));
+  CHECK(wills.bytes() < 10'000);
 }
 
 TEST_CASE_METHOD(Fixture, "a restored will is cancelled by a return within the delay", "[node][wills]") {
