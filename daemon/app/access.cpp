@@ -16,7 +16,7 @@ void Access::replace(const config::Config& config, security::PasswordFile users)
   passwords_.replace(std::move(users));
 }
 
-bool Access::still_knows(const security::Principal& principal) const {
+bool Access::knows(const security::Principal& principal) const {
   return principal.kind != security::Principal::Kind::kUser || passwords_.knows(principal.name);
 }
 

@@ -17,10 +17,8 @@ class Access final : public node::AccessPort {
 
   // The configuration and the users were read again. Listeners stay as they are.
   void replace(const config::Config& config, security::PasswordFile users);
-  // False: a user that is no more.
-  [[nodiscard]] bool still_knows(const security::Principal& principal) const;
-
   void authenticate(Instant now, const node::Arrived& arrived, Credentials credentials, Verdict then) override;
+  [[nodiscard]] bool knows(const security::Principal& principal) const override;
   [[nodiscard]] bool may_publish(const security::Principal& principal, std::string_view topic) const override {
     return rules_.may_publish(principal, topic);
   }

@@ -312,7 +312,7 @@ Expected<std::vector<std::string>> Daemon::Parts::reload() {
   access->replace(config, std::move(*users));
   for (const auto& listener : listeners) listener->set_limits(network_limits(config.limits));
   node->reconfigure(connection_limits(config.limits), node_limits(config.limits), wanted->channels);
-  node->enforce_access([this](const security::Principal& principal) { return access->still_knows(principal); });
+  node->enforce_access();
   return notes;
 }
 

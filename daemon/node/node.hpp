@@ -85,8 +85,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void reconfigure(const mqtt::ConnectionLimits& connection_limits, const NodeLimits& limits,
                    const std::vector<config::Channel>& channels);
   // The access rules have changed: subscriptions that they do not allow any more end, and so do connections whose user
-  // is no more (`still_known` tells).
-  void enforce_access(const std::function<bool(const security::Principal&)>& still_known);
+  // is no more; connections that wait to be accepted are looked at again. Wills are, when their time comes.
+  void enforce_access();
 
   // New connections and publishes are turned away; what was accepted is finished. Then say_goodbye().
   void stop_taking(Instant now);
@@ -123,6 +123,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void on_verdict(Instant now, std::uint64_t client, const Newcomer& newcomer,
                   tl::expected<security::Principal, AccessPort::Denial> verdict);
   [[nodiscard]] bool may_leave_will(Client& client);
+  // Whether a connection that waits for the disk may still be accepted. If not, it has been told.
+  bool check_pending(Session& session);
   // Ends the session's connection in favour of a newer one [MQTT-3.1.4-3].
   void take_over(Instant now, Session& session, bool clean_start);
   void open_session(Instant now, Client& client, const Newcomer& newcomer);
@@ -186,6 +188,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // The connection has ended without a word.
   void will_died(Instant now, Session& session);
   void disarm_will(std::uint64_t session);
+  [[nodiscard]] bool may_fire(const StoredWill& will) const;
   void end_wills_of(std::uint64_t session);
   void fire_due_wills(Instant now);
   void fire(Instant now, const StoredWill& will);

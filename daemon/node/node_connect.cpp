@@ -81,6 +81,11 @@ void Node::on_verdict(Instant now, std::uint64_t id, const Newcomer& newcomer,
     return client.connection().refuse(mqtt::ReasonCode::kBadUserNameOrPassword);
   }
   client.principal = std::move(*verdict);
+  // The rules may have changed while the password was checked.
+  if (!ports_.access.knows(client.principal)) {
+    ++counters_.refused_access;
+    return client.connection().refuse(mqtt::ReasonCode::kBadUserNameOrPassword);
+  }
   if (!may_leave_will(client)) {
     ++counters_.refused_access;
     return client.connection().refuse(mqtt::ReasonCode::kNotAuthorized, "its will may not be published");
@@ -96,8 +101,7 @@ void Node::on_verdict(Instant now, std::uint64_t id, const Newcomer& newcomer,
   // Asked before anything is changed: a CONNECT that is refused has done nothing.
   if (client.will) {
     client.will->session = session == nullptr ? 0 : session->id;
-    client.will->owner = owner_of(client.principal);
-    client.will->client_id = newcomer.client_id;
+    client.will->principal = client.principal;
     client.will->expiry_s = newcomer.session_expiry_s;
     if (!wills_.has_room(*client.will)) {
       return client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the node keeps no more wills");
@@ -118,6 +122,16 @@ bool Node::may_leave_will(Client& client) {
   const std::string& topic = client.will->message.topic;
   return !is_reserved(topic) && channels_.owner_of(topic) != nullptr &&
          ports_.access.may_publish(client.principal, topic);
+}
+
+bool Node::check_pending(Session& session) {
+  const Client& client = *session.pending;
+  const StoredWill* will = wills_.find_armed(session.id);
+  if (ports_.access.knows(client.principal) && (will == nullptr || may_fire(*will))) return true;
+  ++counters_.refused_access;
+  turn_away(*session.pending, mqtt::ReasonCode::kNotAuthorized);
+  abandon(session);
+  return false;
 }
 
 void Node::take_over(Instant now, Session& session, bool clean_start) {
@@ -222,7 +236,7 @@ void Node::abandon(Session& session) {
 void Node::accept(Session& session, Client& client, const Newcomer& newcomer, bool session_present) {
   adopt(session, client, newcomer);
   // [MQTT-3.1.3-9] The new connection's will, if it has one, took the other's place on disk.
-  if (wills_.cancel(now_, session.id) && !wills_.is_armed(session.id)) {
+  if (wills_.cancel(now_, session.id) && wills_.find_armed(session.id) == nullptr) {
     ports_.store.submit(EraseWillIntent{.session = session.id});
   }
   fire_due_wills(now_);

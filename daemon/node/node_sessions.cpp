@@ -174,7 +174,7 @@ bool Node::is_still_wanted(Intent& intent) {
     // Of the connection that died then, or of one that died since. While a newer one waits to be accepted, the row is
     // its own; if it is refused, what waits is put back then.
     const StoredWill* waiting = wills_.find_waiting(will->will.session);
-    if (waiting == nullptr || wills_.is_armed(will->will.session)) return false;
+    if (waiting == nullptr || wills_.find_armed(will->will.session) != nullptr) return false;
     will->will = *waiting;
     will->died = !waiting->died;
     return true;

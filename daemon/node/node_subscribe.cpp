@@ -156,12 +156,15 @@ void Node::drop_forbidden(Session& session, const security::Principal& principal
   if (session.is_persistent()) store_session(session, {});
 }
 
-void Node::enforce_access(const std::function<bool(const security::Principal&)>& still_known) {
+void Node::enforce_access() {
   for (const auto& [id, client] : clients_) {
-    if (client->session == nullptr || client->session->client != client) continue;
-    if (still_known(client->principal)) {
-      drop_forbidden(*client->session, client->principal);
-    } else {
+    if (client->session == nullptr) continue;
+    Session& session = *client->session;
+    if (session.pending == client) {
+      check_pending(session);
+    } else if (session.client == client && ports_.access.knows(client->principal)) {
+      drop_forbidden(session, client->principal);
+    } else if (session.client == client) {
       client->connection().disconnect(mqtt::ReasonCode::kNotAuthorized);
     }
     touch(*client);

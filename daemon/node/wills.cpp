@@ -13,8 +13,12 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 std::size_t bytes_of(const StoredWill& will) {
-  return sizeof(StoredWill) + will.owner.size() + will.client_id.size() + will.message.topic.size() +
-         will.message.properties.size() + will.message.payload.size();
+  const sync::Message& message = will.message;
+  std::size_t bytes = sizeof(StoredWill) + message.topic.size() + message.properties.size() + message.payload.size();
+  if (const auto& principal = will.principal) {
+    bytes += principal->name.size() + principal->listener.size() + principal->client_id.size();
+  }
+  return bytes;
 }
 
 // The earlier of the Will Delay Interval and the end of the session [MQTT-3.1.3-9]. 0xFFFFFFFF, "never", is the
@@ -143,6 +147,11 @@ std::optional<Instant> Wills::next_deadline() const {
 const StoredWill* Wills::find_waiting(std::uint64_t session) const {
   const auto waits = cancellable_.find(session);
   return waits == cancellable_.end() ? nullptr : &by_due_.at(waits->second).will;
+}
+
+const StoredWill* Wills::find_armed(std::uint64_t session) const {
+  const auto armed = armed_.find(session);
+  return armed == armed_.end() ? nullptr : &armed->second;
 }
 
 bool Wills::has(std::uint64_t session) const { return armed_.count(session) > 0 || cancellable_.count(session) > 0; }

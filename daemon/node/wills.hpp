@@ -73,7 +73,8 @@ class Wills {
   [[nodiscard]] std::optional<Instant> next_deadline() const;
   // The session's will that waits and can be cancelled; null: there is none. Valid until the next call.
   [[nodiscard]] const StoredWill* find_waiting(std::uint64_t session) const;
-  [[nodiscard]] bool is_armed(std::uint64_t session) const { return armed_.contains(session); }
+  // The will of the session's connection, likewise.
+  [[nodiscard]] const StoredWill* find_armed(std::uint64_t session) const;
   // An armed will, or one that waits and can be cancelled.
   [[nodiscard]] bool has(std::uint64_t session) const;
   [[nodiscard]] std::size_t size() const { return armed_.size() + by_due_.size(); }

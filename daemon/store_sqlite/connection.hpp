@@ -109,7 +109,7 @@ class Query {
   void bind(T value) { bind_number(static_cast<std::uint64_t>(value)); }
   template <class T>
   void bind(const std::optional<T>& value) {
-    value ? bind_number(*value) : skip();
+    value ? bind(*value) : skip();
   }
   void bind(ByteView value);
   void bind(const Bytes& value) { bind(ByteView(value)); }

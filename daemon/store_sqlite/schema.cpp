@@ -156,7 +156,19 @@ constexpr const char* kVersion2 = R"sql(
   ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array kMigrations = {Migration{kVersion1}, Migration{kVersion2}};
+// Version 3: who left a will, so that the access rules can be asked when it is published.
+//
+//   wills          name, client_id, kind, role, listener, loopback: the security::Principal; kind is NULL in rows of
+//                  version 2, of whose owner that is not known
+constexpr const char* kVersion3 = R"sql(
+  ALTER TABLE wills RENAME COLUMN owner TO name;
+  ALTER TABLE wills ADD COLUMN kind INTEGER;
+  ALTER TABLE wills ADD COLUMN role TEXT;
+  ALTER TABLE wills ADD COLUMN listener TEXT NOT NULL DEFAULT '';
+  ALTER TABLE wills ADD COLUMN loopback INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+constexpr std::array kMigrations = {Migration{kVersion1}, Migration{kVersion2}, Migration{kVersion3}};
 
 Expected<int> number_of(Connection& connection, const char* sql) {
   const auto text = connection.value(sql);

@@ -19,6 +19,17 @@ Expected<void> each(Query& query, const Take& take) {
   }
 }
 
+// Of a row of load_wills.
+security::Principal principal_at(const Query& query) {
+  security::Principal principal{.kind = static_cast<security::Principal::Kind>(query.as<std::uint8_t>(14)),
+                                .name = std::string(query.text(1)),
+                                .listener = std::string(query.text(16)),
+                                .client_id = std::string(query.text(2)),
+                                .loopback = query.number(17) != 0};
+  if (!query.is_null(15)) principal.role = security::parse_role(query.text(15));
+  return principal;
+}
+
 }  // namespace
 
 SessionTable::Statements::Statements(Connection& c)
@@ -42,12 +53,13 @@ SessionTable::Statements::Statements(Connection& c)
       erase_release(c, "DELETE FROM releases WHERE session=? AND packet_id=?"),
       erase_all_releases(c, "DELETE FROM releases WHERE session=?"),
       load_wills(c,
-                 "SELECT session, owner, client_id, expiry_s, qos, retain, delay_s, died_wall_ms, died_counter, "
-                 "died_quality, message_expiry_s, topic, properties, payload FROM wills"),
+                 "SELECT session, name, client_id, expiry_s, qos, retain, delay_s, died_wall_ms, died_counter, "
+                 "died_quality, message_expiry_s, topic, properties, payload, kind, role, listener, loopback "
+                 "FROM wills"),
       put_will(c,
-               "REPLACE INTO wills(session, owner, client_id, expiry_s, qos, retain, delay_s, died_wall_ms, "
-               "died_counter, died_quality, message_expiry_s, topic, properties, payload) "
-               "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+               "REPLACE INTO wills(session, name, client_id, expiry_s, qos, retain, delay_s, died_wall_ms, "
+               "died_counter, died_quality, message_expiry_s, topic, properties, payload, kind, role, listener, "
+               "loopback) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
       erase_will(c, "DELETE FROM wills WHERE session=?"),
       load_groups(c, "SELECT share, filter, position FROM share_groups ORDER BY share, filter"),
       put_group(c, "REPLACE INTO share_groups(share, filter, position) VALUES(?,?,?)"),
@@ -152,8 +164,7 @@ Expected<std::vector<node::StoredWill>> SessionTable::load_wills() {
   const auto loaded = each(query, [&]() -> Expected<void> {
     node::StoredWill& will = wills.emplace_back();
     will.session = query.number(0);
-    will.owner = query.text(1);
-    will.client_id = query.text(2);
+    if (!query.is_null(14)) will.principal = principal_at(query);
     will.expiry_s = query.as<std::uint32_t>(3);
     will.qos = query.as<std::uint8_t>(4);
     will.retain = query.number(5) != 0;
@@ -171,6 +182,12 @@ Expected<std::vector<node::StoredWill>> SessionTable::load_wills() {
 }
 
 Expected<void> SessionTable::put_will(const node::StoredWill& will) {
+  const security::Principal nobody;
+  const security::Principal& principal = will.principal ? *will.principal : nobody;
+  std::optional<std::uint64_t> kind;
+  std::optional<std::string_view> role;
+  if (will.principal) kind = static_cast<std::uint64_t>(principal.kind);
+  if (principal.role) role = security::role_text(*principal.role);
   std::optional<std::uint64_t> wall_ms;
   std::optional<std::uint64_t> counter;
   std::optional<std::uint64_t> quality;
@@ -180,9 +197,9 @@ Expected<void> SessionTable::put_will(const node::StoredWill& will) {
     quality = static_cast<std::uint64_t>(will.died->quality);
   }
   const sync::Message& message = will.message;
-  return change(sql_.put_will, will.session, will.owner, will.client_id, will.expiry_s, will.qos, will.retain,
+  return change(sql_.put_will, will.session, principal.name, principal.client_id, will.expiry_s, will.qos, will.retain,
                 will.delay_s, wall_ms, counter, quality, message.expiry_s, as_bytes(message.topic), message.properties,
-                message.payload);
+                message.payload, kind, role, principal.listener, principal.loopback);
 }
 
 Expected<void> SessionTable::erase_will(std::uint64_t session) { return change(sql_.erase_will, session); }

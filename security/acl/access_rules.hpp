@@ -25,7 +25,7 @@ inline constexpr std::size_t kFiltersPerRuleMax = 64;
 
 // A connected client, as the listener and its authentication know it.
 struct Principal {
-  enum class Kind : std::uint8_t { kAnonymous, kUser, kCertificate };
+  enum class Kind : std::uint8_t { kAnonymous = 0, kUser = 1, kCertificate = 2 };  // on disk, with wills
   Kind kind = Kind::kAnonymous;
   std::string name{};          // of the user or the certificate; empty when anonymous
   std::optional<Role> role{};  // of the certificate

@@ -48,14 +48,19 @@ inline StoredSession session(std::uint64_t id = kId) {
 
 inline StoredWill will(std::uint64_t id = kId) {
   StoredWill out{.session = id,
-                 .owner = "pump",
-                 .client_id = "c",
+                 .principal = {},
                  .expiry_s = 0xFFFF'FFFE,
                  .message = {},
                  .qos = 2,
                  .retain = true,
                  .delay_s = 0xFFFF'FFFF,
                  .died = {}};
+  out.principal = security::Principal{.kind = security::Principal::Kind::kCertificate,
+                                      .name = "pump",
+                                      .role = security::Role::kAdmin,
+                                      .listener = "tls",
+                                      .client_id = "c",
+                                      .loopback = true};
   out.message.topic = "status/\xC3\xA9";
   out.message.properties = to_bytes("props");
   out.message.payload = Bytes(300, 0x00);
@@ -249,8 +254,13 @@ TEST_CASE_METHOD(Fixture, "a will comes back as it was stored", "[sessions][cont
   REQUIRE(all.size() == 1);
   const StoredWill stored = will();
   CHECK(all[0].session == kId);
-  CHECK(all[0].owner == stored.owner);
-  CHECK(all[0].client_id == stored.client_id);
+  REQUIRE(all[0].principal);
+  CHECK(all[0].principal->kind == security::Principal::Kind::kCertificate);
+  CHECK(all[0].principal->name == "pump");
+  CHECK(all[0].principal->role == security::Role::kAdmin);
+  CHECK(all[0].principal->listener == "tls");
+  CHECK(all[0].principal->client_id == "c");
+  CHECK(all[0].principal->loopback);
   CHECK(all[0].expiry_s == stored.expiry_s);
   CHECK(all[0].message.topic == stored.message.topic);
   CHECK(all[0].message.properties == stored.message.properties);
@@ -270,6 +280,7 @@ TEST_CASE_METHOD(Fixture, "a will that is put again is replaced, with the moment
   dead.message.expiry_s.reset();
   dead.message.payload.clear();
   dead.retain = false;
+  dead.principal->role.reset();
   turn([&](node::SessionStore& to) { REQUIRE(to.put_will(dead)); });
   reopen();
   const auto all = wills();
@@ -280,6 +291,16 @@ TEST_CASE_METHOD(Fixture, "a will that is put again is replaced, with the moment
   CHECK_FALSE(all[0].message.expiry_s);
   CHECK(all[0].message.payload.empty());
   CHECK_FALSE(all[0].retain);
+  CHECK_FALSE(all[0].principal->role);
+}
+
+TEST_CASE_METHOD(Fixture, "a will of nobody knows comes back as such", "[sessions][contract]") {
+  StoredWill unknown = will();
+  unknown.principal.reset();
+  turn([&](node::SessionStore& to) { REQUIRE(to.put_will(unknown)); });
+  reopen();
+  REQUIRE(wills().size() == 1);
+  CHECK_FALSE(wills()[0].principal);
 }
 
 TEST_CASE_METHOD(Fixture, "wills come in order of their sessions, which need no row of their own",

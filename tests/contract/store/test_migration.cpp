@@ -124,7 +124,7 @@ TEST_CASE_METHOD(Version1, "a migrated database takes what is new", "[store]") {
   open();
   REQUIRE(storage().begin());
   REQUIRE(sessions().add_received(77, 3));
-  REQUIRE(sessions().put_will({.session = 77, .owner = "", .client_id = "", .message = {}, .died = {}}));
+  REQUIRE(sessions().put_will({.session = 77, .principal = {}, .message = {}, .died = {}}));
   REQUIRE(storage().commit());
   reopen();
   CHECK(sessions().load_sessions().value().at(0).received.size() == 1);

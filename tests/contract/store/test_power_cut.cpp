@@ -171,7 +171,7 @@ class Life {
   bool put_in_flight(std::uint64_t turn) {
     node::SessionStore& sessions = store_.sessions();
     const std::uint16_t before[] = {packet_id(turn - 1)};
-    node::StoredWill will{.session = kSession, .owner = "", .client_id = "c", .message = {}, .died = {}};
+    node::StoredWill will{.session = kSession, .principal = {}, .message = {}, .died = {}};
     will.died = sync::Stamp{.wall_ms = turn};
     return sessions.erase_received(kSession, before[0]) && sessions.add_received(kSession, packet_id(turn)) &&
            sessions.put_position(kSession, turn, before) &&

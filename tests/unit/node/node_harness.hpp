@@ -37,6 +37,9 @@ class FakeStream final : public node::Stream {
 class FakeAccess final : public node::AccessPort {
  public:
   void authenticate(Instant now, const node::Arrived& arrived, Credentials credentials, Verdict then) override;
+  [[nodiscard]] bool knows(const security::Principal& principal) const override {
+    return principal.kind != security::Principal::Kind::kUser || principal.name != removed;
+  }
   [[nodiscard]] bool may_publish(const security::Principal&, std::string_view topic) const override {
     return topic != forbidden;
   }
@@ -44,6 +47,7 @@ class FakeAccess final : public node::AccessPort {
     return filter != forbidden;
   }
   std::string forbidden = "forbidden";
+  std::string removed;  // a user that is no more
 };
 
 class NodeHarness : public node::StorePort {

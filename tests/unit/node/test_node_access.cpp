@@ -10,8 +10,6 @@ using Acks = std::vector<AckSeen>;
 
 namespace {
 
-const auto kStillKnown = [](const security::Principal&) { return true; };
-
 Bytes publish(const std::string& topic, unsigned qos, bool retain = false) {
   return encode(
       PublishSent{.topic = topic, .payload = "1", .qos = qos, .packet_id = qos > 0 ? 1U : 0U, .retain = retain});
@@ -103,7 +101,7 @@ TEST_CASE_METHOD(NodeHarness, "subscriptions that the rules do not allow any mor
   TestClient client(*this, keeping("c"));
   CHECK(granted(*this, client, {{"a", 1}, {"b", 1}}) == Bytes{1, 1});
   access.forbidden = "a";
-  node->enforce_access(kStillKnown);
+  node->enforce_access();
   settle();
   TestClient publisher(*this, {.client_id = "p"});
   publisher.send(publish("b", 1));
@@ -127,7 +125,7 @@ TEST_CASE_METHOD(NodeHarness, "an offline session loses what is forbidden when i
   publisher.send(publish("a", 1));
   settle();
   access.forbidden = "a";
-  node->enforce_access(kStillKnown);
+  node->enforce_access();
   TestClient back(*this, keeping("c"));
   CHECK(deliveries(back.received()).empty());
   CHECK(session_store.sessions.begin()->second.subscriptions.empty());
@@ -137,13 +135,85 @@ TEST_CASE_METHOD(NodeHarness, "a user that is no more is disconnected", "[node]"
   TestClient alice(*this, {.client_id = "1", .username = "alice", .password = "x"});
   TestClient bob(*this, {.client_id = "2", .username = "bob", .password = "x"});
   alice.received();
-  node->enforce_access([](const security::Principal& principal) { return principal.name == "bob"; });
+  access.removed = "alice";
+  node->enforce_access();
   const auto farewell = alice.received();
   REQUIRE(farewell.size() == 1);
   CHECK(farewell[0].type == PacketType::kDisconnect);
   CHECK(farewell[0].body[0] == 0x87);
   CHECK(alice.stream.closed);
   CHECK_FALSE(bob.stream.closed);
+}
+
+TEST_CASE_METHOD(NodeHarness, "a will that its owner may no longer publish is not published, and counted",
+                 "[node][MQTT-3.1.2-8][G6]") {
+  TestClient watcher(*this, {.client_id = "w"});
+  watcher.send(encode_subscribe(1, {{"+", 1}}));
+  settle();
+  watcher.received();
+  TestClient armed(*this, with_will({.client_id = "c"}, {}));
+  TestClient(*this, with_will(keeping("d"), {.delay_s = 10})).drop();
+  settle();
+  access.forbidden = "will";
+  node->enforce_access();
+  armed.drop();
+  advance(std::chrono::seconds{10});
+  settle();
+  CHECK(watcher.messages().empty());
+  CHECK(node->counters().refused_access == 2);
+  CHECK(session_store.wills.empty());
+}
+
+TEST_CASE_METHOD(NodeHarness, "a will that may be published again when its time comes is published", "[node]") {
+  TestClient watcher(*this, {.client_id = "w"});
+  watcher.send(encode_subscribe(1, {{"+", 1}}));
+  settle();
+  watcher.received();
+  TestClient(*this, with_will(keeping("d"), {.delay_s = 10})).drop();
+  settle();
+  access.forbidden = "will";
+  node->enforce_access();
+  access.forbidden = "";
+  node->enforce_access();
+  advance(std::chrono::seconds{10});
+  settle();
+  CHECK(watcher.messages() == std::vector<std::string>{"will=gone"});
+}
+
+TEST_CASE_METHOD(NodeHarness, "the will of a user that is no more is not published, also not after a restart",
+                 "[node]") {
+  TestClient alice(*this, with_will({.client_id = "1", .username = "alice", .password = "x"}, {}));
+  CHECK(session_store.wills.size() == 1);
+  access.removed = "alice";
+  node->enforce_access();
+  alice.drop();
+  restart();
+  advance(std::chrono::seconds{1});
+  settle();
+  CHECK(engine->last_arrival() == 0);
+  CHECK(session_store.wills.empty());
+}
+
+TEST_CASE_METHOD(NodeHarness, "a connection that waits for the disk is refused when its user is no more", "[node]") {
+  TestClient alice =
+      TestClient::unsettled(*this, with_will({.client_id = "1", .username = "alice", .password = "x"}, {}));
+  access.removed = "alice";
+  node->enforce_access();
+  CHECK(connack_code(alice.received()) == 0x87);
+  alice.drop();
+  settle();
+  CHECK(engine->last_arrival() == 0);
+  CHECK(session_store.wills.empty());
+}
+
+TEST_CASE_METHOD(NodeHarness, "a connection that waits for the disk is refused when its will is forbidden", "[node]") {
+  TestClient client = TestClient::unsettled(*this, with_will(keeping("c"), {}));
+  access.forbidden = "will";
+  node->enforce_access();
+  CHECK(connack_code(client.received()) == 0x87);
+  CHECK(node->counters().refused_access == 1);
+  settle();
+  CHECK(session_store.wills.empty());
 }
 
 TEST_CASE_METHOD(NodeHarness, "response topics name the user and the client", "[node]") {

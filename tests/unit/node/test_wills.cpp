@@ -343,7 +343,7 @@ TEST_CASE_METHOD(Fixture, "a connection that is accepted has its own will only",
   wills.on_died(kNow, 1, kNever);
   REQUIRE(wills.set(will_of(1, 0, "new")));
   CHECK(wills.cancel(kNow + 29s, 1));
-  CHECK(wills.is_armed(1));
+  CHECK(wills.find_armed(1) != nullptr);
   wills.on_died(kNow + 29s, 1, kNever);
   CHECK(wills.take_due(kNow + 1h, 10).size() == 1);
 }
