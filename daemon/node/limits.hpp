@@ -39,6 +39,10 @@ static_assert(kClientQueueBytesMax < kAllQueuesBytesMax);
 inline constexpr std::size_t kSharedGroupsMax = 1'000;
 // Bytes of the wills of all clients.
 inline constexpr std::size_t kWillBytesInAllMax = 8 * 1024 * 1024;
+// When a will that could not be published is tried again: the disk was full, or the node keeps no more retained
+// messages.
+inline constexpr Duration kWillRetryDisk = std::chrono::seconds{1};
+inline constexpr Duration kWillRetryRetained = std::chrono::seconds{10};
 // Wills that are taken at once; the others follow.
 inline constexpr std::size_t kWillsAtOnce = 1'000;
 

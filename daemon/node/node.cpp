@@ -97,6 +97,10 @@ void Node::on_turn(Instant now, TurnResult turn) {
   if (turn.renewed) on_renewed(*turn.renewed);
   if (turn.failure) {
     on_failed_turn(turn);
+    for (const TurnResult::FiredWill& will : turn.wills) {
+      if (!wills_.was_tried(will.number)) ++counters_.refused;
+      wills_.retry(will.number, now + kWillRetryDisk);
+    }
     retry_lost(now, turn);
     links_.on_turn(now, turn);
     flush();
@@ -105,6 +109,13 @@ void Node::on_turn(Instant now, TurnResult turn) {
   on_stored(turn.committed);
   send_acks(turn.acks);
   for (const StoredWill& will : turn.stamped) wills_.set_stamp(will.session, *will.died);
+  for (const TurnResult::FiredWill& will : turn.wills) {
+    if (will.refused) {
+      on_will_refused(now, will);
+    } else {
+      wills_.done(will.number);
+    }
+  }
   links_.on_turn(now, turn);
   for (const auto& [id, position] : turn.positions) {
     if (Session* session = sessions_.find(id)) {
@@ -266,6 +277,14 @@ void Node::say_goodbye(Instant now) {
 Client* Node::find_client(std::uint64_t id) {
   const auto found = clients_.find(id);
   return found == clients_.end() ? nullptr : found->second;
+}
+
+std::uint64_t Node::fresh_id() const {
+  std::uint64_t id = ports_.random();
+  while (id == 0 || sessions_.find(id) != nullptr || delivery_.groups().is_group(id) || wills_.has(id)) {
+    id = ports_.random();
+  }
+  return id;
 }
 
 void Node::touch(Client& client) {

@@ -191,7 +191,11 @@ class Node final : public StreamAcceptor, public ClientOwner {
   [[nodiscard]] bool may_fire(const StoredWill& will) const;
   void end_wills_of(std::uint64_t session);
   void fire_due_wills(Instant now);
-  void fire(Instant now, const StoredWill& will);
+  void fire(Instant now, Wills::Due due);
+  // Its row goes too.
+  void give_up_will(const Wills::Due& due);
+  // The engine did not take it. Where there may be room later it is tried again then.
+  void on_will_refused(Instant now, const TurnResult::FiredWill& will);
 
   void publish_system_topics(Instant now);
   void send_acks(const std::vector<Ack>& acks);
@@ -200,6 +204,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void on_failed_turn(const TurnResult& turn);
   void on_stored(const sync::Committed& committed);
   [[nodiscard]] Client* find_client(std::uint64_t id);
+  // A number that no session, group or will has.
+  [[nodiscard]] std::uint64_t fresh_id() const;
   void touch(Client& client);
   void count_queue(Client& client);
   void update_pressure(Instant now);

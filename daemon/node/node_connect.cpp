@@ -150,10 +150,7 @@ void Node::take_over(Instant now, Session& session, bool clean_start) {
 }
 
 void Node::open_session(Instant now, Client& client, const Newcomer& newcomer) {
-  std::uint64_t id = ports_.random();
-  while (id == 0 || sessions_.find(id) != nullptr || delivery_.groups().is_group(id) || wills_.has(id)) {
-    id = ports_.random();
-  }
+  const std::uint64_t id = fresh_id();
   const std::uint16_t window = std::min(newcomer.receive_maximum, settings_.limits.in_flight_max);
   auto fresh = std::make_unique<Session>(id, owner_of(client.principal), newcomer.client_id,
                                          newcomer.session_expiry_s > 0, window);

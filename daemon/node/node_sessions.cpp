@@ -180,10 +180,6 @@ bool Node::is_still_wanted(Intent& intent) {
     return true;
   }
   if (const auto* erased = std::get_if<EraseWillIntent>(&intent)) return !wills_.has(erased->session);
-  if (auto* publish = std::get_if<PublishIntent>(&intent)) {
-    if (wills_.has(publish->fired_will)) publish->fired_will = 0;  // a newer one has taken its place on disk
-    return true;
-  }
   if (const auto* erased = std::get_if<EraseGroupIntent>(&intent)) {
     return !delivery_.groups().is_known(erased->share, erased->filter);
   }

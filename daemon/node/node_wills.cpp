@@ -24,8 +24,8 @@ void Node::disarm_will(std::uint64_t session) {
 
 void Node::fire_due_wills(Instant now) {
   while (true) {
-    const auto due = wills_.take_due(now, kWillsAtOnce);
-    for (const StoredWill& will : due) fire(now, will);
+    auto due = wills_.take_due(now, kWillsAtOnce);
+    for (Wills::Due& will : due) fire(now, std::move(will));
     if (due.size() < kWillsAtOnce) return;
   }
 }
@@ -36,34 +36,55 @@ bool Node::may_fire(const StoredWill& will) const {
   return ports_.access.knows(*will.principal) && ports_.access.may_publish(*will.principal, will.message.topic);
 }
 
-void Node::fire(Instant now, const StoredWill& will) {
-  // A newer connection's will may have taken its place on disk.
-  const std::uint64_t erased = wills_.has(will.session) ? 0 : will.session;
+void Node::fire(Instant now, Wills::Due due) {
+  StoredWill& will = due.will;
   if (!may_fire(will)) {
     ++counters_.refused_access;
-    if (erased != 0) ports_.store.submit(EraseWillIntent{.session = erased});
-    return;
+    return give_up_will(due);
   }
   const ChannelTable::Entry* channel = channels_.owner_of(will.message.topic);
-  const bool is_durable = channel != nullptr && (will.qos > 0 || will.retain);
-  auto message = std::make_shared<const sync::Message>(will.message);
-  if (channel != nullptr && will.qos == 0) {
+  if (channel == nullptr) {  // as a publish would be
+    ++counters_.refused;
+    return give_up_will(due);
+  }
+  const auto message = std::make_shared<const sync::Message>(std::move(will.message));
+  if (will.qos == 0 && !due.again) {
     delivery_.publish_live(*message, will.retain, /*publisher=*/0);
     if (channels_.is_replicated(*channel)) links_.publish_live(now, message, will.retain);
   }
-  if (!is_durable) {
-    if (erased != 0) ports_.store.submit(EraseWillIntent{.session = erased});
-    return;
-  }
+  if (will.qos == 0 && !will.retain) return give_up_will(due);
   if (will.retain) cells_soon_.forget(message->topic);
   ports_.store.submit(PublishIntent{.write = {.channel = channel->number,
                                               .kind = {.record = will.qos > 0, .cell = will.retain, .qos = will.qos},
                                               .publisher = will.session,
-                                              .message = std::move(message),
+                                              .message = message,
                                               .stamp = will.died},
                                     .ack = {},
-                                    .fired_will = erased,
-                                    .must_happen = true});
+                                    .will = due.number,
+                                    // A newer connection's will may have taken its place on disk.
+                                    .erased_will = wills_.has(will.session) ? 0 : will.session});
+}
+
+void Node::give_up_will(const Wills::Due& due) {
+  wills_.done(due.number);
+  if (!wills_.has(due.will.session)) ports_.store.submit(EraseWillIntent{.session = due.will.session});
+}
+
+void Node::on_will_refused(Instant now, const TurnResult::FiredWill& fired) {
+  const std::uint64_t row = wills_.handed_out(fired.number).session;
+  const auto erase_row = [&] {
+    if (!wills_.has(row)) ports_.store.submit(EraseWillIntent{.session = row});
+  };
+  if (!wills_.was_tried(fired.number)) ++counters_.refused;
+  if (fired.refused->category != Category::kLimit) {
+    ports_.log("a will is given up: " + fired.refused->what);
+    wills_.done(fired.number);
+    return erase_row();
+  }
+  const StoredWill* moved = wills_.retry_as(fired.number, now + kWillRetryRetained, fresh_id());
+  if (moved == nullptr) return;
+  ports_.store.submit(PutWillIntent{.will = *moved, .died = !moved->died});
+  erase_row();
 }
 
 void Node::end_wills_of(std::uint64_t session) {

@@ -32,8 +32,8 @@ struct PublishIntent {
   sync::LocalWrite write;
   AckAddress ack;
   bool remember_received = false;  // QoS 2 of a persistent session: the packet identifier, until it is released
-  std::uint64_t fired_will = 0;    // the write is this session's will, which is no more: its row goes
-  bool must_happen = false;        // nobody can be refused: when the turn fails it is tried again later
+  std::uint64_t will = 0;          // the write is a will: this number comes back in TurnResult::wills
+  std::uint64_t erased_will = 0;   // and the row of this session's will goes with it
 };
 // QoS 2 from a client, PUBREL came: PUBCOMP once this is on disk. `persistent`: there is something to forget. Not
 // `found`: the identifier was released before, and the PUBCOMP was lost or waits for the same disk.
@@ -120,6 +120,11 @@ struct TurnResult {
   std::vector<std::uint64_t> saved;                                // tokens of PutSessionIntent and BarrierIntent
   std::vector<std::uint64_t> unsaved;                              // likewise, of a turn that failed
   std::vector<StoredWill> stamped;                                 // wills whose connections died
+  struct FiredWill {
+    std::uint64_t number = 0;
+    std::optional<Error> refused{};  // nothing of it is on disk, its row is as it was
+  };
+  std::vector<FiredWill> wills;
   std::vector<std::uint64_t> lost_positions;  // sessions whose PositionIntent was in a turn that failed
   std::vector<std::uint64_t> lost_sessions;   // sessions whose PutSessionIntent was, and nobody waits for it
   std::vector<Intent> lost;                   // of a turn that failed: what must be tried again later

@@ -16,7 +16,7 @@ class FailedTurn {
   // What is answered with a refusal.
   void operator()(PublishIntent& intent) {
     if (intent.ack.client != 0) refuse(intent.ack, result_.failure->category);
-    if (intent.must_happen) result_.lost.emplace_back(std::move(intent));
+    if (intent.will != 0) result_.wills.push_back({.number = intent.will, .refused = result_.failure});
   }
   // What it repeats may have been on disk before this turn: whether it is, the session knows.
   void operator()(RepeatIntent& intent) {
@@ -97,7 +97,11 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
                                      .stored = written.has_value(),
                                      .why = written ? Category::kIo : written.error().category});
             }
-            if (publish.fired_will != 0) return sessions_.erase_will(publish.fired_will);
+            if (publish.will != 0) {
+              const auto refused = written ? std::nullopt : std::optional(written.error());
+              result.wills.push_back({.number = publish.will, .refused = refused});
+            }
+            if (written && publish.erased_will != 0) return sessions_.erase_will(publish.erased_will);
             if (!written || !publish.remember_received) return {};
             return sessions_.add_received(publish.ack.session, publish.ack.packet_id);
           },

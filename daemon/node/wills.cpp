@@ -122,21 +122,49 @@ void Wills::on_session_ended(Instant now, std::uint64_t session) {
   add_waiting(now, std::move(waiting));
 }
 
-std::vector<StoredWill> Wills::take_due(Instant now, std::size_t count_max) {
-  std::vector<StoredWill> out;
+std::vector<Wills::Due> Wills::take_due(Instant now, std::size_t count_max) {
+  std::vector<Due> out;
   while (!by_due_.empty() && by_due_.begin()->first.first <= now && out.size() < count_max) {
     const auto first = by_due_.begin();
-    StoredWill& will = first->second.will;
-    if (const auto waits = cancellable_.find(will.session);
+    const Waiting& waiting = first->second;
+    if (const auto waits = cancellable_.find(waiting.will.session);
         waits != cancellable_.end() && waits->second == first->first) {
       cancellable_.erase(waits);
     }
-    bytes_ -= bytes_of(will);
-    lengthen_expiry(will, now - first->second.died_at);
-    out.push_back(std::move(will));
+    Due& due = out.emplace_back(Due{.number = first->first.second, .will = waiting.will, .again = waiting.again});
+    lengthen_expiry(due.will, now - waiting.died_at);
+    handed_out_.emplace(due.number, std::move(first->second));
     by_due_.erase(first);
   }
   return out;
+}
+
+Wills::Waiting Wills::take_back(std::uint64_t number) {
+  const auto found = handed_out_.find(number);
+  Expects(found != handed_out_.end());
+  Waiting waiting = std::move(found->second);
+  handed_out_.erase(found);
+  return waiting;
+}
+
+void Wills::done(std::uint64_t number) { bytes_ -= bytes_of(take_back(number).will); }
+
+void Wills::retry(std::uint64_t number, Instant due) {
+  Waiting waiting = take_back(number);
+  waiting.again = true;
+  add_waiting(due, std::move(waiting));
+}
+
+const StoredWill* Wills::retry_as(std::uint64_t number, Instant due, std::uint64_t row) {
+  Expects(!has(row));
+  Waiting waiting = take_back(number);
+  waiting.again = true;
+  const bool is_there = std::exchange(waiting.has_own_row, true);
+  if (!is_there) waiting.will.session = row;
+  const Key key = add_waiting(due, std::move(waiting));
+  if (is_there) return nullptr;
+  cancellable_[row] = key;  // by nobody: no session has this number
+  return &by_due_.at(key).will;
 }
 
 std::optional<Instant> Wills::next_deadline() const {

@@ -18,7 +18,9 @@ void NodeHarness::start() {
   engine = std::make_unique<sync::Engine>(storage, hasher);
   std::vector<sync::ChannelSettings> settings;
   for (const config::Channel& channel : config.channels) {
-    settings.push_back({.name = channel.name, .keep = {.age_ms = 86'400'000, .size_bytes = channel.keep.size_bytes}});
+    settings.push_back({.name = channel.name,
+                        .keep = {.age_ms = 86'400'000, .size_bytes = channel.keep.size_bytes},
+                        .live_cells_max = retained_max});
   }
   REQUIRE(engine->open(settings));
   auto state = node::load_state(*engine, session_store, wall);

@@ -81,8 +81,9 @@ class NodeHarness : public node::StorePort {
   MemoryStorage storage{sync::ReplicaId{1}};
   MemorySessions session_store{storage};
   FakeAccess access;
-  node::NodeLimits limits;  // from the next start on
-  bool conflate = false;    // likewise
+  node::NodeLimits limits;                    // from the next start on
+  bool conflate = false;                      // likewise
+  std::optional<std::uint64_t> retained_max;  // likewise
   security::Sha256 hasher;
   security::Sha256 read_hasher;
   std::unique_ptr<sync::Engine> engine;

@@ -299,6 +299,72 @@ TEST_CASE_METHOD(WillHarness, "a will that a full disk refused is published when
   CHECK(watcher.messages().empty());
 }
 
+TEST_CASE_METHOD(WillHarness, "a will that a full disk refused is counted, once", "[node][G6]") {
+  TestClient client(*this, with_will({.client_id = "c"}, {}));
+  client.drop();
+  for (int i = 0; i < 3; ++i) {
+    storage.fail_next_commit({Category::kLimit, "the disk is full"});
+    commit();
+    advance(std::chrono::seconds{1});
+  }
+  CHECK(node->counters().refused == 1);
+  CHECK(session_store.wills.size() == 1);
+  settle();
+  CHECK(watcher.messages() == Texts{"will=gone"});
+  CHECK(session_store.wills.empty());
+}
+
+namespace {
+
+// A node that keeps one retained message, and has it.
+struct RetainedLimit : WillHarness {
+  RetainedLimit() {
+    retained_max = 1;
+    kill();
+    set("full");
+  }
+  void set(const std::string& payload) {
+    TestClient client(*this, {.client_id = "setter"});
+    client.send(encode(PublishSent{.topic = "x", .payload = payload, .qos = 1, .packet_id = 1, .retain = true}));
+    settle();
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(RetainedLimit,
+                 "a will that is a retained message too many is counted, and published when there is room",
+                 "[node][G6]") {
+  TestClient(*this, with_will({.client_id = "c"}, {.qos = 0, .retain = true})).drop();
+  pass(std::chrono::seconds{10});
+  pass(std::chrono::seconds{10});
+  CHECK(retained().empty());
+  CHECK(node->counters().refused == 1);
+  CHECK(session_store.wills.size() == 1);
+  set("");
+  pass(std::chrono::seconds{10});
+  CHECK(retained() == Texts{"will=gone retained"});
+  CHECK(session_store.wills.empty());
+}
+
+TEST_CASE_METHOD(RetainedLimit, "a will that waits for room outlives its session's next will, and a kill",
+                 "[node][G1][G6]") {
+  TestClient(*this, with_will(keeping("c"), {.payload = "first", .retain = true})).drop();
+  settle();
+  {
+    TestClient back(*this, with_will(keeping("c"), {.topic = "other", .payload = "second"}));
+    CHECK(session_store.wills.size() == 2);
+    back.drop();
+    restart();
+  }
+  pass(std::chrono::seconds{1});
+  CHECK(session_store.wills.size() == 1);
+  set("");
+  pass(std::chrono::seconds{10});
+  CHECK(retained() == Texts{"will=first retained"});
+  CHECK(session_store.wills.empty());
+}
+
 TEST_CASE_METHOD(WillHarness, "the will of a take-over is not lost on a full disk either", "[node][G6]") {
   TestClient first(*this, with_will(keeping("c"), {.payload = "first"}));
   {

@@ -29,13 +29,23 @@ StoredWill will_of(std::uint64_t session, std::uint32_t delay_s, std::string top
   return will;
 }
 
+// Takes what is due, and publishes it.
+std::vector<StoredWill> take(node::Wills& wills, Instant now, std::size_t count) {
+  std::vector<StoredWill> out;
+  for (node::Wills::Due& due : wills.take_due(now, count)) {
+    wills.done(due.number);
+    out.push_back(std::move(due.will));
+  }
+  return out;
+}
+
 struct Fixture {
   node::Wills wills{1'000'000};
 
   // The sessions whose wills are due.
   std::vector<std::uint64_t> due(Instant now) {
     std::vector<std::uint64_t> out;
-    for (const StoredWill& will : wills.take_due(now, 1'000)) out.push_back(will.session);
+    for (const StoredWill& will : take(wills, now, 1'000)) out.push_back(will.session);
     return out;
   }
   void restore(StoredWill will, std::uint32_t expiry_s, std::optional<sync::Stamp> died) {
@@ -118,7 +128,7 @@ TEST_CASE_METHOD(Fixture, "take-over fires a will without delay", "[node][wills]
   wills.on_died(kNow, 1, kNever);
   CHECK_FALSE(wills.cancel(kNow, 1));
   REQUIRE(wills.set(will_of(1, 0, "new")));
-  const auto due_now = wills.take_due(kNow, 10);
+  const auto due_now = take(wills, kNow, 10);
   REQUIRE(due_now.size() == 1);
   CHECK(due_now[0].message.topic == "old");
 }
@@ -151,7 +161,7 @@ TEST_CASE_METHOD(Fixture, "a second CONNECT's will replaces the first", "[node][
   REQUIRE(wills.set(will_of(1, 0, "first")));
   REQUIRE(wills.set(will_of(1, 0, "second")));
   wills.on_died(kNow, 1, kNever);
-  const auto due_now = wills.take_due(kNow, 10);
+  const auto due_now = take(wills, kNow, 10);
   REQUIRE(due_now.size() == 1);
   CHECK(due_now[0].message.topic == "second");
 }
@@ -171,9 +181,9 @@ TEST_CASE_METHOD(Fixture, "no more wills leave at once than asked for", "[node][
     REQUIRE(wills.set(will_of(session, 0)));
     wills.on_died(kNow, session, kNever);
   }
-  CHECK(wills.take_due(kNow, 3).size() == 3);
+  CHECK(take(wills, kNow, 3).size() == 3);
   CHECK(wills.next_deadline() == kNow);
-  CHECK(wills.take_due(kNow, 3).size() == 2);
+  CHECK(take(wills, kNow, 3).size() == 2);
   CHECK(wills.next_deadline() == std::nullopt);
 }
 
@@ -201,14 +211,14 @@ TEST_CASE_METHOD(Fixture, "a refused will leaves the old one in place", "[node][
   large.message.payload.resize(2'000'000);
   CHECK_FALSE(wills.set(large));
   wills.on_died(kNow, 1, kNever);
-  CHECK(wills.take_due(kNow, 1).at(0).message.topic == "old");
+  CHECK(take(wills, kNow, 1).at(0).message.topic == "old");
 }
 
 TEST_CASE_METHOD(Fixture, "a will carries the stamp of its connection's death", "[node][wills]") {
   REQUIRE(wills.set(will_of(1, 30)));
   wills.on_died(kNow, 1, kNever);
   wills.set_stamp(1, kStarted);
-  CHECK(wills.take_due(kNow + 30s, 1).at(0).died == kStarted);
+  CHECK(take(wills, kNow + 30s, 1).at(0).died == kStarted);
 }
 
 TEST_CASE_METHOD(Fixture, "a stamp that comes after the client returned is not the new will's", "[node][wills]") {
@@ -218,7 +228,7 @@ TEST_CASE_METHOD(Fixture, "a stamp that comes after the client returned is not t
   REQUIRE(wills.set(will_of(1, 0)));
   wills.set_stamp(1, kStarted);
   wills.on_died(kNow, 1, kNever);
-  CHECK_FALSE(wills.take_due(kNow, 1).at(0).died);
+  CHECK_FALSE(take(wills, kNow, 1).at(0).died);
 }
 
 TEST_CASE_METHOD(Fixture, "what is to be put on disk has the session's expiry of the end", "[node][wills]") {
@@ -235,7 +245,7 @@ TEST_CASE_METHOD(Fixture, "the message expiry of a will counts from its publicat
   REQUIRE(wills.set(will));
   wills.on_died(kNow, 1, kNever);
   wills.set_stamp(1, kStarted);
-  CHECK(wills.take_due(kNow + 31s + 1ms, 1).at(0).message.expiry_s == 5U + 32U);
+  CHECK(take(wills, kNow + 31s + 1ms, 1).at(0).message.expiry_s == 5U + 32U);
 }
 
 TEST_CASE_METHOD(Fixture, "the message expiry of a will that is stamped when written stays", "[node][wills]") {
@@ -243,7 +253,7 @@ TEST_CASE_METHOD(Fixture, "the message expiry of a will that is stamped when wri
   will.message.expiry_s = 5;
   REQUIRE(wills.set(will));
   wills.on_died(kNow, 1, kNever);
-  CHECK(wills.take_due(kNow + 30s, 1).at(0).message.expiry_s == 5U);
+  CHECK(take(wills, kNow + 30s, 1).at(0).message.expiry_s == 5U);
 }
 
 TEST_CASE_METHOD(Fixture, "the message expiry of a will that is never stored stays", "[node][wills]") {
@@ -253,7 +263,7 @@ TEST_CASE_METHOD(Fixture, "the message expiry of a will that is never stored sta
   REQUIRE(wills.set(will));
   wills.on_died(kNow, 1, kNever);
   wills.set_stamp(1, kStarted);
-  CHECK(wills.take_due(kNow + 30s, 1).at(0).message.expiry_s == 5U);
+  CHECK(take(wills, kNow + 30s, 1).at(0).message.expiry_s == 5U);
 }
 
 TEST_CASE_METHOD(Fixture, "the longest message expiry does not wrap", "[node][wills]") {
@@ -262,13 +272,13 @@ TEST_CASE_METHOD(Fixture, "the longest message expiry does not wrap", "[node][wi
   REQUIRE(wills.set(will));
   wills.on_died(kNow, 1, kNever);
   wills.set_stamp(1, kStarted);
-  CHECK(wills.take_due(kNow + 30s, 1).at(0).message.expiry_s == kNever);
+  CHECK(take(wills, kNow + 30s, 1).at(0).message.expiry_s == kNever);
 }
 
 TEST_CASE_METHOD(Fixture, "a connection that died with the node begins its delay with the restart", "[node][wills]") {
   restore(will_of(1, 30), kNever, kStarted);
   CHECK(wills.next_deadline() == kNow + 30s);
-  CHECK(wills.take_due(kNow + 30s, 1).at(0).died == kStarted);
+  CHECK(take(wills, kNow + 30s, 1).at(0).died == kStarted);
 }
 
 TEST_CASE_METHOD(Fixture, "a will without delay fires after a restart", "[node][wills]") {
@@ -280,7 +290,7 @@ TEST_CASE_METHOD(Fixture, "a will without delay fires after a restart", "[node][
 TEST_CASE_METHOD(Fixture, "a restart does not begin a delay anew", "[node][wills]") {
   restore(will_of(1, 30), kNever, stamp_before(20s));
   CHECK(wills.next_deadline() == kNow + 10s);
-  CHECK(wills.take_due(kNow + 10s, 1).at(0).died == stamp_before(20s));
+  CHECK(take(wills, kNow + 10s, 1).at(0).died == stamp_before(20s));
 }
 
 TEST_CASE_METHOD(Fixture, "a will without a stamp begins its delay with the restart", "[node][wills]") {
@@ -325,7 +335,7 @@ TEST_CASE_METHOD(Fixture, "the time that the node was down does not eat a will's
   StoredWill will = will_of(1, 30);
   will.message.expiry_s = 60;
   restore(will, kNever, stamp_before(1h));
-  CHECK(wills.take_due(kNow, 1).at(0).message.expiry_s == 3'660U);
+  CHECK(take(wills, kNow, 1).at(0).message.expiry_s == 3'660U);
 }
 
 TEST_CASE_METHOD(Fixture, "a connection that is not accepted yet leaves the will that waits", "[node][wills]") {
@@ -334,7 +344,7 @@ TEST_CASE_METHOD(Fixture, "a connection that is not accepted yet leaves the will
   REQUIRE(wills.set(will_of(1, 0, "new")));
   CHECK(wills.disarm(1));
   CHECK_FALSE(wills.disarm(1));
-  CHECK(wills.take_due(kNow + 30s, 10).at(0).message.topic == "old");
+  CHECK(take(wills, kNow + 30s, 10).at(0).message.topic == "old");
   CHECK(wills.bytes() == 0);
 }
 
@@ -345,7 +355,7 @@ TEST_CASE_METHOD(Fixture, "a connection that is accepted has its own will only",
   CHECK(wills.cancel(kNow + 29s, 1));
   CHECK(wills.find_armed(1) != nullptr);
   wills.on_died(kNow + 29s, 1, kNever);
-  CHECK(wills.take_due(kNow + 1h, 10).size() == 1);
+  CHECK(take(wills, kNow + 1h, 10).size() == 1);
 }
 
 TEST_CASE("a will may have the place of the one that its session's return cancels", "[node][wills][G6]") {
@@ -358,6 +368,54 @@ TEST_CASE("a will may have the place of the one that its session's return cancel
   CHECK(wills.set(large));
   CHECK(wills.cancel(kNow, 1));
   CHECK(wills.bytes() < 10'000);
+}
+
+TEST_CASE_METHOD(Fixture, "a will that the store has not taken keeps its place", "[node][wills][G6]") {
+  REQUIRE(wills.set(will_of(1, 0)));
+  wills.on_died(kNow, 1, kNever);
+  const auto due_now = wills.take_due(kNow, 10);
+  REQUIRE(due_now.size() == 1);
+  CHECK_FALSE(due_now[0].again);
+  CHECK_FALSE(wills.has(1));
+  CHECK(wills.size() == 1);
+  CHECK(wills.bytes() > 0);
+  wills.done(due_now[0].number);
+  CHECK(wills.size() == 0);
+  CHECK(wills.bytes() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a will that could not be published is due again", "[node][wills][G6]") {
+  StoredWill will = will_of(1, 30);
+  will.message.expiry_s = 5;
+  REQUIRE(wills.set(will));
+  wills.on_died(kNow, 1, kNever);
+  wills.set_stamp(1, kStarted);
+  const auto first = wills.take_due(kNow + 30s, 10);
+  CHECK_FALSE(wills.was_tried(first.at(0).number));
+  wills.retry(first[0].number, kNow + 40s);
+  CHECK(wills.next_deadline() == kNow + 40s);
+  CHECK_FALSE(wills.cancel(kNow + 31s, 1));  // its time had come
+  const auto again = wills.take_due(kNow + 40s, 10);
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].again);
+  CHECK(again[0].will.message.expiry_s == 5U + 40U);
+}
+
+TEST_CASE_METHOD(Fixture, "a will that waits for room has a row that its session's next will leaves alone",
+                 "[node][wills][G6]") {
+  REQUIRE(wills.set(will_of(1, 0, "old")));
+  wills.on_died(kNow, 1, kNever);
+  const StoredWill* moved = wills.retry_as(wills.take_due(kNow, 10).at(0).number, kNow + 10s, 99);
+  REQUIRE(moved != nullptr);
+  CHECK(moved->session == 99);
+  CHECK(wills.has(99));
+  REQUIRE(wills.set(will_of(1, 0, "new")));
+  wills.set_stamp(99, kStarted);
+  const auto again = wills.take_due(kNow + 10s, 10);
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].will.message.topic == "old");
+  CHECK(again[0].will.died == kStarted);
+  CHECK(wills.retry_as(again[0].number, kNow + 20s, 100) == nullptr);
 }
 
 TEST_CASE_METHOD(Fixture, "a restored will is cancelled by a return within the delay", "[node][wills]") {
