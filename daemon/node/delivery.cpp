@@ -123,13 +123,54 @@ bool Delivery::unsubscribe(Session& session, std::string_view filter) {
   if (known == session.subscriptions.end()) return false;
   if (const auto [share, topic_filter] = mqtt::split_shared_filter(filter); !share.empty()) {
     groups_.leave(session, share, topic_filter);
-  } else {
-    tree_.erase(filter, session.id);
   }
+  erase(session, known);
+  return true;
+}
+
+void Delivery::erase(Session& session, Subscriptions::iterator subscription) {
+  const std::string& filter = subscription->first;
+  if (!mqtt::is_shared_filter(filter)) tree_.erase(filter, session.id);
   std::erase_if(session.runs, [&](const Run& run) { return run.filter == filter; });
   session.filter_bytes -= filter.size();
-  session.subscriptions.erase(known);
+  session.subscriptions.erase(subscription);
+}
+
+// --- subscriptions that wait for the disk ---
+
+bool Delivery::withdraw(Session& session, std::string_view filter) {
+  const auto known = session.subscriptions.find(filter);
+  if (known == session.subscriptions.end()) return false;
+  stop_live(session, log_.latest());  // what is committed meanwhile is not passed over
+  erase(session, known);
   return true;
+}
+
+void Delivery::confirm(Session& session, std::string_view filter) {
+  if (session.subscriptions.contains(filter)) return;
+  if (const auto [share, topic_filter] = mqtt::split_shared_filter(filter); !share.empty()) {
+    groups_.leave(session, share, topic_filter);
+  }
+}
+
+void Delivery::put_back(Session& session, const std::string& filter, const std::optional<Subscription>& before) {
+  if (!before) {
+    if (!unsubscribe(session, filter)) confirm(session, filter);
+    return;
+  }
+  const auto [known, is_gone] = session.subscriptions.insert_or_assign(filter, *before);
+  if (is_gone) session.filter_bytes += filter.size();
+  if (const auto [share, topic_filter] = mqtt::split_shared_filter(filter); !share.empty()) {
+    // Its place in the group was kept.
+    static_cast<void>(groups_.join(session, share, topic_filter, before->options, log_.latest()));
+    return;
+  }
+  std::erase_if(session.runs, [&](const Run& run) { return run.filter == filter; });
+  if (session.client == nullptr) return;
+  tree_.insert(filter, session.id, before->options);
+  if (!before->retained_due) return;
+  session.retained_unsettled = true;
+  add_retained_run(session, filter, before->options, {.start = before->start, .resumed = true});
 }
 
 sync::Arrival Delivery::cursor(const Session& session) const {
@@ -237,7 +278,7 @@ void Delivery::publish_foreign(const sync::Message& message, bool retain) {
 // --- what is behind ---
 
 void Delivery::pump(Session& session) {
-  if (session.client == nullptr || session.holds > 0) return;
+  if (session.client == nullptr || session.is_held()) return;
   groups_.pump_of(session);
   if (session.live) return;
   while (!session.runs.empty()) {

@@ -59,6 +59,12 @@ class Delivery {
   bool subscribe(Session& session, const mqtt::SubscribeEntry& entry, std::optional<std::uint64_t> replay_since_ms);
   // Returns true iff there was one. `filter`: whole as subscribed.
   bool unsubscribe(Session& session, std::string_view filter);
+  // An UNSUBSCRIBE or SUBSCRIBE that waits for the disk. withdraw() as unsubscribe(), but that the session's place in a
+  // shared subscription is kept, and nothing is passed over. Then either confirm(), or put_back() with what was there
+  // before. REQUIRES: the session is held meanwhile.
+  bool withdraw(Session& session, std::string_view filter);
+  void confirm(Session& session, std::string_view filter);
+  void put_back(Session& session, const std::string& filter, const std::optional<Subscription>& before);
   // Sends what there is room for: after an acknowledgement, a drained connection, a released hold.
   void pump(Session& session);
   // A QoS 1 or 2 message is done.
@@ -86,6 +92,9 @@ class Delivery {
   [[nodiscard]] std::size_t subscriptions() const { return tree_.size(); }
 
  private:
+  using Subscriptions = decltype(Session::subscriptions);
+  // Not from a group.
+  void erase(Session& session, Subscriptions::iterator subscription);
   void deliver_to_live(const OpRef& op);
   void match_subscriptions(const Session& session, const OpRef& op, Wish& wish) const;
   [[nodiscard]] bool is_own(const Session& session, const OpRef& op) const;

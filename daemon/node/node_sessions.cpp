@@ -67,6 +67,7 @@ void Node::expire_sessions(Instant now) {
 
 void Node::store_session(Session& session, Stored then) {
   session.was_stored = true;
+  ++session.stores;
   const std::uint64_t token = then ? ++last_token_ : 0;
   if (then) waiting_.emplace(token, std::move(then));
   ports_.store.submit(PutSessionIntent{.session = session.stored(), .token = token});

@@ -27,6 +27,34 @@ mqtt::ReasonCode Node::subscribe(Client& client, const mqtt::SubscribeEntry& ent
   return entry.verdict;
 }
 
+namespace {
+
+SubscriptionChange::Before before_change(const Session& session, std::string_view filter) {
+  const auto known = session.subscriptions.find(filter);
+  return {.filter = std::string(filter),
+          .subscription = known == session.subscriptions.end() ? std::nullopt : std::optional(known->second)};
+}
+
+SubscriptionChange::Before* find_before(SubscriptionChange& change, std::string_view filter) {
+  const auto found = std::find_if(change.before.begin(), change.before.end(),
+                                  [&](const SubscriptionChange::Before& before) { return before.filter == filter; });
+  return found == change.before.end() ? nullptr : &*found;
+}
+
+// A packet may name a filter twice.
+void add_before(SubscriptionChange& change, SubscriptionChange::Before before) {
+  if (find_before(change, before.filter) == nullptr) change.before.push_back(std::move(before));
+}
+
+void refuse_successes(std::vector<mqtt::ReasonCode>& codes, bool stored, mqtt::ReasonCode refusal) {
+  for (mqtt::ReasonCode& code : codes) {
+    const bool is_done = !mqtt::is_failure(code) && code != mqtt::ReasonCode::kNoSubscriptionExisted;
+    if (!stored && is_done) code = refusal;
+  }
+}
+
+}  // namespace
+
 void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeRequest& request) {
   Session& session = *client.session;
   std::optional<std::uint64_t> replay_since_ms;
@@ -41,7 +69,7 @@ void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeReques
   }
   std::vector<mqtt::ReasonCode> codes;
   std::vector<std::string> added;
-  bool changed = false;
+  SubscriptionChange change;
   bool becomes_link = false;
   const std::string own_link_filter =
       client.arrived().identity ? link_topic_ + client.arrived().identity->node + "/#" : std::string();
@@ -53,33 +81,25 @@ void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeReques
     } else if (!reason.empty()) {
       code = mqtt::ReasonCode::kImplementationSpecificError;
     } else {
-      const bool is_known = session.subscriptions.contains(entry.filter);
+      auto before = before_change(session, entry.filter);
       code = subscribe(client, entry, replay_since_ms);
-      changed = changed || !mqtt::is_failure(code);
-      if (!mqtt::is_failure(code) && !is_known) added.emplace_back(entry.filter);
+      if (!mqtt::is_failure(code)) {
+        if (!before.subscription) added.emplace_back(entry.filter);
+        add_before(change, std::move(before));
+      }
     }
     codes.push_back(code);
   }
   if (session.retained_unsettled) hold_for_cells(session);
-  if (changed && session.is_persistent()) {
-    // The promise to remember it is kept on disk first.
-    ++session.holds;
-    store_session(session, [this, client_id = client.id(), packet_id = request.packet_id, codes, added,
-                            id = session.id](bool stored) mutable {
-      if (Client* waiting = find_client(client_id); waiting != nullptr && waiting->connection().accepted()) {
-        if (!stored) std::fill(codes.begin(), codes.end(), mqtt::ReasonCode::kQuotaExceeded);
-        waiting->connection().suback(packet_id, codes);
-        touch(*waiting);
-      }
-      Session* held = sessions_.find(id);
-      if (held == nullptr) return;
-      if (held->holds > 0) --held->holds;
-      // What was refused must not be delivered either.
-      for (const std::string& filter : added) {
-        if (!stored) delivery_.unsubscribe(*held, filter);
-      }
-      delivery_.pump(*held);
-    });
+  if (!change.before.empty() && session.is_persistent()) {
+    keep_change(session, std::move(change),
+                [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
+                  Client* waiting = find_client(client_id);
+                  if (waiting == nullptr || !waiting->connection().accepted()) return;
+                  refuse_successes(codes, stored, mqtt::ReasonCode::kQuotaExceeded);
+                  waiting->connection().suback(packet_id, codes);
+                  touch(*waiting);
+                });
   } else {
     client.connection().suback(request.packet_id, codes, reason);
     delivery_.pump(session);
@@ -118,29 +138,66 @@ void Node::send_system_topics(Session& session, const mqtt::SubscribeEntry& entr
 }
 
 void Node::on_unsubscribe(Instant, Client& client, const mqtt::UnsubscribeRequest& request) {
+  Session& session = *client.session;
   std::vector<mqtt::ReasonCode> codes;
-  bool changed = false;
+  SubscriptionChange change;
   for (const std::string_view filter : request.filters) {
-    const bool existed = delivery_.unsubscribe(*client.session, filter);
-    changed = changed || existed;
+    auto before = before_change(session, filter);
+    const bool existed =
+        session.is_persistent() ? delivery_.withdraw(session, filter) : delivery_.unsubscribe(session, filter);
+    if (existed) add_before(change, std::move(before));
     codes.push_back(existed ? mqtt::ReasonCode::kSuccess : mqtt::ReasonCode::kNoSubscriptionExisted);
   }
-  if (!changed || !client.session->is_persistent()) {
+  if (change.before.empty() || !session.is_persistent()) {
     client.connection().unsuback(request.packet_id, codes);
     return;
   }
-  store_session(*client.session,
-                [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
-                  Client* waiting = find_client(client_id);
-                  if (waiting == nullptr || !waiting->connection().accepted()) return;
-                  touch(*waiting);
-                  mqtt::Connection& connection = waiting->connection();
-                  if (!stored && connection.protocol() == mqtt::Protocol::kV311) {
-                    return connection.disconnect(mqtt::ReasonCode::kUnspecifiedError);  // [MQTT-4.8.0-2] of 3.1.1
-                  }
-                  if (!stored) std::fill(codes.begin(), codes.end(), mqtt::ReasonCode::kUnspecifiedError);
-                  connection.unsuback(packet_id, codes);
-                });
+  keep_change(
+      session, std::move(change),
+      [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
+        Client* waiting = find_client(client_id);
+        if (waiting == nullptr || !waiting->connection().accepted()) return;
+        touch(*waiting);
+        if (!stored && waiting->connection().protocol() == mqtt::Protocol::kV311) {
+          return waiting->connection().disconnect(mqtt::ReasonCode::kUnspecifiedError);  // [MQTT-4.8.0-2] of 3.1.1
+        }
+        refuse_successes(codes, stored, mqtt::ReasonCode::kUnspecifiedError);
+        waiting->connection().unsuback(packet_id, codes);
+      });
+}
+
+void Node::keep_change(Session& session, SubscriptionChange change, Stored answer) {
+  change.store = session.stores + 1;
+  session.changes.push_back(std::move(change));
+  store_session(session, [this, id = session.id, answer = std::move(answer)](bool stored) {
+    if (Session* held = sessions_.find(id)) settle_change(*held, stored);
+    answer(stored);
+    if (Session* held = sessions_.find(id)) delivery_.pump(*held);
+  });
+}
+
+// Of the oldest change: the store answers in order.
+void Node::settle_change(Session& session, bool stored) {
+  SubscriptionChange change = std::move(session.changes.front());
+  session.changes.pop_front();
+  for (SubscriptionChange::Before& before : change.before) {
+    SubscriptionChange::Before* later = nullptr;
+    for (SubscriptionChange& other : session.changes) {
+      if (later == nullptr) later = find_before(other, before.filter);
+    }
+    if (later != nullptr) {
+      // What the filter is now is the later change's; should that fail too, this is how it was.
+      if (!stored) later->subscription = std::move(before.subscription);
+    } else if (stored) {
+      delivery_.confirm(session, before.filter);
+    } else {
+      delivery_.put_back(session, before.filter, before.subscription);
+    }
+  }
+  if (stored) return;
+  if (session.client != nullptr) drop_forbidden(session, session.client->principal);
+  // What was handed to the store since has the change in it.
+  if (session.is_persistent() && session.stores != change.store) store_session(session, {});
 }
 
 // The access rules are not what they were when the session subscribed.

@@ -64,6 +64,16 @@ struct Run {
   std::variant<RetainedRun, ReplayRun> what;
 };
 
+// A SUBSCRIBE or UNSUBSCRIBE that was carried out and waits for the disk: how each filter was before it.
+struct SubscriptionChange {
+  struct Before {
+    std::string filter;
+    std::optional<Subscription> subscription;  // nothing: there was none
+  };
+  std::vector<Before> before;
+  std::uint64_t store = 0;  // Session::stores, with it
+};
+
 struct Session {
   Session(std::uint64_t session_id, std::string session_owner, std::string session_client_id, bool persistent,
           std::uint16_t window_limit)
@@ -73,6 +83,8 @@ struct Session {
         window(window_limit, persistent) {}
 
   [[nodiscard]] bool is_persistent() const { return expiry_s > 0; }
+  // Nothing of the log is sent meanwhile: an answer must leave first.
+  [[nodiscard]] bool is_held() const { return holds > 0 || !changes.empty(); }
   [[nodiscard]] StoredSession stored() const;
 
   const std::uint64_t id;
@@ -99,7 +111,9 @@ struct Session {
   sync::Arrival restored_up_to = 0;   // the daemon was killed meanwhile: what arrived before may have been sent already
   std::uint16_t maybe_sent_left = 0;  // and so many of it at most
   std::uint64_t trimmed_beneath = 0;  // messages that keep trimmed before this session had read them
-  unsigned holds = 0;                 // answers that must leave before any message does
+  unsigned holds = 0;                 // reasons to wait for the disk
+  std::deque<SubscriptionChange> changes = {};  // oldest first
+  std::uint64_t stores = 0;                     // how often it was handed to the store, whole
   std::deque<Run> runs;
   bool retained_unsettled = false;  // some subscription has retained_due
   std::size_t filter_bytes = 0;     // of all subscriptions

@@ -208,7 +208,7 @@ bool SharedGroups::offer(Group& group, const OpRef& op) {
   for (std::size_t i = 0; i < group.members.size(); ++i) {
     const std::size_t index = (group.next_member + i) % group.members.size();
     Session* session = sessions_.find(group.members[index].session);
-    if (session == nullptr || session->client == nullptr || session->holds > 0) continue;
+    if (session == nullptr || session->client == nullptr || session->is_held()) continue;
     // For any other member it is the first time [MQTT-3.3.1-2].
     if (!send(group, group.members[index], *session, op, /*again=*/session->id == sent_to)) continue;
     group.next_member = index + 1;
