@@ -34,6 +34,12 @@ SharedGroups::Group* SharedGroups::find(std::string_view share, std::string_view
   return found == by_name_.end() ? nullptr : &groups_.at(found->second);
 }
 
+SharedGroups::Member* SharedGroups::find_member(Group& group, std::uint64_t session) {
+  const auto found = std::find_if(group.members.begin(), group.members.end(),
+                                  [&](const Member& member) { return member.session == session; });
+  return found == group.members.end() ? nullptr : &*found;
+}
+
 bool SharedGroups::is_persistent(const Group& group) const {
   return std::any_of(group.members.begin(), group.members.end(), [&](const Member& member) {
     const Session* session = sessions_.find(member.session);
@@ -68,13 +74,11 @@ bool SharedGroups::join(Session& session, std::string_view share, std::string_vi
     tree_.insert(filter, id, {.qos = mqtt::QoS::kExactlyOnce});
     group = &groups_.emplace(id, std::move(fresh)).first->second;
   }
-  const auto known = std::find_if(group->members.begin(), group->members.end(),
-                                  [&](const Member& member) { return member.session == session.id; });
-  if (known == group->members.end()) {
+  if (Member* known = find_member(*group, session.id)) {
+    known->options = options;
+  } else {
     group->members.push_back({.session = session.id, .options = options});
     session.groups.push_back(group->id);
-  } else {
-    known->options = options;
   }
   // What is acknowledged from here on must find a member, also after a restart.
   if (session.is_persistent() && !group->is_stored) store_position(*group);
@@ -103,15 +107,13 @@ void SharedGroups::remove_member(Group& group, std::uint64_t session) {
 void SharedGroups::attach(Session& session) {
   for (const std::uint64_t id : session.groups) {
     Group& group = groups_.at(id);
-    const bool bound = std::any_of(group.flights.begin(), group.flights.end(), [&](const auto& flight) {
-      return flight.second.bound && flight.second.session == session.id;
-    });
-    if (bound) rewind(group);
+    start_backlog(group, *find_member(group, session.id));
     pump(group);
   }
 }
 
 void SharedGroups::detach(Session& session, const std::vector<Window::Message>& returned) {
+  for (const std::uint64_t id : session.groups) find_member(groups_.at(id), session.id)->backlog.reset();
   std::vector<std::uint64_t> changed;
   for (const Window::Message& message : returned) {
     const auto found = groups_.find(message.sender);
@@ -155,7 +157,7 @@ sync::Arrival SharedGroups::position(const Group& group) const {
 
 void SharedGroups::rewind(Group& group) {
   const auto due = std::find_if(group.flights.begin(), group.flights.end(),
-                                [](const auto& flight) { return flight.second.due_again; });
+                                [](const auto& flight) { return flight.second.due_again && !flight.second.bound; });
   if (due == group.flights.end()) return;
   const sync::Arrival read = group.live ? log_.latest() : group.reader->cursor();
   group.live = false;
@@ -169,11 +171,18 @@ void SharedGroups::pump(Group& group) {
 }
 
 void SharedGroups::pump_of(const Session& session) {
-  for (const std::uint64_t id : session.groups) pump(groups_.at(id));
+  for (const std::uint64_t id : session.groups) {
+    Group& group = groups_.at(id);
+    pump_backlog(group, *find_member(group, session.id));
+    pump(group);
+  }
 }
 
 void SharedGroups::pump_all() {
-  for (auto& [id, group] : groups_) pump(group);
+  for (auto& [id, group] : groups_) {
+    for (Member& member : group.members) pump_backlog(group, member);
+    pump(group);
+  }
 }
 
 void SharedGroups::stop_live(sync::Arrival latest) {
@@ -196,8 +205,8 @@ bool SharedGroups::offer(Group& group, const OpRef& op) {
   std::uint64_t sent_to = 0;
   if (const auto flight = group.flights.find(op.arrival); flight != group.flights.end()) {
     if (!flight->second.due_again) return true;
+    if (flight->second.bound) return true;  // pump_backlog() sends it
     sent_to = flight->second.session;
-    if (flight->second.bound) return offer_bound(group, op, sent_to);
   } else if (op.arrival <= group.newest || was_received(group, op)) {
     return true;  // acknowledged
   }
@@ -207,6 +216,7 @@ bool SharedGroups::offer(Group& group, const OpRef& op) {
   }
   for (std::size_t i = 0; i < group.members.size(); ++i) {
     const std::size_t index = (group.next_member + i) % group.members.size();
+    if (group.members[index].backlog) continue;
     Session* session = sessions_.find(group.members[index].session);
     if (session == nullptr || session->client == nullptr || session->is_held()) continue;
     // For any other member it is the first time [MQTT-3.3.1-2].
@@ -217,17 +227,41 @@ bool SharedGroups::offer(Group& group, const OpRef& op) {
   return false;
 }
 
-// A QoS 2 message whose member is away waits for it, and holds nobody else up.
-bool SharedGroups::offer_bound(Group& group, const OpRef& op, std::uint64_t id) {
-  Session* session = sessions_.find(id);
-  if (session == nullptr) {
-    group.flights.erase(op.arrival);
-    return true;
+// --- what was begun with one member ---
+
+void SharedGroups::start_backlog(Group& group, Member& member) {
+  const auto first = std::find_if(group.flights.begin(), group.flights.end(), [&](const auto& flight) {
+    return flight.second.bound && flight.second.session == member.session;
+  });
+  if (first == group.flights.end()) return;
+  member.backlog = LogReader::make(log_, first->first - 1, [this, id = group.id, session = member.session] {
+    const auto found = groups_.find(id);
+    if (found == groups_.end()) return;
+    if (Member* waiting = find_member(found->second, session)) pump_backlog(found->second, *waiting);
+    pump(found->second);
+  });
+  pump_backlog(group, member);
+}
+
+void SharedGroups::pump_backlog(Group& group, Member& member) {
+  Session* session = sessions_.find(member.session);
+  if (!member.backlog || session == nullptr || session->client == nullptr || session->is_held()) return;
+  const auto is_its = [&](const Flight& flight) {
+    return flight.bound && flight.due_again && flight.session == member.session;
+  };
+  const auto last = std::find_if(group.flights.rbegin(), group.flights.rend(),
+                                 [&](const auto& flight) { return is_its(flight.second); });
+  if (last != group.flights.rend()) {
+    const auto progress = member.backlog->run(last->first, [&](const OpRef& op) {
+      const auto flight = group.flights.find(op.arrival);
+      if (flight == group.flights.end() || !is_its(flight->second)) return true;
+      return send(group, member, *session, op, /*again=*/true);
+    });
+    if (progress != LogReader::Progress::kCaughtUp) return;
   }
-  const auto member = std::find_if(group.members.begin(), group.members.end(),
-                                   [&](const Member& each) { return each.session == session->id; });
-  if (session->client == nullptr || member == group.members.end()) return true;
-  return send(group, *member, *session, op, /*again=*/true);
+  // The others are not in the log any more.
+  if (std::erase_if(group.flights, [&](const auto& flight) { return is_its(flight.second); }) > 0) group.moved = true;
+  member.backlog.reset();
 }
 
 // Before the daemon was restarted a member had it, by QoS 2. A member that also subscribes by itself may have had it

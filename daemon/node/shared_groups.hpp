@@ -2,9 +2,10 @@
 //
 // A group reads the log as a session does, from a cursor of its own, and hands each message to the next member with
 // room. What a member's connection did not acknowledge goes to another member; a QoS 2 message goes on with the member
-// that it was begun with [MQTT-4.8.2-4], or ends with its session [MQTT-4.8.2-5]. While a persistent session is a
-// member, the group's position is kept on disk, and messages wait while all members are away.
-// Thread rule: the loop thread. Ownership: what the constructor is given must outlive it.
+// that it was begun with [MQTT-4.8.2-4], or ends with its session [MQTT-4.8.2-5]: such a backlog has a reader of its
+// own, so that a member that is away or has no room holds up nobody else. While a persistent session is a member, the
+// group's position is kept on disk, and messages wait while all members are away. Thread rule: the loop thread.
+// Ownership: what the constructor is given must outlive it.
 #pragma once
 
 #include <cstdint>
@@ -76,6 +77,8 @@ class SharedGroups {
   struct Member {
     std::uint64_t session = 0;
     mqtt::SubOptions options;
+    // Reads again the QoS 2 messages that were begun with this member; it gets no others before. Null: there are none.
+    std::shared_ptr<LogReader> backlog = {};
   };
   // On its way to a member, or due again.
   struct Flight {
@@ -99,6 +102,7 @@ class SharedGroups {
   };
 
   [[nodiscard]] Group* find(std::string_view share, std::string_view filter);
+  [[nodiscard]] static Member* find_member(Group& group, std::uint64_t session);
   [[nodiscard]] bool is_persistent(const Group& group) const;
   [[nodiscard]] sync::Arrival position(const Group& group) const;
   void pump(Group& group);
@@ -106,7 +110,8 @@ class SharedGroups {
   void store_position(Group& group);
   // False: no member has room.
   bool offer(Group& group, const OpRef& op);
-  bool offer_bound(Group& group, const OpRef& op, std::uint64_t session);
+  void start_backlog(Group& group, Member& member);
+  void pump_backlog(Group& group, Member& member);
   bool send(Group& group, const Member& member, Session& session, const OpRef& op, bool again);
   [[nodiscard]] bool was_received(const Group& group, const OpRef& op) const;
   void remove_member(Group& group, std::uint64_t session);

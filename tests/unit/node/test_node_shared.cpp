@@ -143,6 +143,81 @@ TEST_CASE_METHOD(SharedHarness, "a QoS 2 message that was begun waits for its me
   CHECK(again[0].dup);
 }
 
+namespace {
+
+// Member 1 has "1" of the group, begun by QoS 2, and comes back with a window that "x" fills.
+struct Backlog : SharedHarness {
+  std::unique_ptr<TestClient> one;
+  TestClient two{*this, {.client_id = "2"}};
+  unsigned id = 0;        // of "1"
+  unsigned plain_id = 0;  // of "x"
+
+  Backlog() {
+    {
+      TestClient begun(*this, keeping("1"));
+      begun.send(encode_subscribe(2, {{"plain", 1}}));
+      join(begun, 2);
+      publish("1", 2);
+      TestClient publisher(*this, {.client_id = "publisher"});
+      publisher.send(encode(PublishSent{.topic = "plain", .payload = "x", .qos = 1, .packet_id = 1}));
+      settle();
+      const auto got = deliveries(begun.received());
+      REQUIRE(got.size() == 2);
+      id = got[0].packet_id;
+      plain_id = got[1].packet_id;
+      join(two, 2);
+      begun.drop();
+      settle();
+    }
+    one = std::make_unique<TestClient>(*this, keeping("1", property(0x21, u16(1))));
+    CHECK(one->messages(/*acknowledge=*/false) == Texts{"plain=x dup"});
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Backlog, "a QoS 2 message whose member has no room holds nobody up", "[node][MQTT-4.8.2-4][G6]") {
+  publish("2", 2);
+  publish("3", 2);
+  const auto others = deliveries(two.received());
+  REQUIRE(others.size() == 2);
+  CHECK(others[0].payload == "2");
+  CHECK(others[1].payload == "3");
+  one->send(encode_puback(plain_id));
+  settle();
+  const auto again = deliveries(one->received());
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].payload == "1");
+  CHECK(again[0].packet_id == id);
+  CHECK(again[0].dup);
+}
+
+TEST_CASE_METHOD(Backlog, "a member that has caught up takes its turns again", "[node][MQTT-4.8.2-3]") {
+  one->send(encode_puback(plain_id));
+  settle();
+  CHECK(deliveries(one->received()).size() == 1);
+  one->send(encode_pubrec(id));
+  settle();
+  one->send(encode_pubcomp(id));
+  settle();
+  publish("2", 2);
+  publish("3", 2);
+  CHECK(deliveries(one->received()).size() == 1);
+  CHECK(deliveries(two.received()).size() == 1);
+}
+
+TEST_CASE_METHOD(Backlog, "a backlog that its member loses again waits on for it", "[node][MQTT-4.8.2-4]") {
+  one.reset();
+  settle();
+  publish("2", 2);
+  CHECK(deliveries(two.received()).size() == 1);
+  TestClient back(*this, keeping("1"));
+  const auto again = deliveries(back.received());
+  REQUIRE(again.size() == 2);
+  CHECK(again[0].payload == "1");
+  CHECK(again[1].payload == "x");
+}
+
 TEST_CASE_METHOD(SharedHarness, "a QoS 2 message that was begun ends with its member's session",
                  "[node][MQTT-4.8.2-5]") {
   TestClient one(*this, {.client_id = "1"});
