@@ -58,11 +58,14 @@ net_asio::Limits network_limits(const config::Limits& limits) {
 
 std::vector<sync::ChannelSettings> channel_settings(const config::Config& config) {
   std::vector<sync::ChannelSettings> out;
+  const std::string own = config::system_channel().name;
   for (const config::Channel& channel : config.channels) {
+    // What the node says of itself is not refused.
+    const bool is_own = channel.name == own;
     const auto age_ms = std::chrono::duration_cast<std::chrono::milliseconds>(channel.keep.age).count();
     out.push_back({.name = channel.name,
                    .keep = {.age_ms = static_cast<std::uint64_t>(age_ms), .size_bytes = channel.keep.size_bytes},
-                   .live_cells_max = config.limits.retained_messages});
+                   .live_cells_max = is_own ? std::nullopt : std::optional(config.limits.retained_messages)});
   }
   return out;
 }

@@ -106,16 +106,17 @@ Expected<void> Engine::write(const WallTime& now, const LocalWrite& write) {
 
 // Below the bound nothing is looked up.
 Expected<void> Engine::check_cells_bound(std::size_t index, const Op& op) {
-  const ChannelState& channel = channels_[index];
   const std::optional<std::uint64_t>& most = bounds_[index].live_cells_max;
-  if (!op.kind.cell || op.message->payload.empty() || !most || channel.live_cells < *most) return {};
-  const auto held = kept(storage_.held_cell(channel.number, op.message->topic));
+  if (!op.kind.cell || op.message->payload.empty() || !most) return {};
+  std::uint64_t live = 0;
+  for (const ChannelState& channel : channels_) live += channel.live_cells;
+  if (live < *most) return {};
+  const auto held = kept(storage_.held_cell(channels_[index].number, op.message->topic));
   if (!held) return tl::make_unexpected(held.error());
   const WriteOrder order{.stamp = op.stamp, .replica = self_, .seq = kSeqMax};
   if (*held && !((*held)->is_tombstone && order > (*held)->order)) return {};
-  return fail(Category::kLimit, "channel \"" + channel.name + "\": it holds " + std::to_string(channel.live_cells) +
-                                    " retained messages, and at most " + std::to_string(*most) +
-                                    " are allowed: delete some, or raise the limit");
+  return fail(Category::kLimit, "the node holds " + std::to_string(live) + " retained messages, and at most " +
+                                    std::to_string(*most) + " are allowed: delete some, or raise the limit");
 }
 
 Expected<void> Engine::add_op(std::size_t index, ReplicaId replica, std::uint64_t age_base, Op op) {

@@ -34,8 +34,8 @@ struct Keep {
 struct ChannelSettings {
   std::string name;
   Keep keep;
-  // From so many retained messages on no local write makes one more (G6). Changing and deleting them goes on, and what
-  // peers wrote is always taken: nodes would diverge otherwise.
+  // From so many retained messages in all channels on no local write makes one more in this one (G6). Changing and
+  // deleting go on, and what peers wrote is always taken: nodes would diverge otherwise. None: never refused.
   std::optional<std::uint64_t> live_cells_max = std::nullopt;
 };
 

@@ -39,7 +39,7 @@ inline WallTime at(std::uint64_t ms, ClockQuality quality = ClockQuality::kSynch
 
 class SyncNode {
  public:
-  // The bound on retained messages is channel c's.
+  // The bound on retained messages refuses in channel c.
   explicit SyncNode(std::uint64_t replica, Keep keep = {.age_ms = 1'000'000, .size_bytes = 1U << 20U},
                     std::optional<std::uint64_t> live_cells_max = {})
       : storage(ReplicaId{replica}), keep_(keep), live_cells_max_(live_cells_max) {
