@@ -38,6 +38,12 @@ monitor::Status status_of(const ReportSources& sources, std::vector<monitor::Lis
     channel.behind = sources.node.links().replicator().behind(entry.number);
     status.channels.push_back(std::move(channel));
   }
+  for (node::TrimmedReader& reader : sources.node.trimmed_readers()) {
+    status.trimmed.push_back({.owner = std::move(reader.owner),
+                              .client = std::move(reader.client_id),
+                              .shared = std::move(reader.shared),
+                              .messages = reader.messages});
+  }
   return status;
 }
 

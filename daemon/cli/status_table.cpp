@@ -139,6 +139,18 @@ std::string channels_of(const JsonValue& status) {
   return table.text();
 }
 
+std::string trimmed_of(const JsonValue& status) {
+  Table table{{"MISSED", "CLIENT", "OWNER"}};
+  bool is_empty = true;
+  for_each(status, "trimmed", [&](const JsonValue& reader) {
+    is_empty = false;
+    const std::string client = text_of(reader, "client");
+    table.add({count_of(reader, "messages"), client == kUnknown ? text_of(reader, "shared") : client,
+               text_of(reader, "owner")});
+  });
+  return is_empty ? std::string() : "\nkeep trimmed what had not been read yet:\n" + table.text();
+}
+
 }  // namespace
 
 Expected<std::string> status_table(std::string_view json) {
@@ -152,7 +164,7 @@ Expected<std::string> status_table(std::string_view json) {
   return "node " + text_of(*status, "node") + " of mesh " + text_of(*status, "mesh") + ", up " + uptime_of(*status) +
          ", clock " + text_of(*status, "clock") + ", version " + text_of(*status, "version") + ", replica " +
          text_of(*status, "replica") + "\n" + alarms_of(*status) + "\n" + listeners_of(*status) + "\n" +
-         links_of(*status) + "\n" + channels_of(*status);
+         links_of(*status) + "\n" + channels_of(*status) + trimmed_of(*status);
 }
 
 }  // namespace hedgerow::cli

@@ -30,7 +30,7 @@ struct Limits {
   // Of the node.
   std::uint64_t queue_bytes = 33'554'432;  // of all session_queue_bytes together
   std::uint32_t sessions = 10'000;         // that outlive their connection
-  // In one channel: one more from a client is refused; replacing and deleting always work.
+  // In all channels: one more from a client is refused; replacing and deleting always work.
   std::uint32_t retained_messages = 1'000'000;
 
   bool operator==(const Limits&) const = default;

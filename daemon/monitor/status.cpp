@@ -80,6 +80,17 @@ std::string to_json(const Status& status) {
   out.key("alarms").begin_array();
   for (const std::string& alarm : status.alarms) out.string(alarm);
   out.end_array();
+  out.key("trimmed").begin_array();
+  for (const TrimmedStatus& reader : status.trimmed) {
+    out.begin_object();
+    if (reader.shared.empty()) {
+      out.field("owner", reader.owner).field("client", reader.client);
+    } else {
+      out.field("shared", reader.shared);
+    }
+    out.field("messages", reader.messages).end_object();
+  }
+  out.end_array();
   return out.end_object().take();
 }
 

@@ -53,6 +53,14 @@ struct ChannelStatus {
   std::uint64_t behind = 0;  // messages that some node of the mesh is known to hold and this one does not
 };
 
+// A session, or a shared subscription, that missed messages since keep had trimmed them before they were read.
+struct TrimmedStatus {
+  std::string owner{};   // of the session: the authenticated name; empty: anonymous, or shared
+  std::string client{};  // its client identifier
+  std::string shared{};  // "$share/GROUP/FILTER"; empty: a session
+  std::uint64_t messages = 0;
+};
+
 struct Status {
   std::string node{};
   std::uint64_t replica = 0;  // written as 16 hex digits: JSON readers lose the low bits of such a number
@@ -64,6 +72,7 @@ struct Status {
   std::vector<LinkStatus> links{};
   std::vector<ChannelStatus> channels{};
   std::vector<std::string> alarms{};  // sentences, each of something to see to
+  std::vector<TrimmedStatus> trimmed{};
 };
 
 [[nodiscard]] std::string_view to_string(ClockQuality quality);

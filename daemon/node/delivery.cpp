@@ -32,7 +32,7 @@ Delivery::Delivery(Settings settings, Ports ports, SessionRegistry& sessions, co
       arrival_times_(settings.latest),
       tree_(ports_.random()),
       outbound_(settings.self, ports_.wall_clock, budget, counters, ports_.touched),
-      groups_(log_, sessions_, outbound_, tree_, ports_.store, ports_.random,
+      groups_(log_, sessions_, outbound_, tree_, ports_.store, counters, ports_.random,
               [this](const OpRef& op) { return is_late(op); }) {}
 
 // --- sessions come and go ---

@@ -37,6 +37,9 @@ static_assert(kClientQueueBytesMax < kAllQueuesBytesMax);
 
 // Shared subscriptions of this node; one more is answered Quota exceeded.
 inline constexpr std::size_t kSharedGroupsMax = 1'000;
+// How many readers that lost messages to keep are named, and the bytes of their names.
+inline constexpr std::size_t kTrimmedShownMax = 100;
+inline constexpr std::size_t kTrimmedShownBytesMax = 512 * 1024;
 // Bytes of the wills of all clients.
 inline constexpr std::size_t kWillBytesInAllMax = 8 * 1024 * 1024;
 // When a will that could not be published is tried again: the disk was full, or the node keeps no more retained

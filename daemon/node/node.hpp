@@ -97,6 +97,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   [[nodiscard]] const Links& links() const { return links_; }
   [[nodiscard]] const ChannelTable& channels() const { return channels_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
+  // Since the start of the process, those that lost most first; kTrimmedShownMax at most.
+  [[nodiscard]] std::vector<TrimmedReader> trimmed_readers() const;
   [[nodiscard]] std::size_t clients() const { return clients_.size(); }
   [[nodiscard]] const NodeSettings& settings() const { return settings_; }
   // What somebody must see to, in sentences: the disk is full. Shown by status and health.

@@ -1,5 +1,6 @@
 // The part of Node that keeps sessions: restores, saves and ends them.
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "daemon/node/limits.hpp"
@@ -185,6 +186,27 @@ bool Node::is_still_wanted(Intent& intent) {
     return !delivery_.groups().is_known(erased->share, erased->filter);
   }
   return true;
+}
+
+std::vector<TrimmedReader> Node::trimmed_readers() const {
+  std::vector<TrimmedReader> out = delivery_.groups().trimmed_groups();
+  for (const auto& [id, session] : sessions_.all()) {
+    if (session->trimmed_beneath == 0) continue;
+    out.push_back(
+        {.owner = session->owner, .client_id = session->client_id, .shared = {}, .messages = session->trimmed_beneath});
+  }
+  std::sort(out.begin(), out.end(), [](const TrimmedReader& a, const TrimmedReader& b) {
+    return std::tie(b.messages, a.owner, a.client_id, a.shared) < std::tie(a.messages, b.owner, b.client_id, b.shared);
+  });
+  std::size_t bytes = 0;
+  std::size_t count = 0;
+  while (count < std::min(out.size(), kTrimmedShownMax)) {
+    bytes += out[count].owner.size() + out[count].client_id.size() + out[count].shared.size();
+    if (bytes > kTrimmedShownBytesMax) break;
+    ++count;
+  }
+  out.resize(count);
+  return out;
 }
 
 // All retained messages of the session's new subscriptions have been acknowledged: a restart need not repeat them.

@@ -9,12 +9,13 @@
 namespace hedgerow::node {
 
 SharedGroups::SharedGroups(ArrivalLog& log, SessionRegistry& sessions, Outbound& outbound, mqtt::SubscriptionTree& tree,
-                           StorePort& store, std::function<std::uint64_t()> random, IsLate is_late)
+                           StorePort& store, Counters& counters, std::function<std::uint64_t()> random, IsLate is_late)
     : log_(log),
       sessions_(sessions),
       outbound_(outbound),
       tree_(tree),
       store_(store),
+      counters_(counters),
       random_(std::move(random)),
       is_late_(std::move(is_late)) {}
 
@@ -168,6 +169,9 @@ void SharedGroups::pump(Group& group) {
   if (group.live) return;
   const auto progress = group.reader->run(log_.latest(), [&](const OpRef& op) { return offer(group, op); });
   group.live = progress == LogReader::Progress::kCaughtUp;
+  const std::uint64_t trimmed = group.reader->take_trimmed();
+  group.trimmed_beneath += trimmed;
+  counters_.trimmed_beneath += trimmed;
 }
 
 void SharedGroups::pump_of(const Session& session) {
@@ -319,6 +323,18 @@ void SharedGroups::publish_live(std::uint64_t id, const sync::Message& message, 
     group.next_member = index + 1;
     return;
   }
+}
+
+std::vector<TrimmedReader> SharedGroups::trimmed_groups() const {
+  std::vector<TrimmedReader> out;
+  for (const auto& [id, group] : groups_) {
+    if (group.trimmed_beneath == 0) continue;
+    out.push_back({.owner = {},
+                   .client_id = {},
+                   .shared = "$share/" + group.share + "/" + group.filter,
+                   .messages = group.trimmed_beneath});
+  }
+  return out;
 }
 
 // --- disk ---

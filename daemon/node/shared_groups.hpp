@@ -27,7 +27,7 @@ class SharedGroups {
   // Whether a record comes too late for members that do not keep a session (DESIGN 1).
   using IsLate = std::function<bool(const OpRef&)>;
   SharedGroups(ArrivalLog& log, SessionRegistry& sessions, Outbound& outbound, mqtt::SubscriptionTree& tree,
-               StorePort& store, std::function<std::uint64_t()> random, IsLate is_late);
+               StorePort& store, Counters& counters, std::function<std::uint64_t()> random, IsLate is_late);
 
   // Positions that were on disk when the daemon started; before the sessions are restored.
   void restore(const std::vector<StoredGroup>& groups);
@@ -67,6 +67,9 @@ class SharedGroups {
   [[nodiscard]] bool is_saved(std::uint64_t group, sync::Arrival arrival) const;
   [[nodiscard]] bool all_saved(const Session& session, sync::Arrival arrival) const;
 
+  // Those beneath which keep trimmed something.
+  [[nodiscard]] std::vector<TrimmedReader> trimmed_groups() const;
+
   [[nodiscard]] std::size_t size() const { return groups_.size(); }
   [[nodiscard]] bool is_group(std::uint64_t id) const { return groups_.contains(id); }
   [[nodiscard]] bool is_known(std::string_view share, std::string_view filter) const {
@@ -98,6 +101,7 @@ class SharedGroups {
     bool moved = false;  // something was delivered since the position was handed to the store
     bool is_stored = false;
     sync::Arrival position_stored = 0;
+    std::uint64_t trimmed_beneath = 0;  // as of a session
     std::shared_ptr<LogReader> reader;
   };
 
@@ -121,6 +125,7 @@ class SharedGroups {
   Outbound& outbound_;
   mqtt::SubscriptionTree& tree_;
   StorePort& store_;
+  Counters& counters_;
   std::function<std::uint64_t()> random_;
   IsLate is_late_;
   std::unordered_map<std::uint64_t, Group> groups_;

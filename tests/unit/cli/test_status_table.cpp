@@ -57,6 +57,18 @@ TEST_CASE("alarms come first", "[cli]") {
         std::string::npos);
 }
 
+TEST_CASE("the table names who missed messages that keep had trimmed, if anybody did", "[cli][G6]") {
+  monitor::Status status = gateway();
+  CHECK(status_table(to_json(status))->find("MISSED") == std::string::npos);
+  status.trimmed = {{.owner = "user:ann", .client = "meter", .shared = {}, .messages = 1'200},
+                    {.owner = {}, .client = {}, .shared = "$share/g/a/#", .messages = 3}};
+  CHECK(status_table(to_json(status))
+            ->find("keep trimmed what had not been read yet:\n"
+                   "MISSED  CLIENT        OWNER\n"
+                   "1200    meter         user:ann\n"
+                   "3       $share/g/a/#  -\n") != std::string::npos);
+}
+
 TEST_CASE("a node without links works alone", "[cli][G9]") {
   CHECK(status_table(to_json(monitor::Status{}))->find("no links: this node works alone\n") != std::string::npos);
 }

@@ -23,20 +23,23 @@ TEST_CASE("the status names node, listeners, links and channels", "[monitor]") {
                     .scope = "mesh",
                     .digest = "00ff",
                     .behind = 18'446'744'073'709'551'615U}},
-      .alarms = {"the disk is full"}};
+      .alarms = {"the disk is full"},
+      .trimmed = {{.owner = "pump", .client = "c", .shared = {}, .messages = 12},
+                  {.owner = {}, .client = {}, .shared = "$share/g/a", .messages = 3}}};
   CHECK(to_json(status) ==
         R"({"node":"gw-barn","replica":"00000000deadbeef","mesh":"orchard","version":"0.1.0","uptime_s":61,)"
         R"("clock":"synchronised",)"
         R"("listeners":[{"name":"listener-1","address":"127.0.0.1:1883","tls":false,"plaintext":false}],)"
         R"("links":[{"peer":"gw-house","address":"10.0.0.2:8883","state":"up","dialled":true,"lag":3}],)"
         R"("channels":[{"name":"default","filter":"#","scope":"mesh","digest":"00ff","behind":18446744073709551615}],)"
-        R"("alarms":["the disk is full"]})");
+        R"("alarms":["the disk is full"],)"
+        R"("trimmed":[{"owner":"pump","client":"c","messages":12},{"shared":"$share/g/a","messages":3}]})");
 }
 
 TEST_CASE("a status with nothing in it is a document all the same", "[monitor]") {
   CHECK(to_json(Status{}) ==
         R"({"node":"","replica":"0000000000000000","mesh":"","version":"","uptime_s":0,"clock":"unsynchronised",)"
-        R"("listeners":[],"links":[],"channels":[],"alarms":[]})");
+        R"("listeners":[],"links":[],"channels":[],"alarms":[],"trimmed":[]})");
 }
 
 TEST_CASE("the lag of a peer that was never heard is null", "[monitor]") {

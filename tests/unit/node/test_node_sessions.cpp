@@ -391,3 +391,36 @@ TEST_CASE_METHOD(SessionHarness, "each SUBSCRIBE gets the retained messages, how
   settle();
   CHECK(client.messages() == Texts{"a=1 retained", "a=1 retained", "a=1 retained"});
 }
+
+TEST_CASE_METHOD(NodeHarness, "what keep trimmed beneath sessions and groups is counted by each", "[node][G6]") {
+  const std::vector<std::pair<std::string, std::string>> clients = {
+      {"plain", "a"}, {"member", "$share/g/a"}, {"other", "b"}};
+  for (const auto& [name, filter] : clients) {
+    TestClient client(*this, keeping(name));
+    client.send(encode_subscribe(1, {{filter, 1}}));
+    settle();
+  }
+  for (const char* payload : {"1", "2"}) {
+    TestClient publisher(*this, {.client_id = "publisher"});
+    publisher.send(encode(PublishSent{.topic = "a", .payload = payload, .qos = 1, .packet_id = 1}));
+    settle();
+  }
+  advance(std::chrono::hours{48});
+  settle();
+  restart();
+  CHECK(node->trimmed_readers().empty());
+  TestClient plain(*this, keeping("plain"));
+  TestClient member(*this, keeping("member"));
+  settle();
+  const auto readers = node->trimmed_readers();
+  const auto messages_of = [&](const std::string& client, const std::string& shared) {
+    for (const node::TrimmedReader& reader : readers) {
+      if (reader.client_id == client && reader.shared == shared) return reader.messages;
+    }
+    return std::uint64_t{0};
+  };
+  CHECK(messages_of("plain", "") == 2);
+  CHECK(messages_of("", "$share/g/a") == 2);
+  CHECK(messages_of("other", "") == 0);
+  CHECK(node->counters().trimmed_beneath >= 4);
+}
