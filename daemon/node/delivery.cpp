@@ -54,14 +54,11 @@ void Delivery::attach(Session& session, Client& client) {
   });
   if (session.is_persistent()) session.reader->conflate(conflated_channels(channels_), session.attached_at);
   session.runs.clear();
-  session.retained_unsettled = false;
-  for (const auto& [filter, subscription] : session.subscriptions) {
+  session.runs_unsettled = false;
+  for (auto& [filter, subscription] : session.subscriptions) {
     if (mqtt::is_shared_filter(filter)) continue;
     tree_.insert(filter, session.id, subscription.options);
-    if (subscription.retained_due) {
-      session.retained_unsettled = true;
-      add_retained_run(session, filter, subscription.options, {.start = subscription.start, .resumed = true});
-    }
+    resume_runs(session, filter, subscription);
   }
   groups_.attach(session);
 }
@@ -104,16 +101,18 @@ bool Delivery::subscribe(Session& session, const mqtt::SubscribeEntry& entry,
   const mqtt::RetainHandling handling = entry.options.retain_handling;
   subscription.retained_due =
       handling == mqtt::RetainHandling::kSend || (handling == mqtt::RetainHandling::kSendIfNew && is_new);
+  subscription.retained_channel = {};
+  subscription.retained_topic.clear();
   if (subscription.retained_due) {
-    session.retained_unsettled = true;
-    add_retained_run(session, std::string(filter), entry.options,
+    add_retained_run(session, std::string(filter), subscription,
                      {.start = log_.latest(), .replayed_since_ms = replay_since_ms});
   }
   if (replay_since_ms) {
     // What the session has read already comes again with the replay; what it has not comes once, after it, unless it
     // came before the subscription.
-    add_replay_run(session, std::string(filter), entry.options,
-                   {.since_ms = *replay_since_ms, .last = std::max(cursor(session), subscription.start)});
+    const sync::Arrival last = std::max(cursor(session), subscription.start);
+    subscription.replay = StoredReplay{.since_ms = *replay_since_ms, .last = last};
+    add_replay_run(session, std::string(filter), subscription, {.since_ms = *replay_since_ms, .last = last});
   }
   return true;
 }
@@ -132,6 +131,7 @@ void Delivery::erase(Session& session, Subscriptions::iterator subscription) {
   const std::string& filter = subscription->first;
   if (!mqtt::is_shared_filter(filter)) tree_.erase(filter, session.id);
   std::erase_if(session.runs, [&](const Run& run) { return run.filter == filter; });
+  settle_runs(session);
   session.filter_bytes -= filter.size();
   session.subscriptions.erase(subscription);
 }
@@ -168,9 +168,7 @@ void Delivery::put_back(Session& session, const std::string& filter, const std::
   std::erase_if(session.runs, [&](const Run& run) { return run.filter == filter; });
   if (session.client == nullptr) return;
   tree_.insert(filter, session.id, before->options);
-  if (!before->retained_due) return;
-  session.retained_unsettled = true;
-  add_retained_run(session, filter, before->options, {.start = before->start, .resumed = true});
+  resume_runs(session, filter, known->second);
 }
 
 sync::Arrival Delivery::cursor(const Session& session) const {
@@ -281,12 +279,7 @@ void Delivery::pump(Session& session) {
   if (session.client == nullptr || session.is_held()) return;
   groups_.pump_of(session);
   if (session.live) return;
-  while (!session.runs.empty()) {
-    Run& run = session.runs.front();
-    if (!std::visit([&](auto& what) { return pump_run(session, run, what); }, run.what)) return;
-    session.runs.pop_front();
-  }
-  if (!pump_log(session)) return;
+  if (!pump_runs(session) || !pump_log(session)) return;
   session.live = true;
 }
 
@@ -308,6 +301,10 @@ bool Delivery::pump_log(Session& session) {
 
 void Delivery::acknowledge(Session& session, const Window::Message& message) {
   if (message.aside && message.sender != 0) groups_.acknowledge(message);
+  if (message.aside && message.sender == 0) {
+    for (Run& run : session.runs) run.acknowledge(message.arrival);
+    settle_runs(session);
+  }
   pump(session);
 }
 

@@ -105,14 +105,23 @@ class Delivery {
   // False: wait for room or for the disk.
   bool pump_log(Session& session);
 
-  // True: the run is through.
+  // True: all runs are sent.
+  bool pump_runs(Session& session);
+  // True: the run is.
   bool pump_run(Session& session, Run& run, RetainedRun& retained);
   bool pump_run(Session& session, Run& run, ReplayRun& replay);
-  bool offer_retained(Session& session, const Run& run, const RetainedRun& retained, const sync::Cell& cell);
-  bool offer_past(Session& session, const Run& run, const ReplayRun& replay, const OpRef& op);
+  bool offer_retained(Session& session, Run& run, const RetainedRun& retained, const sync::Cell& cell);
+  bool offer_past(Session& session, Run& run, const ReplayRun& replay, const OpRef& op);
+  // False: there is no room.
+  bool offer_of_run(Session& session, Run& run, bool resumed, const Outbound::Aside& aside);
+  // Those whose time on earlier connections was not enough.
+  void resume_runs(Session& session, const std::string& filter, Subscription& subscription);
+  // Their progress becomes the subscriptions'; those that are acknowledged as a whole go.
+  void settle_runs(Session& session);
+  static bool settle_run(Session& session, Run& run);
   void read_retained(Session& session, Run& run, RetainedRun& retained);
-  void add_retained_run(Session& session, std::string filter, const mqtt::SubOptions& options, RetainedRun retained);
-  void add_replay_run(Session& session, std::string filter, const mqtt::SubOptions& options, ReplayRun replay);
+  void add_retained_run(Session& session, const std::string& filter, Subscription& subscription, RetainedRun retained);
+  void add_replay_run(Session& session, const std::string& filter, Subscription& subscription, ReplayRun replay);
   void place_replay(Session& session, Run& run, ReplayRun& replay);
   // The run and its session, if both are still there.
   template <class What>

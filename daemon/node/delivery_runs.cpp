@@ -11,18 +11,110 @@
 
 namespace hedgerow::node {
 
-void Delivery::add_retained_run(Session& session, std::string filter, const mqtt::SubOptions& options,
+void Delivery::add_retained_run(Session& session, const std::string& filter, Subscription& subscription,
                                 RetainedRun retained) {
-  session.runs.push_back(
-      {.id = next_run_id_++, .filter = std::move(filter), .options = options, .what = std::move(retained)});
+  session.runs_unsettled = true;
+  subscription.retained_run = next_run_id_++;
+  session.runs.push_back({.id = subscription.retained_run,
+                          .filter = filter,
+                          .options = subscription.options,
+                          .what = std::move(retained)});
 }
 
-void Delivery::add_replay_run(Session& session, std::string filter, const mqtt::SubOptions& options, ReplayRun replay) {
+void Delivery::add_replay_run(Session& session, const std::string& filter, Subscription& subscription,
+                              ReplayRun replay) {
+  session.runs_unsettled = true;
+  subscription.replay_run = next_run_id_++;
   replay.reader = LogReader::make(log_, 0, [this, id = session.id] {
     if (Session* found = sessions_.find(id)) pump(*found);
   });
   session.runs.push_back(
-      {.id = next_run_id_++, .filter = std::move(filter), .options = options, .what = std::move(replay)});
+      {.id = subscription.replay_run, .filter = filter, .options = subscription.options, .what = std::move(replay)});
+}
+
+void Delivery::resume_runs(Session& session, const std::string& filter, Subscription& subscription) {
+  const std::optional<StoredReplay>& replay = subscription.replay;
+  if (subscription.retained_due) {
+    add_retained_run(session, filter, subscription,
+                     {.start = subscription.start,
+                      .resumed = true,
+                      .replayed_since_ms = replay ? std::optional(replay->since_ms) : std::nullopt,
+                      .channel = subscription.retained_channel,
+                      .after_topic = subscription.retained_topic});
+  }
+  if (replay && replay->after < replay->last) {
+    add_replay_run(session, filter, subscription,
+                   {.since_ms = replay->since_ms, .resumed = true, .after = replay->after, .last = replay->last});
+  }
+}
+
+bool Delivery::pump_runs(Session& session) {
+  bool all_sent = true;
+  for (Run& run : session.runs) {
+    if (run.is_sent) continue;
+    all_sent = std::visit([&](auto& what) { return pump_run(session, run, what); }, run.what);
+    run.is_sent = all_sent;
+    run.end_stretch();
+    if (!all_sent) break;
+  }
+  settle_runs(session);
+  return all_sent;
+}
+
+bool Delivery::offer_of_run(Session& session, Run& run, bool resumed, const Outbound::Aside& aside) {
+  const Window& window = session.window;
+  // The run began on an earlier connection, and the client has this one since.
+  if (resumed && (window.was_received(aside.arrival) || window.has_begun(aside.arrival))) {
+    run.open.begun.insert(aside.arrival);
+    return true;
+  }
+  if (!run.has_room()) return false;
+  wish_.clear();
+  wish_.add(run.options);
+  switch (outbound_.send_aside(session, aside, wish_)) {
+    case Outbound::Outcome::kNoRoom: return false;
+    case Outbound::Outcome::kGone: return true;
+    case Outbound::Outcome::kSent: break;
+  }
+  run.open.waiting.insert(aside.arrival);
+  if (std::min(wish_.qos, aside.qos) == mqtt::QoS::kExactlyOnce) run.open.begun.insert(aside.arrival);
+  return true;
+}
+
+void Delivery::settle_runs(Session& session) {
+  std::erase_if(session.runs, [&](Run& run) { return settle_run(session, run); });
+  if (session.client != nullptr && session.runs.empty()) session.runs_unsettled = false;
+}
+
+// True: nothing of it is left to do.
+bool Delivery::settle_run(Session& session, Run& run) {
+  std::optional<RunPlace> settled;
+  while (true) {
+    if (run.is_sent && !run.open.empty()) run.end_stretch();
+    if (run.stretches.empty() || !run.stretches.front().waiting.empty()) break;
+    session.window.pass_begun(run.stretches.front().begun);
+    settled = std::move(run.stretches.front().end);
+    run.stretches.pop_front();
+  }
+  const bool is_done = run.is_sent && run.stretches.empty();
+  const auto known = session.subscriptions.find(run.filter);
+  if (known == session.subscriptions.end() || (!settled && !is_done)) return is_done;
+  Subscription& subscription = known->second;
+  if (subscription.retained_due && subscription.retained_run == run.id) {
+    subscription.retained_due = !is_done;
+    subscription.retained_channel = is_done ? sync::ChannelNo{} : settled->channel;
+    subscription.retained_topic = is_done ? std::string() : std::move(settled->topic);
+  } else if (subscription.replay && subscription.replay_run == run.id) {
+    subscription.replay->after = is_done ? subscription.replay->last : settled->arrival;
+  } else {
+    return is_done;
+  }
+  // Until the retained messages have come, it says which of them come with the replay.
+  const std::optional<StoredReplay>& replay = subscription.replay;
+  if (!subscription.retained_due && replay && replay->after >= replay->last) subscription.replay.reset();
+  subscription.moved = true;
+  session.runs_moved = true;
+  return is_done;
 }
 
 template <class What>
@@ -71,27 +163,29 @@ void Delivery::place_replay(Session& session, Run& run, ReplayRun& replay) {
           if (at == nullptr) return;
           at->reading = false;
           at->placed = true;
-          at->reader->jump(begin);
+          at->reader->jump(std::max(begin, at->after));
           pump(*found);
         };
       },
       [fail](Instant, const Error& error) { fail(error); });
 }
 
-bool Delivery::offer_past(Session& session, const Run& run, const ReplayRun& replay, const OpRef& op) {
-  if (!op.op.kind.record || op.op.stamp.wall_ms < replay.since_ms) return true;
-  if (!mqtt::matches(run.filter, op.op.message->topic)) return true;
-  if (run.options.no_local && is_own(session, op)) return true;
-  wish_.clear();
-  wish_.add(run.options);
-  return outbound_.send_aside(session,
-                              {.message = *op.op.message,
-                               .stamp = op.op.stamp,
-                               .replica = op.replica,
-                               .arrival = op.arrival,
-                               .qos = static_cast<mqtt::QoS>(op.op.kind.qos),
-                               .retain = run.options.retain_as_published && op.op.kind.cell},
-                              wish_) != Outbound::Outcome::kNoRoom;
+bool Delivery::offer_past(Session& session, Run& run, const ReplayRun& replay, const OpRef& op) {
+  const bool is_wanted = op.op.kind.record && op.op.stamp.wall_ms >= replay.since_ms &&
+                         mqtt::matches(run.filter, op.op.message->topic) &&
+                         !(run.options.no_local && is_own(session, op));
+  if (is_wanted && !offer_of_run(session, run, replay.resumed,
+                                 {.message = *op.op.message,
+                                  .stamp = op.op.stamp,
+                                  .replica = op.replica,
+                                  .arrival = op.arrival,
+                                  .qos = static_cast<mqtt::QoS>(op.op.kind.qos),
+                                  .retain = run.options.retain_as_published && op.op.kind.cell})) {
+    return false;
+  }
+  run.move_to({.arrival = op.arrival});
+  if (run.open.waiting.size() >= kStretchMessages) run.end_stretch();
+  return true;
 }
 
 // --- retained messages ---
@@ -103,25 +197,25 @@ bool Delivery::pump_run(Session& session, Run& run, RetainedRun& retained) {
     }
     retained.page.clear();
     retained.next = 0;
+    run.end_stretch();
     if (retained.exhausted) return true;
     read_retained(session, run, retained);
     return false;
   }
 }
 
-bool Delivery::offer_retained(Session& session, const Run& run, const RetainedRun& retained, const sync::Cell& cell) {
-  // The run began before the daemon was restarted, and the client has this one since.
-  if (retained.resumed && session.window.was_received(cell.arrival)) return true;
-  wish_.clear();
-  wish_.add(run.options);
-  return outbound_.send_aside(session,
-                              {.message = *cell.message,
-                               .stamp = cell.order.stamp,
-                               .replica = cell.order.replica,
-                               .arrival = cell.arrival,
-                               .qos = static_cast<mqtt::QoS>(cell.qos),
-                               .retain = true},  // [MQTT-3.3.1-8]
-                              wish_) != Outbound::Outcome::kNoRoom;
+bool Delivery::offer_retained(Session& session, Run& run, const RetainedRun& retained, const sync::Cell& cell) {
+  if (!offer_of_run(session, run, retained.resumed,
+                    {.message = *cell.message,
+                     .stamp = cell.order.stamp,
+                     .replica = cell.order.replica,
+                     .arrival = cell.arrival,
+                     .qos = static_cast<mqtt::QoS>(cell.qos),
+                     .retain = true})) {  // [MQTT-3.3.1-8]
+    return false;
+  }
+  run.move_to({.channel = retained.channel, .topic = cell.message->topic});
+  return true;
 }
 
 namespace {
@@ -159,28 +253,41 @@ class HeldRecords {
 
 struct RetainedPage {
   std::vector<sync::Cell> cells;
-  std::size_t channel = 0;
+  sync::ChannelNo channel{};
   std::string after_topic;
   bool exhausted = false;
 };
 
+// Channels are read by their numbers, which stay as they are, whatever the configuration says of their order. Nothing:
+// there is none behind it.
+std::optional<sync::ChannelNo> next_channel(const ChannelTable& channels, sync::ChannelNo after) {
+  std::optional<sync::ChannelNo> next;
+  for (const ChannelTable::Entry& entry : channels.entries()) {
+    if (entry.number > after && (!next || entry.number < *next)) next = entry.number;
+  }
+  return next;
+}
+
 // Reads on until the page holds something or nothing is left.
 Expected<RetainedPage> read_retained_page(sync::ReadView& view, const ChannelTable& channels, std::string_view filter,
                                           sync::Arrival start, std::optional<std::uint64_t> replayed_since_ms,
-                                          std::size_t channel, std::string after_topic) {
+                                          sync::ChannelNo channel, std::string after_topic) {
   RetainedPage page{.cells = {}, .channel = channel, .after_topic = std::move(after_topic)};
   const std::string prefix = literal_prefix(filter);
-  while (page.cells.empty() && page.channel < channels.entries().size()) {
-    const sync::ChannelNo number = channels.entries()[page.channel].number;
-    auto cells = view.cells(number, prefix, page.after_topic, kReadPageBytes);
+  while (page.cells.empty()) {
+    auto cells = page.channel == sync::ChannelNo{} ? std::vector<sync::Cell>()
+                                                   : view.cells(page.channel, prefix, page.after_topic, kReadPageBytes);
     if (!cells) return tl::unexpected<Error>(std::move(cells.error()));
     if (cells->empty()) {
-      ++page.channel;
+      const auto next = next_channel(channels, page.channel);
+      page.exhausted = !next;
+      if (!next) break;
+      page.channel = *next;
       page.after_topic.clear();
       continue;
     }
     page.after_topic = cells->back().message->topic;
-    HeldRecords records(view, number);
+    HeldRecords records(view, page.channel);
     for (sync::Cell& cell : *cells) {
       // What was set after the subscription began comes from the log, unless it is in none (QoS 0).
       const bool comes_live = cell.arrival > start && cell.qos != 0;
@@ -193,7 +300,6 @@ Expected<RetainedPage> read_retained_page(sync::ReadView& view, const ChannelTab
       page.cells.push_back(std::move(cell));
     }
   }
-  page.exhausted = page.channel >= channels.entries().size();
   return page;
 }
 

@@ -22,6 +22,11 @@ static_assert(kFilterBytesPerSessionMax > mqtt::kStringBytesMax, "one filter of 
 
 // Deliveries of retained messages, or of the past, that wait for one filter: of SUBSCRIBEs that repeat it.
 inline constexpr std::ptrdiff_t kRunsPerFilterMax = 16;
+// They are acknowledged in stretches, so that a lost connection does not begin them anew: messages of one, stretches of
+// one delivery that are on their way, and messages of the last where no more may begin.
+inline constexpr std::size_t kStretchMessages = 256;
+inline constexpr std::size_t kStretchesMax = 8;
+inline constexpr std::size_t kStretchMessagesMax = 1'000;
 
 // QoS 1 messages on their way to one client: the lesser of this and its Receive Maximum. It is also the most that a
 // client sees twice after a crash.

@@ -158,7 +158,6 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void submit_lost();
   // Brings the intent up to date.
   [[nodiscard]] bool is_still_wanted(Intent& intent);
-  void on_runs_settled(Session& session);
 
   // Publishing
   // hedgerow/# and $…: written by the node alone.

@@ -139,9 +139,8 @@ void Node::pass_over(Client& client, const mqtt::PublishRequest& request) {
 void Node::on_acknowledged(Instant now, Client& client, const std::optional<Window::Message>& message) {
   if (!message) return;
   Session& session = *client.session;
-  on_runs_settled(session);
-  save_position(session, now, /*at_once=*/false);
   delivery_.acknowledge(session, *message);
+  save_position(session, now, /*at_once=*/false);
 }
 
 // A QoS 1 message is answered with PUBACK, one of QoS 2 with PUBREC and PUBCOMP [MQTT-4.3.2-3] [MQTT-4.3.3-3].

@@ -32,7 +32,10 @@ void Node::restore_sessions(Instant now, const std::vector<StoredSession>& store
       session->subscriptions[subscription.filter] = {
           .options = options_from(subscription.options, subscription.identifier),
           .start = subscription.start,
-          .retained_due = subscription.retained_due};
+          .retained_due = subscription.retained_due,
+          .retained_channel = subscription.retained_channel,
+          .retained_topic = subscription.retained_topic,
+          .replay = subscription.replay};
       session->newest_start = std::max(session->newest_start, subscription.start);
       session->filter_bytes += subscription.filter.size();
     }
@@ -82,8 +85,9 @@ Window::MayForget Node::may_forget(const Session& session, sync::Arrival positio
     if ((!finished.aside || finished.restored) && finished.arrival > position) return false;
     if (!finished.aside) return true;
     const SharedGroups& groups = delivery_.groups();
-    if (finished.restored) return !session.retained_unsettled && groups.all_saved(session, finished.arrival);
-    return finished.sender == 0 ? !session.retained_unsettled : groups.is_saved(finished.sender, finished.arrival);
+    if (finished.restored) return !session.runs_unsettled && groups.all_saved(session, finished.arrival);
+    if (finished.sender != 0) return groups.is_saved(finished.sender, finished.arrival);
+    return !session.runs_unsettled || finished.passed;
   };
 }
 
@@ -91,10 +95,17 @@ void Node::submit_position(Session& session) {
   const sync::Arrival position =
       std::max(session.position_submitted, session.window.acknowledged_up_to(delivery_.cursor(session)));
   auto finished = session.window.take_finished(may_forget(session, position));
-  if (position <= session.position_submitted && finished.empty()) return;
+  std::vector<StoredSubscription> runs;
+  if (std::exchange(session.runs_moved, false)) {
+    for (auto& [filter, subscription] : session.subscriptions) {
+      if (std::exchange(subscription.moved, false)) runs.push_back(stored_subscription(filter, subscription));
+    }
+  }
+  if (position <= session.position_submitted && finished.empty() && runs.empty()) return;
   session.position_due.reset();
   session.position_submitted = position;
-  ports_.store.submit(PositionIntent{.id = session.id, .position = position, .finished = std::move(finished)});
+  ports_.store.submit(
+      PositionIntent{.id = session.id, .position = position, .finished = std::move(finished), .runs = std::move(runs)});
 }
 
 // Positions are written in groups: a card wears out by commits (DESIGN 4).
@@ -102,8 +113,10 @@ void Node::save_position(Session& session, Instant now, bool at_once) {
   if (!session.is_persistent()) return;
   const sync::Arrival position =
       std::max(session.position_submitted, session.window.acknowledged_up_to(delivery_.cursor(session)));
-  if (position <= session.position_submitted && !session.window.has_finished(may_forget(session, position))) return;
-  const bool half_a_window = session.window.unsaved() * 2 >= session.window.limit();
+  const bool has_moved = position > session.position_submitted || session.runs_moved;
+  if (!has_moved && !session.window.has_finished(may_forget(session, position))) return;
+  const bool half_a_window =
+      session.window.unsaved() * 2 >= session.window.limit() || session.window.finished() >= kStretchMessages;
   if (!at_once && !half_a_window) {
     if (!session.position_due) session.position_due = now + kPositionDelay;
     return;
@@ -113,12 +126,11 @@ void Node::save_position(Session& session, Instant now, bool at_once) {
 
 void Node::save_due_positions(Instant now) {
   for (const auto& [id, session] : sessions_.all()) {
-    on_runs_settled(*session);
     // Messages that the client cannot take count as acknowledged, and no acknowledgement ever comes to say so.
     const bool stuck = !session->window.is_open() && session->window.unsaved() > 0;
     if (stuck || (session->position_due && *session->position_due <= now)) {
       save_position(*session, now, /*at_once=*/true);
-    } else if (session->window.has_finished(may_forget(*session, session->position_submitted))) {
+    } else if (session->runs_moved || session->window.has_finished(may_forget(*session, session->position_submitted))) {
       save_position(*session, now, /*at_once=*/false);
     }
   }
@@ -170,6 +182,11 @@ bool Node::is_still_wanted(Intent& intent) {
     const Session* session = sessions_.find(position->id);
     if (session == nullptr) return false;
     position->position = std::max(position->position, session->position_submitted);
+    for (StoredSubscription& stored : std::exchange(position->runs, {})) {
+      const auto known = session->subscriptions.find(stored.filter);
+      if (known != session->subscriptions.end())
+        position->runs.push_back(stored_subscription(known->first, known->second));
+    }
     return true;
   }
   if (auto* will = std::get_if<PutWillIntent>(&intent)) {
@@ -207,19 +224,6 @@ std::vector<TrimmedReader> Node::trimmed_readers() const {
   }
   out.resize(count);
   return out;
-}
-
-// All retained messages of the session's new subscriptions have been acknowledged: a restart need not repeat them.
-void Node::on_runs_settled(Session& session) {
-  if (!session.retained_unsettled || session.client == nullptr) return;
-  if (!session.runs.empty() || session.window.run_on_the_way()) return;
-  session.retained_unsettled = false;
-  bool changed = false;
-  for (auto& [filter, subscription] : session.subscriptions) {
-    changed = changed || subscription.retained_due;
-    subscription.retained_due = false;
-  }
-  if (changed && session.is_persistent()) store_session(session, {});
 }
 
 }  // namespace hedgerow::node

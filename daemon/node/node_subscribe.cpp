@@ -90,7 +90,7 @@ void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeReques
     }
     codes.push_back(code);
   }
-  if (session.retained_unsettled) hold_for_cells(session);
+  if (session.runs_unsettled) hold_for_cells(session);
   if (!change.before.empty() && session.is_persistent()) {
     keep_change(session, std::move(change),
                 [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
@@ -179,7 +179,7 @@ void Node::keep_change(Session& session, SubscriptionChange change, Stored answe
 // Of the oldest change: the store answers in order.
 void Node::settle_change(Session& session, bool stored) {
   SubscriptionChange change = std::move(session.changes.front());
-  session.changes.pop_front();
+  session.changes.erase(session.changes.begin());
   for (SubscriptionChange::Before& before : change.before) {
     SubscriptionChange::Before* later = nullptr;
     for (SubscriptionChange& other : session.changes) {

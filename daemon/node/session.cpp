@@ -2,10 +2,51 @@
 
 #include <algorithm>
 #include <gsl/assert>
+#include <utility>
 
 #include "daemon/node/client.hpp"
+#include "daemon/node/limits.hpp"
 
 namespace hedgerow::node {
+
+bool Run::has_room() const {
+  return stretches.size() < kStretchesMax || open.waiting.size() + open.begun.size() < kStretchMessagesMax;
+}
+
+void Run::move_to(RunPlace to) {
+  place = std::move(to);
+  has_moved = true;
+}
+
+void Run::end_stretch() {
+  if (!has_moved && open.empty()) return;
+  if (open.empty() && !stretches.empty()) {
+    stretches.back().end = place;
+  } else if (stretches.size() < kStretchesMax) {
+    open.end = place;
+    stretches.push_back(std::exchange(open, {}));
+  } else {
+    return;
+  }
+  has_moved = false;
+}
+
+void Run::acknowledge(sync::Arrival arrival) {
+  for (Stretch& stretch : stretches) stretch.waiting.erase(arrival);
+  open.waiting.erase(arrival);
+}
+
+StoredSubscription stored_subscription(const std::string& filter, const Subscription& subscription) {
+  const std::uint32_t identifier = subscription.options.subscription_identifier;
+  return {.filter = filter,
+          .options = options_byte(subscription.options),
+          .identifier = identifier == 0 ? std::nullopt : std::optional(identifier),
+          .start = subscription.start,
+          .retained_due = subscription.retained_due,
+          .retained_channel = subscription.retained_channel,
+          .retained_topic = subscription.retained_topic,
+          .replay = subscription.replay};
+}
 
 StoredSession Session::stored() const {
   StoredSession out{.id = id,
@@ -16,12 +57,7 @@ StoredSession Session::stored() const {
                     .subscriptions = {}};
   out.subscriptions.reserve(subscriptions.size());
   for (const auto& [filter, subscription] : subscriptions) {
-    const std::uint32_t identifier = subscription.options.subscription_identifier;
-    out.subscriptions.push_back({.filter = filter,
-                                 .options = options_byte(subscription.options),
-                                 .identifier = identifier == 0 ? std::nullopt : std::optional(identifier),
-                                 .start = subscription.start,
-                                 .retained_due = subscription.retained_due});
+    out.subscriptions.push_back(stored_subscription(filter, subscription));
   }
   return out;
 }

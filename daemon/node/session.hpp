@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -30,8 +32,16 @@ class Client;
 
 struct Subscription {
   mqtt::SubOptions options;
-  sync::Arrival start = 0;    // as StoredSubscription::start
-  bool retained_due = false;  // likewise
+  sync::Arrival start = 0;  // as StoredSubscription::start
+  // Likewise.
+  bool retained_due = false;
+  sync::ChannelNo retained_channel{};
+  std::string retained_topic = {};
+  std::optional<StoredReplay> replay = {};
+  // Whose progress that is: the newest ones.
+  std::uint64_t retained_run = 0;
+  std::uint64_t replay_run = 0;
+  bool moved = false;  // the disk does not know it yet
 };
 
 // Retained messages on their way to one new subscription.
@@ -39,7 +49,7 @@ struct RetainedRun {
   sync::Arrival start = 0;                              // what was set later comes as an ordinary message
   bool resumed = false;                                 // it began on an earlier connection
   std::optional<std::uint64_t> replayed_since_ms = {};  // what was set since comes with the replay that follows
-  std::size_t channel = 0;  // where reading goes on: index in the node's channels, and the last topic read there
+  sync::ChannelNo channel{};  // where reading goes on: the channel, and the last topic read there
   std::string after_topic = {};
   bool reading = false;
   bool exhausted = false;  // all pages are read
@@ -50,18 +60,46 @@ struct RetainedRun {
 // Messages of the past on their way to one subscription that asked for them (DESIGN 1).
 struct ReplayRun {
   std::uint64_t since_ms = 0;
-  bool placed = false;     // the reader stands where the past begins
-  bool reading = false;    // that is being looked up
-  sync::Arrival last = 0;  // what arrived later comes as an ordinary message
+  bool resumed = false;     // it began on an earlier connection
+  sync::Arrival after = 0;  // what came on it
+  bool placed = false;      // the reader stands where the past begins
+  bool reading = false;     // that is being looked up
+  sync::Arrival last = 0;   // what arrived later comes as an ordinary message
   std::shared_ptr<LogReader> reader = {};
 };
 
-// What a new subscription gets before anything else of its session.
+// A place in a run: of retained messages the channel and the topic, of a replay the arrival.
+struct RunPlace {
+  sync::ChannelNo channel{};
+  std::string topic = {};
+  sync::Arrival arrival = 0;
+};
+
+// What a new subscription gets before anything else of its session. It is acknowledged in stretches: once all of one
+// is, the next connection goes on behind it.
 struct Run {
+  struct Stretch {
+    RunPlace end = {};
+    std::unordered_set<sync::Arrival> waiting = {};  // sent, and not acknowledged
+    std::unordered_set<sync::Arrival> begun = {};  // QoS 2: what the client may have, before and after it completed it
+    [[nodiscard]] bool empty() const { return waiting.empty() && begun.empty(); }
+  };
+
   std::uint64_t id = 0;
   std::string filter;
   mqtt::SubOptions options;
   std::variant<RetainedRun, ReplayRun> what;
+  bool is_sent = false;    // all of it
+  RunPlace place = {};     // what was offered last
+  bool has_moved = false;  // since a stretch ended
+  std::deque<Stretch> stretches = {};
+  Stretch open = {};  // behind them: not ended yet
+
+  [[nodiscard]] bool has_room() const;
+  // The stretch ends with what was offered last, unless too many are on their way.
+  void end_stretch();
+  void move_to(RunPlace to);
+  void acknowledge(sync::Arrival arrival);
 };
 
 // A SUBSCRIBE or UNSUBSCRIBE that was carried out and waits for the disk: how each filter was before it.
@@ -112,11 +150,12 @@ struct Session {
   std::uint16_t maybe_sent_left = 0;  // and so many of it at most
   std::uint64_t trimmed_beneath = 0;  // messages that keep trimmed before this session had read them
   unsigned holds = 0;                 // reasons to wait for the disk
-  std::deque<SubscriptionChange> changes = {};  // oldest first
-  std::uint64_t stores = 0;                     // how often it was handed to the store, whole
-  std::deque<Run> runs;
-  bool retained_unsettled = false;  // some subscription has retained_due
-  std::size_t filter_bytes = 0;     // of all subscriptions
+  std::vector<SubscriptionChange> changes = {};  // oldest first
+  std::uint64_t stores = 0;                      // how often it was handed to the store, whole
+  std::list<Run> runs;
+  bool runs_unsettled = false;   // not all of them were acknowledged
+  bool runs_moved = false;       // some subscription has moved
+  std::size_t filter_bytes = 0;  // of all subscriptions
 
   sync::Arrival position_submitted = 0;
   sync::Arrival position_saved = 0;
@@ -140,6 +179,8 @@ class SessionRegistry {
   std::unordered_map<std::uint64_t, std::unique_ptr<Session>> by_id_;
   std::map<std::pair<std::string, std::string>, std::uint64_t> by_name_;
 };
+
+[[nodiscard]] StoredSubscription stored_subscription(const std::string& filter, const Subscription& subscription);
 
 // The options byte of SUBSCRIBE, section 3.8.3.1.
 [[nodiscard]] std::uint8_t options_byte(const mqtt::SubOptions& options);

@@ -19,12 +19,24 @@
 
 namespace hedgerow::node {
 
+// Messages of the past for a subscription that asked for them.
+struct StoredReplay {
+  std::uint64_t since_ms = 0;
+  sync::Arrival last = 0;   // what arrived later comes as an ordinary message
+  sync::Arrival after = 0;  // up to here everything came
+  bool operator==(const StoredReplay&) const = default;
+};
+
 struct StoredSubscription {
   std::string filter;
   std::uint8_t options = 0;  // the options byte of MQTT 5 SUBSCRIBE [MQTT-3.8.3.1], QoS as granted
   std::optional<std::uint32_t> identifier;
-  sync::Arrival start = 0;    // only what arrived later is delivered through it
-  bool retained_due = false;  // retained messages were not all acknowledged yet: sent again after a restart
+  sync::Arrival start = 0;  // only what arrived later is delivered through it
+  // Retained messages were not all acknowledged yet. Up to this channel, and this topic of it, they were.
+  bool retained_due = false;
+  sync::ChannelNo retained_channel{};
+  std::string retained_topic = {};
+  std::optional<StoredReplay> replay = {};
 };
 
 // QoS 2 towards the client: its PUBREC came, its PUBCOMP did not yet. After a reconnect PUBREL is sent again with the
@@ -84,6 +96,10 @@ class SessionStore {
   // identifiers are no error.
   virtual Expected<void> put_position(std::uint64_t id, sync::Arrival position,
                                       std::span<const std::uint16_t> finished) = 0;
+
+  // How far the retained messages and the replay of one subscription came; the rest of it stays. Unknown ones are no
+  // error.
+  virtual Expected<void> put_runs(std::uint64_t id, const StoredSubscription& subscription) = 0;
 
   // To be committed together with the write that the PUBLISH made, before its PUBREC goes out (G1). One that is there
   // already is no error.

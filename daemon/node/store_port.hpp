@@ -57,7 +57,8 @@ struct EraseSessionIntent {
 struct PositionIntent {
   std::uint64_t id = 0;
   sync::Arrival position = 0;
-  std::vector<std::uint16_t> finished = {};  // packet identifiers of releases that the client completed
+  std::vector<std::uint16_t> finished = {};   // packet identifiers of releases that the client completed
+  std::vector<StoredSubscription> runs = {};  // whose retained messages or replay came further
 };
 // `died`: the connection is gone now; the will is stamped with this moment, and comes back in TurnResult::stamped.
 struct PutWillIntent {

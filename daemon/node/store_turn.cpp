@@ -33,7 +33,7 @@ class FailedTurn {
   void operator()(sync::MergeStaged& intent) { received(intent.link, intent.channel); }
   void operator()(PositionIntent& intent) {
     result_.lost_positions.push_back(intent.id);
-    if (!intent.finished.empty()) result_.lost.emplace_back(std::move(intent));
+    if (!intent.finished.empty() || !intent.runs.empty()) result_.lost.emplace_back(std::move(intent));
   }
   // The will of a CONNECT is refused with it; one whose connection died must not be forgotten.
   void operator()(PutWillIntent& intent) {
@@ -148,6 +148,9 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
           },
           [&](EraseSessionIntent& erase) { return sessions_.erase_session(erase.id); },
           [&](PositionIntent& position) -> Expected<void> {
+            for (const StoredSubscription& subscription : position.runs) {
+              if (auto put = sessions_.put_runs(position.id, subscription); !put) return put;
+            }
             auto stored = sessions_.put_position(position.id, position.position, position.finished);
             if (stored) result.positions.emplace_back(position.id, position.position);
             return stored;

@@ -95,7 +95,8 @@ std::optional<Window::Message> Window::finish(std::uint16_t packet_id, bool afte
                          .arrival = entry->arrival,
                          .aside = aside,
                          .restored = entry->restored,
-                         .sender = entry->sender});
+                         .sender = entry->sender,
+                         .passed = entry->passed});
   }
   const Message message{.arrival = entry->arrival, .aside = aside, .sender = entry->sender, .qos = entry->qos};
   uncount(*entry);
@@ -246,9 +247,24 @@ void Window::pass(sync::Arrival cursor) {
   advance();
 }
 
-bool Window::run_on_the_way() const {
-  return std::any_of(asides_.begin(), asides_.end(),
-                     [](const Entry& entry) { return entry.sender == 0 && !entry.restored; });
+bool Window::has_begun(sync::Arrival arrival) const {
+  const auto is_received = [arrival](const Entry& entry) {
+    return entry.sender == 0 && entry.arrival == arrival && entry.state != State::kSent;
+  };
+  const auto is_completed = [arrival](const Finished& finished) {
+    return finished.aside && finished.sender == 0 && finished.arrival == arrival;
+  };
+  return std::any_of(asides_.begin(), asides_.end(), is_received) ||
+         std::any_of(finished_.begin(), finished_.end(), is_completed);
+}
+
+void Window::pass_begun(const std::unordered_set<sync::Arrival>& arrivals) {
+  if (arrivals.empty()) return;
+  for (Entry& entry : asides_) entry.passed = entry.passed || (entry.sender == 0 && arrivals.contains(entry.arrival));
+  for (Finished& finished : finished_) {
+    const bool is_of_run = finished.aside && finished.sender == 0;
+    finished.passed = finished.passed || (is_of_run && arrivals.contains(finished.arrival));
+  }
 }
 
 }  // namespace hedgerow::node

@@ -19,6 +19,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -89,9 +90,11 @@ class Window {
     bool aside = false;
     bool restored = false;  // from before the daemon's start: of the log or aside, nobody knows
     Sender sender = 0;      // of an aside one
+    bool passed = false;    // of a retained or replayed one
   };
   using MayForget = std::function<bool(const Finished&)>;
   [[nodiscard]] bool has_finished(const MayForget& may_forget) const;
+  [[nodiscard]] std::size_t finished() const { return finished_.size(); }
   // Packet identifiers, to be deleted on disk with the next position.
   std::vector<std::uint16_t> take_finished(const MayForget& may_forget);
 
@@ -118,8 +121,10 @@ class Window {
   // The session has read the log up to here: what was due again and was not met will not come (it expired, was trimmed,
   // or is not subscribed any more), and counts as acknowledged.
   void pass(sync::Arrival cursor);
-  // Some retained or replayed message was not acknowledged yet.
-  [[nodiscard]] bool run_on_the_way() const;
+  // A retained or replayed QoS 2 message that the client has, since an earlier connection, and may have completed.
+  [[nodiscard]] bool has_begun(sync::Arrival arrival) const;
+  // Whoever sent these retained or replayed messages will not send them again: Finished::passed.
+  void pass_begun(const std::unordered_set<sync::Arrival>& arrivals);
 
   [[nodiscard]] static std::uint16_t packet_id_of(sync::Arrival arrival) {
     return static_cast<std::uint16_t>(arrival % 65'535 + 1);  // never 0 [MQTT-2.2.1-3]
@@ -135,6 +140,7 @@ class Window {
     bool due_again = false;
     bool counted = false;   // in on_the_way_
     bool restored = false;  // from disk: it may be of the log, but is not in entries_
+    bool passed = false;    // as Finished::passed
     [[nodiscard]] bool has(std::uint16_t packet_id) const {
       return state != State::kDone && packet_id_of(arrival) == packet_id;
     }

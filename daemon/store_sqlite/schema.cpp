@@ -156,16 +156,24 @@ constexpr const char* kVersion2 = R"sql(
   ) STRICT, WITHOUT ROWID;
 )sql";
 
-// Version 3: who left a will, so that the access rules can be asked when it is published.
+// Version 3: who left a will, so that the access rules can be asked when it is published; how far retained messages and
+// replays came, so that they go on there.
 //
 //   wills          name, client_id, kind, role, listener, loopback: the security::Principal; kind is NULL in rows of
 //                  version 2, of whose owner that is not known
+//   subscriptions  retained_channel, retained_topic: up to there all came, while retained_due; replay_…: NULL when none
+//                  is on its way
 constexpr const char* kVersion3 = R"sql(
   ALTER TABLE wills RENAME COLUMN owner TO name;
   ALTER TABLE wills ADD COLUMN kind INTEGER;
   ALTER TABLE wills ADD COLUMN role TEXT;
   ALTER TABLE wills ADD COLUMN listener TEXT NOT NULL DEFAULT '';
   ALTER TABLE wills ADD COLUMN loopback INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE subscriptions ADD COLUMN retained_channel INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE subscriptions ADD COLUMN retained_topic BLOB NOT NULL DEFAULT x'';
+  ALTER TABLE subscriptions ADD COLUMN replay_since INTEGER;
+  ALTER TABLE subscriptions ADD COLUMN replay_last INTEGER;
+  ALTER TABLE subscriptions ADD COLUMN replay_after INTEGER;
 )sql";
 
 constexpr std::array kMigrations = {Migration{kVersion1}, Migration{kVersion2}, Migration{kVersion3}};

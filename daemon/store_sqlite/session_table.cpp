@@ -19,6 +19,18 @@ Expected<void> each(Query& query, const Take& take) {
   }
 }
 
+struct ReplayColumns {
+  explicit ReplayColumns(const std::optional<node::StoredReplay>& replay) {
+    if (!replay) return;
+    since = replay->since_ms;
+    last = replay->last;
+    after = replay->after;
+  }
+  std::optional<std::uint64_t> since;
+  std::optional<std::uint64_t> last;
+  std::optional<std::uint64_t> after;
+};
+
 // Of a row of load_wills.
 security::Principal principal_at(const Query& query) {
   security::Principal principal{.kind = static_cast<security::Principal::Kind>(query.as<std::uint8_t>(14)),
@@ -39,10 +51,15 @@ SessionTable::Statements::Statements(Connection& c)
       erase(c, "DELETE FROM sessions WHERE id=?"),
       load_subscriptions(
           c,
-          "SELECT filter, options, identifier, start, retained_due FROM subscriptions WHERE session=? ORDER BY filter"),
+          "SELECT filter, options, identifier, start, retained_due, retained_channel, retained_topic, replay_since, "
+          "replay_last, replay_after FROM subscriptions WHERE session=? ORDER BY filter"),
       put_subscription(c,
-                       "REPLACE INTO subscriptions(session, filter, options, identifier, start, retained_due) "
-                       "VALUES(?,?,?,?,?,?)"),
+                       "REPLACE INTO subscriptions(session, filter, options, identifier, start, retained_due, "
+                       "retained_channel, retained_topic, replay_since, replay_last, replay_after) "
+                       "VALUES(?,?,?,?,?,?,?,?,?,?,?)"),
+      put_runs(c,
+               "UPDATE subscriptions SET retained_due=?, retained_channel=?, retained_topic=?, replay_since=?, "
+               "replay_last=?, replay_after=? WHERE session=? AND filter=?"),
       erase_subscriptions(c, "DELETE FROM subscriptions WHERE session=?"),
       load_received(c, "SELECT packet_id FROM received WHERE session=? ORDER BY packet_id"),
       add_received(c, "INSERT OR IGNORE INTO received(session, packet_id) VALUES(?,?)"),
@@ -95,6 +112,11 @@ Expected<void> SessionTable::load_subscriptions(node::StoredSession& session) {
     if (!query.is_null(2)) added.identifier = query.as<std::uint32_t>(2);
     added.start = query.number(3);
     added.retained_due = query.number(4) != 0;
+    added.retained_channel = query.as<sync::ChannelNo>(5);
+    added.retained_topic = as_text(query.blob(6));
+    if (!query.is_null(7)) {
+      added.replay = node::StoredReplay{.since_ms = query.number(7), .last = query.number(8), .after = query.number(9)};
+    }
     return {};
   });
 }
@@ -122,13 +144,23 @@ Expected<void> SessionTable::put_session(const node::StoredSession& session) {
   }
   if (auto erased = change(sql_.erase_subscriptions, session.id); !erased) return erased;
   for (const node::StoredSubscription& subscription : session.subscriptions) {
+    const ReplayColumns replay(subscription.replay);
     if (auto put = change(sql_.put_subscription, session.id, subscription.filter, subscription.options,
-                          subscription.identifier, subscription.start, subscription.retained_due);
+                          subscription.identifier, subscription.start, subscription.retained_due,
+                          subscription.retained_channel, as_bytes(subscription.retained_topic), replay.since,
+                          replay.last, replay.after);
         !put) {
       return put;
     }
   }
   return {};
+}
+
+Expected<void> SessionTable::put_runs(std::uint64_t id, const node::StoredSubscription& subscription) {
+  const ReplayColumns replay(subscription.replay);
+  return change(sql_.put_runs, subscription.retained_due, subscription.retained_channel,
+                as_bytes(subscription.retained_topic), replay.since, replay.last, replay.after, id,
+                subscription.filter);
 }
 
 Expected<void> SessionTable::erase_session(std::uint64_t id) {

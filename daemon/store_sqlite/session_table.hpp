@@ -16,6 +16,7 @@ class SessionTable final : public node::SessionStore {
   Expected<void> erase_session(std::uint64_t id) override;
   Expected<void> put_position(std::uint64_t id, sync::Arrival position,
                               std::span<const std::uint16_t> finished) override;
+  Expected<void> put_runs(std::uint64_t id, const node::StoredSubscription& subscription) override;
   Expected<void> add_received(std::uint64_t session, std::uint16_t packet_id) override;
   Expected<void> erase_received(std::uint64_t session, std::uint16_t packet_id) override;
   Expected<void> add_release(std::uint64_t session, const node::StoredRelease& release) override;
@@ -30,7 +31,7 @@ class SessionTable final : public node::SessionStore {
   struct Statements {
     explicit Statements(Connection& connection);
     Statement load, put, put_position, erase;
-    Statement load_subscriptions, put_subscription, erase_subscriptions;
+    Statement load_subscriptions, put_subscription, put_runs, erase_subscriptions;
     Statement load_received, add_received, erase_received, erase_all_received;
     Statement load_releases, add_release, erase_release, erase_all_releases;
     Statement load_wills, put_will, erase_will;

@@ -43,7 +43,14 @@ inline StoredSession session(std::uint64_t id = kId) {
           .expiry_s = 0xFFFF'FFFF,
           .position = 12,
           .subscriptions = {{.filter = "a/#", .options = 0x2D, .identifier = 268'435'455, .start = 7},
-                            {.filter = "b", .options = 1, .identifier = {}, .start = 9, .retained_due = true}}};
+                            {.filter = "b",
+                             .options = 1,
+                             .identifier = {},
+                             .start = 9,
+                             .retained_due = true,
+                             .retained_channel = sync::ChannelNo{3},
+                             .retained_topic = "b/\xC3\xA9",
+                             .replay = node::StoredReplay{.since_ms = 5, .last = 1ULL << 40U, .after = 7}}}};
 }
 
 inline StoredWill will(std::uint64_t id = kId) {
@@ -123,6 +130,9 @@ TEST_CASE_METHOD(Fixture, "a session comes back as it was stored", "[sessions][c
     CHECK(all[0].subscriptions[i].identifier == stored.subscriptions[i].identifier);
     CHECK(all[0].subscriptions[i].start == stored.subscriptions[i].start);
     CHECK(all[0].subscriptions[i].retained_due == stored.subscriptions[i].retained_due);
+    CHECK(all[0].subscriptions[i].retained_channel == stored.subscriptions[i].retained_channel);
+    CHECK(all[0].subscriptions[i].retained_topic == stored.subscriptions[i].retained_topic);
+    CHECK(all[0].subscriptions[i].replay == stored.subscriptions[i].replay);
   }
 }
 
@@ -231,6 +241,38 @@ TEST_CASE_METHOD(Fixture, "a position takes the finished releases with it", "[se
   CHECK(loaded()[0].position == 99);
   put(session(kOther));
   CHECK(loaded()[0].releases.size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "how far a subscription's retained messages and replay came is saved alone",
+                 "[sessions][contract]") {
+  put(session());
+  node::StoredSubscription further = session().subscriptions[1];
+  further.options = 2;
+  further.start = 99;
+  further.retained_topic = "b/later";
+  further.replay->after = 8;
+  turn([&](node::SessionStore& to) {
+    REQUIRE(to.put_runs(kId, further));
+    REQUIRE(to.put_runs(kOther, further));
+  });
+  reopen();
+  REQUIRE(loaded().size() == 1);
+  const node::StoredSubscription stored = loaded()[0].subscriptions.at(1);
+  CHECK(stored.options == 1);
+  CHECK(stored.start == 9);
+  CHECK(stored.retained_due);
+  CHECK(stored.retained_topic == "b/later");
+  CHECK(stored.replay->after == 8);
+  further.retained_due = false;
+  further.retained_topic.clear();
+  further.replay.reset();
+  further.filter = "unknown";
+  turn([&](node::SessionStore& to) { REQUIRE(to.put_runs(kId, further)); });
+  CHECK(loaded()[0].subscriptions.at(1).replay);
+  further.filter = "b";
+  turn([&](node::SessionStore& to) { REQUIRE(to.put_runs(kId, further)); });
+  CHECK_FALSE(loaded()[0].subscriptions.at(1).retained_due);
+  CHECK_FALSE(loaded()[0].subscriptions.at(1).replay);
 }
 
 TEST_CASE_METHOD(Fixture, "a session that is put again keeps what QoS 2 remembers", "[sessions][contract]") {

@@ -68,6 +68,19 @@ class MemorySessions final : public node::SessionStore, public SessionTables, pr
     return {};
   }
 
+  Expected<void> put_runs(std::uint64_t id, const node::StoredSubscription& subscription) override {
+    const auto found = sessions.find(id);
+    if (found == sessions.end()) return {};
+    for (node::StoredSubscription& stored : found->second.subscriptions) {
+      if (stored.filter != subscription.filter) continue;
+      stored.retained_due = subscription.retained_due;
+      stored.retained_channel = subscription.retained_channel;
+      stored.retained_topic = subscription.retained_topic;
+      stored.replay = subscription.replay;
+    }
+    return {};
+  }
+
   Expected<void> add_received(std::uint64_t session, std::uint16_t packet_id) override {
     received[session].insert(packet_id);
     return {};

@@ -50,7 +50,9 @@ class ModelClient {
     }
     return sent;
   }
-  void subscribe(const std::string& filter, unsigned qos) { client_->send(encode_subscribe(1, {{filter, qos}})); }
+  void subscribe(const std::string& filter, unsigned qos, const Bytes& properties = {}) {
+    client_->send(encode_subscribe(1, {{filter, qos}}, mqtt::Protocol::kV5, properties));
+  }
 
   void publish(const std::string& topic, int number, unsigned qos) {
     if (!is_connected() || sending_.size() >= 20) return;
@@ -291,5 +293,69 @@ TEST_CASE("QoS 1 loses nothing and keeps the order of first copies, whatever bre
       }
     }
     check_order(harness);
+  }
+}
+
+// Retained messages, or a replay, on their way to one session.
+TEST_CASE("QoS 2 messages of the past come exactly once, whatever breaks", "[node][G1][MQTT-4.3.3-1]") {
+  constexpr int kMessages = 60;
+  const std::uint64_t seed = pick_seed("node runs");
+  for (std::uint64_t round = 0; round < 40; ++round) {
+    SeededRandom random(seed + round);
+    const bool retained = round % 2 == 0;
+    RandomHarness harness;
+    TestClient setter(harness, {.client_id = "setter"});
+    for (int i = 1; i <= kMessages; ++i) {
+      const auto id = static_cast<unsigned>(i);
+      const std::string topic = "t/" + std::to_string(random.below(1'000)) + "/" + std::to_string(i);
+      setter.send(encode(
+          PublishSent{.topic = topic, .payload = std::to_string(i), .qos = 2, .packet_id = id, .retain = retained}));
+    }
+    harness.settle();
+    setter.drop();
+    harness.add("runner", static_cast<unsigned>(1 + random.below(6)));
+    ModelClient& runner = harness["runner"];
+    harness.all_settle();
+    runner.subscribe("t/#", 2, retained ? Bytes() : user_property("hedgerow-replay", "1h"));
+    harness.commit();
+    for (int i = 0; i < 1'000; ++i) {
+      const std::size_t action = random.below(200);
+      if (action < 50) {
+        harness.commit();
+      } else if (action < 80) {
+        harness.answer_reads();
+      } else if (action < 120) {
+        static_cast<void>(runner.look());
+      } else if (action < 160) {
+        static_cast<void>(runner.answer(random.below(4)));
+      } else if (action < 168) {
+        runner.drop();
+      } else if (action < 185) {
+        runner.connect();
+      } else if (action < 194) {
+        harness.advance(std::chrono::milliseconds{random.below(1'500)});
+      } else if (action < 197) {
+        if (!harness.intents.empty()) harness.storage.fail_next_commit({Category::kLimit, "the disk is full"});
+        harness.commit();
+      } else {
+        runner.drop();
+        harness.restart();
+      }
+    }
+    for (int i = 0; i < 10; ++i) {
+      harness.all_settle();
+      harness.advance(std::chrono::seconds{1});
+    }
+    harness.all_settle();
+    INFO("seed " << seed << " round " << round);
+    CHECK(runner.is_idle());
+    for (int i = 1; i <= kMessages; ++i) {
+      INFO("message " << i);
+      CHECK(count_of(runner.got, i) == 1);
+    }
+    const auto& stored = harness.session_store.sessions.begin()->second.subscriptions.at(0);
+    CHECK_FALSE(stored.retained_due);
+    CHECK_FALSE(stored.replay);
+    CHECK(harness.session_store.releases.begin()->second.empty());
   }
 }

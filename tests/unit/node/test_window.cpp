@@ -98,10 +98,37 @@ TEST_CASE("a broken connection forgets retained messages on their way", "[node]"
   hedgerow::sync::Arrival next_aside = 1;
   Window window(8, true);
   window.add_aside(next_aside++, QoS::kAtLeastOnce, 0);
-  CHECK(window.run_on_the_way());
+  CHECK_FALSE(window.empty());
   window.detach();
-  CHECK_FALSE(window.run_on_the_way());
   CHECK(window.empty());
+}
+
+TEST_CASE("a retained QoS 2 message that the client has is known to have begun until it is forgotten", "[node]") {
+  Window window(8, true);
+  const auto packet_id = window.add_aside(7, QoS::kExactlyOnce, 0);
+  CHECK_FALSE(window.has_begun(7));
+  window.receive(packet_id);
+  window.released(packet_id);
+  CHECK(window.has_begun(7));
+  window.detach();
+  CHECK(window.has_begun(7));
+  window.complete(packet_id);
+  CHECK(window.has_begun(7));
+  const Window::MayForget is_passed = [](const Window::Finished& finished) { return finished.passed; };
+  CHECK(window.take_finished(is_passed).empty());
+  window.pass_begun({7});
+  CHECK(window.take_finished(is_passed).size() == 1);
+  CHECK_FALSE(window.has_begun(7));
+}
+
+TEST_CASE("a run passes a message before the client completes it", "[node]") {
+  Window window(8, true);
+  const auto packet_id = window.add_aside(7, QoS::kExactlyOnce, 0);
+  window.receive(packet_id);
+  window.released(packet_id);
+  window.pass_begun({7});
+  window.complete(packet_id);
+  CHECK(window.has_finished([](const Window::Finished& finished) { return finished.passed; }));
 }
 
 TEST_CASE("a message's identifier follows from its arrival, and is never zero", "[node][MQTT-2.2.1-3]") {
