@@ -7,7 +7,7 @@
 
 #include "daemon/mqtt/topic.hpp"
 #include "daemon/node/delivery.hpp"
-#include "daemon/node/limits.hpp"
+#include "daemon/node/retained_page.hpp"
 
 namespace hedgerow::node {
 
@@ -39,8 +39,7 @@ void Delivery::resume_runs(Session& session, const std::string& filter, Subscrip
                      {.start = subscription.start,
                       .resumed = true,
                       .replayed_since_ms = replay ? std::optional(replay->since_ms) : std::nullopt,
-                      .channel = subscription.retained_channel,
-                      .after_topic = subscription.retained_topic});
+                      .place = {.channel = subscription.retained_channel, .after_topic = subscription.retained_topic}});
   }
   if (replay && replay->after < replay->last) {
     add_replay_run(session, filter, subscription,
@@ -214,21 +213,11 @@ bool Delivery::offer_retained(Session& session, Run& run, const RetainedRun& ret
                      .retain = true})) {  // [MQTT-3.3.1-8]
     return false;
   }
-  run.move_to({.channel = retained.channel, .topic = cell.message->topic});
+  run.move_to({.channel = retained.place.channel, .topic = cell.message->topic});
   return true;
 }
 
 namespace {
-
-// The levels of a filter before its first wildcard, with the slash that ends them. "a/#" matches "a" too
-// [MQTT-4.7.1-2], hence no slash before '#'.
-std::string literal_prefix(std::string_view filter) {
-  const std::size_t wildcard = filter.find_first_of("+#");
-  if (wildcard == std::string_view::npos) return std::string(filter);
-  std::string_view prefix = filter.substr(0, wildcard);
-  if (filter[wildcard] == '#' && !prefix.empty()) prefix.remove_suffix(1);
-  return std::string(prefix);
-}
 
 // Whether the log still holds the record that set a cell: it may be trimmed, or have come in a snapshot. Remembers what
 // it found.
@@ -251,56 +240,23 @@ class HeldRecords {
   std::map<sync::Arrival, sync::Arrival> ranges_;  // first and last arrivals of segments
 };
 
-struct RetainedPage {
-  std::vector<sync::Cell> cells;
-  sync::ChannelNo channel{};
-  std::string after_topic;
-  bool exhausted = false;
-};
-
-// Channels are read by their numbers, which stay as they are, whatever the configuration says of their order. Nothing:
-// there is none behind it.
-std::optional<sync::ChannelNo> next_channel(const ChannelTable& channels, sync::ChannelNo after) {
-  std::optional<sync::ChannelNo> next;
-  for (const ChannelTable::Entry& entry : channels.entries()) {
-    if (entry.number > after && (!next || entry.number < *next)) next = entry.number;
-  }
-  return next;
-}
-
-// Reads on until the page holds something or nothing is left.
-Expected<RetainedPage> read_retained_page(sync::ReadView& view, const ChannelTable& channels, std::string_view filter,
-                                          sync::Arrival start, std::optional<std::uint64_t> replayed_since_ms,
-                                          sync::ChannelNo channel, std::string after_topic) {
-  RetainedPage page{.cells = {}, .channel = channel, .after_topic = std::move(after_topic)};
-  const std::string prefix = literal_prefix(filter);
-  while (page.cells.empty()) {
-    auto cells = page.channel == sync::ChannelNo{} ? std::vector<sync::Cell>()
-                                                   : view.cells(page.channel, prefix, page.after_topic, kReadPageBytes);
-    if (!cells) return tl::unexpected<Error>(std::move(cells.error()));
-    if (cells->empty()) {
-      const auto next = next_channel(channels, page.channel);
-      page.exhausted = !next;
-      if (!next) break;
-      page.channel = *next;
-      page.after_topic.clear();
-      continue;
-    }
-    page.after_topic = cells->back().message->topic;
-    HeldRecords records(view, page.channel);
-    for (sync::Cell& cell : *cells) {
-      // What was set after the subscription began comes from the log, unless it is in none (QoS 0).
-      const bool comes_live = cell.arrival > start && cell.qos != 0;
-      if (cell.is_tombstone() || comes_live || !mqtt::matches(filter, cell.message->topic)) continue;
-      if (replayed_since_ms && cell.qos != 0 && cell.order.stamp.wall_ms >= *replayed_since_ms) {
-        const auto is_replayed = records.holds(cell.arrival);
-        if (!is_replayed) return tl::unexpected<Error>(is_replayed.error());
-        if (*is_replayed) continue;
-      }
-      page.cells.push_back(std::move(cell));
-    }
-  }
-  return page;
+Expected<RetainedPage> read_run_page(sync::ReadView& view, const ChannelTable& channels, std::string_view filter,
+                                     RetainedPlace from, sync::Arrival start,
+                                     std::optional<std::uint64_t> replayed_since_ms) {
+  std::optional<HeldRecords> records;  // of the channel that is read
+  sync::ChannelNo records_of{};
+  return read_retained_page(view, channels, filter, std::move(from),
+                            [&](sync::ChannelNo channel, const sync::Cell& cell) -> Expected<bool> {
+                              // What was set after the subscription began comes from the log, unless it is in none (QoS
+                              // 0).
+                              if (cell.arrival > start && cell.qos != 0) return false;
+                              if (!replayed_since_ms || cell.qos == 0 || cell.order.stamp.wall_ms < *replayed_since_ms)
+                                return true;
+                              if (!records || records_of != channel) records.emplace(view, records_of = channel);
+                              const auto is_replayed = records->holds(cell.arrival);
+                              if (!is_replayed) return tl::unexpected<Error>(is_replayed.error());
+                              return !*is_replayed;
+                            });
 }
 
 }  // namespace
@@ -319,8 +275,8 @@ void Delivery::read_retained(Session& session, Run& run, RetainedRun& retained) 
   };
   ports_.store.read(
       [this, find, fail, filter = run.filter, start = retained.start, since = retained.replayed_since_ms,
-       channel = retained.channel, after = retained.after_topic](sync::ReadView& view) -> Continuation {
-        auto page = read_retained_page(view, channels_, filter, start, since, channel, after);
+       from = retained.place](sync::ReadView& view) -> Continuation {
+        auto page = read_run_page(view, channels_, filter, from, start, since);
         if (!page) return [fail, error = page.error()](Instant) { fail(error); };
         return [this, find, page = std::make_shared<RetainedPage>(std::move(*page))](Instant) {
           Session* found = nullptr;
@@ -329,8 +285,7 @@ void Delivery::read_retained(Session& session, Run& run, RetainedRun& retained) 
           at->reading = false;
           at->page = std::move(page->cells);
           at->next = 0;
-          at->channel = page->channel;
-          at->after_topic = std::move(page->after_topic);
+          at->place = std::move(page->next);
           at->exhausted = page->exhausted;
           pump(*found);
         };

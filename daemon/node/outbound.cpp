@@ -4,6 +4,7 @@
 
 #include "daemon/mqtt/properties.hpp"
 #include "daemon/mqtt/topic.hpp"
+#include "daemon/node/expiry.hpp"
 #include "daemon/node/limits.hpp"
 
 namespace hedgerow::node {
@@ -28,12 +29,10 @@ bool Outbound::is_deliverable(const sync::Message& message) {
 
 bool Outbound::expired(const sync::Message& message, const sync::Stamp& stamp,
                        std::optional<std::uint32_t>& left_s) const {
-  if (!message.expiry_s) return false;
-  const std::uint64_t now_ms = wall_clock_().unix_ms;
-  const std::uint64_t age_s = now_ms > stamp.wall_ms ? (now_ms - stamp.wall_ms) / 1000 : 0;
-  if (age_s >= *message.expiry_s) return true;                     // [MQTT-3.3.2-5]
-  left_s = static_cast<std::uint32_t>(*message.expiry_s - age_s);  // [MQTT-3.3.2-6]
-  return false;
+  if (!message.expiry_s) return false;  // without a look at the clock
+  const Expiry expiry = expiry_of(message, stamp, wall_clock_());
+  left_s = expiry.left_s;
+  return expiry.expired;
 }
 
 bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) {

@@ -21,6 +21,7 @@
 
 #include "daemon/mqtt/packets.hpp"
 #include "daemon/node/arrival_log.hpp"
+#include "daemon/node/retained_page.hpp"
 #include "daemon/node/session_store.hpp"
 #include "daemon/node/window.hpp"
 #include "sync/base/time.hpp"
@@ -49,8 +50,7 @@ struct RetainedRun {
   sync::Arrival start = 0;                              // what was set later comes as an ordinary message
   bool resumed = false;                                 // it began on an earlier connection
   std::optional<std::uint64_t> replayed_since_ms = {};  // what was set since comes with the replay that follows
-  sync::ChannelNo channel{};  // where reading goes on: the channel, and the last topic read there
-  std::string after_topic = {};
+  RetainedPlace place = {};                             // where reading goes on
   bool reading = false;
   bool exhausted = false;  // all pages are read
   std::vector<sync::Cell> page = {};
