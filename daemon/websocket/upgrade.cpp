@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "daemon/websocket/limits.hpp"
+#include "sync/base/base64.hpp"
 
 namespace hedgerow::websocket {
 namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kMethod = "GET ";
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 constexpr std::string_view kBadRequest = "400 Bad Request";
 constexpr std::string_view kForbidden = "403 Forbidden";
@@ -128,24 +128,13 @@ bool lists(const Request& request, std::string_view name, std::string_view eleme
 
 // 16 bytes in base64 (RFC 6455, 4.1).
 bool is_key(std::string_view key) {
-  return key.size() == 24 && key.ends_with("==") && key.substr(0, 22).find_first_not_of(kBase64) == key.npos;
-}
-
-std::string base64(ByteView bytes) {
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) group = group << 8U | (k < have ? bytes[i + k] : 0U);
-    for (std::size_t k = 0; k < 4; ++k) out += k <= have ? kBase64[group >> (18U - 6U * k) & 0x3FU] : '=';
-  }
-  return out;
+  return key.size() == 24 && key.ends_with("==") && key.substr(0, 22).find_first_not_of(kBase64Digits) == key.npos;
 }
 
 }  // namespace
 
 std::string accept_value(std::string_view key, Sha1 sha1) {
-  return base64(sha1(as_bytes(std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
+  return to_base64(sha1(as_bytes(std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
 }
 
 UpgradeAnswer judge_beginning(std::string_view head) {
