@@ -33,7 +33,8 @@ Delivery::Delivery(Settings settings, Ports ports, SessionRegistry& sessions, co
       tree_(ports_.random()),
       outbound_(settings.self, ports_.wall_clock, budget, counters, ports_.touched),
       groups_(log_, sessions_, outbound_, tree_, ports_.store, counters, ports_.random,
-              [this](const OpRef& op) { return is_late(op); }) {}
+              [this](const OpRef& op) { return is_late(op); }),
+      watchers_(settings.self, log_, ports_.store, channels, ports_.wall_clock, ports_.log) {}
 
 // --- sessions come and go ---
 
@@ -201,11 +202,13 @@ void Delivery::on_committed(sync::Committed committed) {
     }
     log_.add(std::move(segment));
   }
+  watchers_.pump_all();
 }
 
 void Delivery::pump_all() {
   for (const auto& [id, session] : sessions_.all()) pump(*session);
   groups_.pump_all();
+  watchers_.pump_all();
 }
 
 void Delivery::on_tick() {
@@ -253,6 +256,7 @@ void Delivery::match_subscriptions(const Session& session, const OpRef& op, Wish
 }
 
 void Delivery::publish_live(const sync::Message& message, bool retain, std::uint64_t publisher) {
+  watchers_.publish_live(message, retain, /*is_own=*/publisher != 0);
   tree_.match(message.topic, matches_);
   for (auto match = matches_.begin(); match != matches_.end();) {
     const mqtt::SubscriberId subscriber = match->subscriber;

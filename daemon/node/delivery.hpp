@@ -25,6 +25,7 @@
 #include "daemon/node/session.hpp"
 #include "daemon/node/shared_groups.hpp"
 #include "daemon/node/store_port.hpp"
+#include "daemon/node/watchers.hpp"
 
 namespace hedgerow::node {
 
@@ -89,6 +90,7 @@ class Delivery {
   [[nodiscard]] SharedGroups& groups() { return groups_; }
   [[nodiscard]] const SharedGroups& groups() const { return groups_; }
   [[nodiscard]] Outbound& outbound() { return outbound_; }
+  [[nodiscard]] Watchers& watchers() { return watchers_; }
   [[nodiscard]] std::size_t subscriptions() const { return tree_.size(); }
 
  private:
@@ -137,6 +139,7 @@ class Delivery {
   mqtt::SubscriptionTree tree_;  // of the sessions that are attached, and of the shared subscriptions
   Outbound outbound_;
   SharedGroups groups_;
+  Watchers watchers_;
   std::uint64_t next_run_id_ = 1;
   std::vector<mqtt::SubscriptionTree::Match> matches_;  // scratch
   Wish wish_;                                           // scratch

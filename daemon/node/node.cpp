@@ -108,6 +108,7 @@ void Node::on_turn(Instant now, TurnResult turn) {
   }
   on_stored(turn.committed);
   send_acks(turn.acks);
+  tell_operator(turn.told);
   for (const StoredWill& will : turn.stamped) wills_.set_stamp(will.session, *will.died);
   for (const TurnResult::FiredWill& will : turn.wills) {
     if (will.refused) {
@@ -145,6 +146,7 @@ void Node::on_renewed(const TurnResult::Renewed& renewed) {
 
 void Node::on_failed_turn(const TurnResult& turn) {
   send_acks(turn.acks);
+  tell_operator(turn.told);
   for (const std::uint64_t token : turn.unsaved) {
     if (auto waiting = waiting_.extract(token)) waiting.mapped()(/*stored=*/false);
   }

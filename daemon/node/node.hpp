@@ -4,8 +4,8 @@
 //                                          └─► TurnResult: PUBACKs, deliveries, pushes to the links
 //
 // Its parts lie in files of their own: node_connect (CONNECT to the end of a connection), node_sessions (what is kept
-// of sessions), node_publish (PUBLISH and its acknowledgements, both ways), node_subscribe, node_wills, node (turns,
-// time, the end).
+// of sessions), node_publish (PUBLISH and its acknowledgements, both ways), node_subscribe, node_wills, node_operator
+// (for `hedgerow` on this board), node (turns, time, the end).
 //
 // Pure but for its ports (StorePort, AccessPort, Stream, LinkOutput, clock, random numbers), so that a whole mesh of
 // real nodes can run in one process.
@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -79,6 +80,26 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // Sets the retained message hedgerow/MESH/nodes/NODE/`leaf`: the node's own voice. While there are alarms it is told
   // live, too: it may be the disk that is full.
   void publish_own(std::string_view leaf, std::string_view payload);
+
+  // --- for the operator of this board, beyond all access rules ---
+  struct OperatorPublish {
+    std::string topic;
+    Bytes payload;
+    bool retain = true;
+  };
+  using OperatorTold = std::function<void(const std::optional<Error>& refusal)>;
+  // QoS 1. Calls `then` once: refused, perhaps at once, or on disk (G1).
+  void publish_for_operator(OperatorPublish publish, OperatorTold then);
+  // Calls `then`, perhaps at once, when all retained messages that came until now can be read.
+  void when_cells_stored(std::function<void()> then);
+  // Returns the watcher's number. REQUIRES: a valid filter, not shared.
+  std::uint64_t watch(std::string filter, std::shared_ptr<WatchOutput> output);
+  void unwatch(std::uint64_t watcher);
+  void on_watch_room(std::uint64_t watcher);
+  // Of the node's own $SYS topics, which are not stored.
+  [[nodiscard]] std::vector<SystemValue> system_values(std::string_view filter) const {
+    return system_topics_.matching(filter);
+  }
 
   // New limits hold for connections to come, those of queues and sessions at once. What channels say of `late` and
   // `conflate` holds at once.
@@ -207,6 +228,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void on_renewed(const TurnResult::Renewed& renewed);
   void on_failed_turn(const TurnResult& turn);
   void on_stored(const sync::Committed& committed);
+  void tell_operator(const std::vector<Told>& told);
   [[nodiscard]] Client* find_client(std::uint64_t id);
   // A number that no session, group or will has.
   [[nodiscard]] std::uint64_t fresh_id() const;
@@ -228,7 +250,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   std::unordered_map<std::uint64_t, Client*> clients_;
   std::unordered_map<std::uint64_t, std::unique_ptr<AcceptedLink>> accepted_links_;  // by client
   std::vector<Client*> touched_;
-  std::unordered_map<std::uint64_t, Stored> waiting_;  // for TurnResult::saved and unsaved
+  std::unordered_map<std::uint64_t, Stored> waiting_;     // for TurnResult::saved and unsaved
+  std::unordered_map<std::uint64_t, OperatorTold> told_;  // for TurnResult::told
   CellsSoon cells_soon_;
   std::uint64_t cells_token_ = 0;  // of the cells that were handed to the store last; 0: they are on disk
   std::vector<Intent> lost_;       // of turns that failed: tried again with the next tick

@@ -101,9 +101,10 @@ std::string excerpt(std::string_view text) {
   return "\"" + std::string(text.substr(0, end)) + "…\"";
 }
 
-}  // namespace
+constexpr std::string_view kRemedy =
+    ": give a duration such as 90s, 15m, 24h or 7d, or a time such as 2026-11-22T03:00:00Z";
 
-Expected<std::uint64_t> parse_replay_since(std::string_view text, const WallTime& now) {
+std::optional<std::uint64_t> since_of(std::string_view text, const WallTime& now) {
   if (const std::optional<std::chrono::seconds> age = config::parse_duration(text)) {
     const std::uint64_t age_s = static_cast<std::uint64_t>(age->count());
     return age_s > now.unix_ms / 1'000 ? 0 : now.unix_ms - age_s * 1'000;
@@ -111,9 +112,19 @@ Expected<std::uint64_t> parse_replay_since(std::string_view text, const WallTime
   if (const std::optional<std::int64_t> since_ms = parse_rfc3339_ms(text)) {
     return std::min(static_cast<std::uint64_t>(std::max<std::int64_t>(*since_ms, 0)), now.unix_ms);
   }
-  return fail(Category::kInvalidInput, std::string(kReplayProperty) + " is " + excerpt(text) +
-                                           ": give a duration such as 90s, 15m, 24h or 7d, or a time such as "
-                                           "2026-11-22T03:00:00Z");
+  return std::nullopt;
+}
+
+}  // namespace
+
+Expected<std::uint64_t> parse_since(std::string_view text, const WallTime& now) {
+  if (const auto since_ms = since_of(text, now)) return *since_ms;
+  return fail(Category::kInvalidInput, excerpt(text) + " is neither a duration nor a time" + std::string(kRemedy));
+}
+
+Expected<std::uint64_t> parse_replay_since(std::string_view text, const WallTime& now) {
+  if (const auto since_ms = since_of(text, now)) return *since_ms;
+  return fail(Category::kInvalidInput, std::string(kReplayProperty) + " is " + excerpt(text) + std::string(kRemedy));
 }
 
 }  // namespace hedgerow::node

@@ -34,6 +34,7 @@ struct PublishIntent {
   bool remember_received = false;  // QoS 2 of a persistent session: the packet identifier, until it is released
   std::uint64_t will = 0;          // the write is a will: this number comes back in TurnResult::wills
   std::uint64_t erased_will = 0;   // and the row of this session's will goes with it
+  std::uint64_t token = 0;         // comes back in TurnResult::told; 0: nobody waits
 };
 // QoS 2 from a client, PUBREL came: PUBCOMP once this is on disk. `persistent`: there is something to forget. Not
 // `found`: the identifier was released before, and the PUBCOMP was lost or waits for the same disk.
@@ -106,6 +107,11 @@ struct Ack {
   bool stored = true;  // false: refused, and `why` says how
   Category why = Category::kIo;
 };
+// What became of a publish that somebody waits for by its token.
+struct Told {
+  std::uint64_t token = 0;
+  std::optional<Error> error = {};  // refused, and why
+};
 struct Received {
   sync::LinkId link{};
   sync::ChannelNo channel{};
@@ -116,6 +122,7 @@ struct Received {
 struct TurnResult {
   sync::Committed committed;
   std::vector<Ack> acks;
+  std::vector<Told> told;
   std::vector<Received> received;
   std::vector<std::pair<std::uint64_t, sync::Arrival>> positions;  // saved: session, position
   std::vector<std::uint64_t> saved;                                // tokens of PutSessionIntent and BarrierIntent

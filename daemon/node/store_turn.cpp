@@ -17,6 +17,7 @@ class FailedTurn {
   void operator()(PublishIntent& intent) {
     if (intent.ack.client != 0) refuse(intent.ack, result_.failure->category);
     if (intent.will != 0) result_.wills.push_back({.number = intent.will, .refused = result_.failure});
+    if (intent.token != 0) result_.told.push_back({.token = intent.token, .error = result_.failure});
   }
   // What it repeats may have been on disk before this turn: whether it is, the session knows.
   void operator()(RepeatIntent& intent) {
@@ -97,10 +98,9 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
                                      .stored = written.has_value(),
                                      .why = written ? Category::kIo : written.error().category});
             }
-            if (publish.will != 0) {
-              const auto refused = written ? std::nullopt : std::optional(written.error());
-              result.wills.push_back({.number = publish.will, .refused = refused});
-            }
+            const auto refused = written ? std::nullopt : std::optional<Error>(written.error());
+            if (publish.will != 0) result.wills.push_back({.number = publish.will, .refused = refused});
+            if (publish.token != 0) result.told.push_back({.token = publish.token, .error = refused});
             if (written && publish.erased_will != 0) return sessions_.erase_will(publish.erased_will);
             if (!written || !publish.remember_received) return {};
             return sessions_.add_received(publish.ack.session, publish.ack.packet_id);
