@@ -16,6 +16,7 @@
 #include "daemon/app/status_answer.hpp"
 #include "daemon/app/store_thread.hpp"
 #include "daemon/cli/control_request.hpp"
+#include "daemon/control/operator.hpp"
 #include "daemon/link_paho/paho_dialler.hpp"
 #include "daemon/net_asio/control_server.hpp"
 #include "daemon/net_asio/event_loop.hpp"
@@ -60,7 +61,7 @@ struct Daemon::Parts {
   void on_timer();
   void report(Instant now);
   void log_refusals();
-  void on_control(const std::string& request, const net_asio::ControlReply& reply);
+  void on_control(const control::Question& question, control::AnswerPtr answer);
   [[nodiscard]] Expected<std::shared_ptr<const security::TlsContext>> tls_for(const config::Listener& listener) const;
   // Reads configuration and users again; returns what only a restart would change.
   Expected<std::vector<std::string>> reload();
@@ -87,6 +88,7 @@ struct Daemon::Parts {
   std::optional<Access> access;
   std::unique_ptr<node::Node> node;
   std::vector<std::unique_ptr<net_asio::Listener>> listeners;
+  std::optional<control::Operator> operator_answers;  // outlives the server that asks it
   std::unique_ptr<net_asio::ControlServer> control;
   std::vector<std::unique_ptr<DialledLink>> dialled;
 
@@ -171,9 +173,11 @@ Expected<void> Daemon::Parts::open_network() {
     return fail(Category::kNotFound, "nothing to listen on: every listener wants TLS, and there is no identity in " +
                                          (config.data / "identity").string() + "; make one with hedgerow node add");
   }
-  auto served = net_asio::serve_control(
-      loop, config.data,
-      [this](const std::string& request, net_asio::ControlReply reply) { on_control(request, reply); });
+  operator_answers.emplace(*node, *store, engine->self(), wall_clock);
+  auto served =
+      net_asio::serve_control(loop, config.data, [this](const control::Question& question, control::AnswerPtr answer) {
+        on_control(question, std::move(answer));
+      });
   if (!served) return tl::unexpected<Error>(std::move(served.error()));
   control = std::move(*served);
   return {};
@@ -267,11 +271,14 @@ void Daemon::Parts::arm_timer() {
   loop.set_timer(next, [this] { on_timer(); });
 }
 
-void Daemon::Parts::on_control(const std::string& request, const net_asio::ControlReply& reply) {
-  if (const auto verb = cli::parse_control_request(request); verb && *verb == "reload") {
+void Daemon::Parts::on_control(const control::Question& question, control::AnswerPtr answer) {
+  const std::string& request = question.document;
+  const auto verb = cli::parse_control_request(request);
+  if (verb && *verb == "reload") {
     const auto notes = reload();
-    return reply(notes ? monitor::reloaded_json(*notes) : monitor::error_json(notes.error().what));
+    return answer->finish(notes ? monitor::reloaded_json(*notes) : monitor::error_json(notes.error().what));
   }
+  if (operator_answers->take(question, answer)) return node->flush();
   std::vector<monitor::ListenerStatus> bound;
   for (const auto& listener : listeners) {
     const config::Listener* configured = nullptr;
@@ -283,7 +290,8 @@ void Daemon::Parts::on_control(const std::string& request, const net_asio::Contr
                      .tls = configured != nullptr && configured->tls,
                      .plaintext = configured != nullptr && configured->plaintext_accepted});
   }
-  answer_control(request, sources(), std::move(bound), node->links().replica(), *store, read_hasher, reply);
+  answer_control(request, sources(), std::move(bound), node->links().replica(), *store, read_hasher,
+                 [answer](std::string document) { answer->finish(std::move(document)); });
 }
 
 void Daemon::Parts::begin_shutdown() {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 
+#include "daemon/control/limits.hpp"
 #include "sync/base/time.hpp"
 
 namespace hedgerow::net_asio {
@@ -51,11 +52,13 @@ struct Limits {
   Duration handshake_time = std::chrono::seconds{10};
 };
 
-inline constexpr std::size_t kControlClientsMax = 8;
-inline constexpr std::size_t kControlLineBytesMax = std::size_t{64} * 1024;
+inline constexpr std::size_t kControlClientsMax = 16;
+inline constexpr std::size_t kControlLineBytesMax = control::kRequestBytesMax;
+inline constexpr std::size_t kControlBodyBytesMax = std::size_t{1} << 20U;
 inline constexpr Duration kControlTime = std::chrono::seconds{30};
 
 static_assert(kWriteChunkBytes * kWriteGatherMax >= kReadBufferBytes, "an echo of one read must fit into one write");
+static_assert(control::kStreamsMax < kControlClientsMax, "status must be had however many streams are open");
 static_assert(Limits{}.connections_per_address_max <= Limits{}.connections_max);
 static_assert(Limits{}.handshakes_max <= Limits{}.connections_max);
 
