@@ -14,7 +14,9 @@ Expected<std::optional<Argument>> ArgumentReader::next() {
     only_words_ = true;
     return next();
   }
-  if (!only_words_ && argument.size() > 1 && argument.starts_with('-')) return option(argument);
+  // No option begins like a negative number.
+  const bool is_number = argument.size() > 1 && argument[1] >= '0' && argument[1] <= '9';
+  if (!only_words_ && argument.size() > 1 && argument.starts_with('-') && !is_number) return option(argument);
   return Argument{.option = {}, .value = argument};
 }
 

@@ -1,5 +1,5 @@
 // ArgumentReader goes through a command line: options "--name VALUE", "--name=VALUE", "--flag" and plain words, in any
-// order; after "--" only plain words.
+// order; after "--" only plain words. A negative number is a plain word.
 // Pure. Thread-compatible: one owner. Borrows the arguments.
 #pragma once
 

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <system_error>
 #include <vector>
 
+#include "daemon/cli/message_commands.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/config/suggestion.hpp"
+#include "daemon/control/limits.hpp"
 #include "security/identity/identity.hpp"
 #include "security/passwords/user_table.hpp"
 #include "sync/base/utf8.hpp"
@@ -19,21 +23,31 @@ constexpr std::array kOptions = {Option{"--data", "DIR"},
                                  Option{"--role", "ROLE"},
                                  Option{"--address", "HOST", /*repeats=*/true},
                                  Option{"--password-file", "FILE"},
+                                 Option{"--since", "TIME"},
+                                 Option{"--limit", "N"},
+                                 Option{"--count", "N"},
+                                 Option{"--delete", ""},
+                                 Option{"--no-retain", ""},
                                  Option{"--json", ""},
                                  Option{"--version", ""},
                                  Option{"--help", ""},
                                  Option{"-h", ""}};
 
-// A verb is one or two words, then its operands.
+// A verb is one or two words, then its operands: words, those in brackets may be left out.
 struct VerbRule {
   std::string_view words;
   Verb verb;
-  std::string_view operand;  // empty: takes none
+  std::string_view operands;
   std::string_view options;  // beside --data, separated by spaces
 };
 
 constexpr std::array kVerbs = {
     VerbRule{"status", Verb::kStatus, "", "--json"},
+    VerbRule{"get", Verb::kGet, "TOPIC|FILTER", "--json"},
+    VerbRule{"set", Verb::kSet, "TOPIC [VALUE]", "--delete --no-retain --json"},
+    VerbRule{"watch", Verb::kWatch, "FILTER", "--count --json"},
+    VerbRule{"history", Verb::kHistory, "TOPIC|FILTER", "--since --limit --json"},
+    VerbRule{"gaps", Verb::kGaps, "[TOPIC|FILTER]", "--json"},
     VerbRule{"reload", Verb::kReload, "", ""},
     VerbRule{"mesh init", Verb::kMeshInit, "NAME", ""},
     VerbRule{"node add", Verb::kNodeAdd, "NAME", "--role --address --out"},
@@ -42,8 +56,7 @@ constexpr std::array kVerbs = {
     VerbRule{"user list", Verb::kUserList, "", "--json"},
 };
 
-constexpr std::array<std::string_view, 11> kLaterVerbs = {"get",  "set",    "watch", "history", "gaps",  "invite",
-                                                          "join", "revoke", "thing", "channel", "doctor"};
+constexpr std::array<std::string_view, 6> kLaterVerbs = {"invite", "join", "revoke", "thing", "channel", "doctor"};
 
 constexpr std::string_view kHelp =
     R"(hedgerow - looks after a mesh of hedgerowd nodes.
@@ -51,6 +64,18 @@ constexpr std::string_view kHelp =
 usage: hedgerow [--data DIR] VERB
 
   status [--json]     how the daemon on this board is: its links, and how far behind each channel is
+  get TOPIC           the retained message of a topic, as it is; with + or #, one line for each: topic and payload
+  set TOPIC [VALUE]   publish a retained message, and return once it is on disk; without VALUE, or with -, it is
+                      what comes on standard input
+      --delete          delete the retained message
+      --no-retain       an ordinary message: for those who listen now, and in the history
+  watch FILTER        the retained messages that the filter matches, then what comes, until interrupted
+      --count N         end after N messages
+  history FILTER      stored messages in the order in which they came here: time, topic, payload. A time with ? behind
+                      it comes from a node whose clock nothing had set
+      --since TIME      a duration such as 90s, 15m, 24h or 7d, or a time such as 2026-11-22T03:00:00Z
+      --limit N         only the newest N
+  gaps [FILTER]       what is missing on this node, and why: of the channels that hold these topics, or of all
   reload              have the daemon read its configuration and its users again
   mesh init NAME      make the authority of a new mesh, in DIR/authority
   node add NAME       make the identity of a board or a program, in OUT/identity
@@ -65,7 +90,7 @@ usage: hedgerow [--data DIR] VERB
   user list [--json]  who may log in with a password
 
   --data DIR  the data directory (default: the environment's HEDGEROW_DATA, or /var/lib/hedgerow)
-  --json      for programs: the whole answer as one JSON document
+  --json      for programs: JSON; messages and gaps one document a line
   --version   the version of this program
 
 Exit status: 0 done, 1 failed, 2 a mistake in the command line.
@@ -112,6 +137,23 @@ Expected<VerbRule> take_verb(std::span<const std::string_view>& words) {
                 (nearest.empty() ? "; hedgerow --help lists them" : "; did you mean " + std::string{nearest} + "?"));
 }
 
+// How many operands a verb may have, and must.
+struct OperandCount {
+  std::size_t least = 0;
+  std::size_t most = 0;
+};
+OperandCount count_operands(const VerbRule& rule) {
+  OperandCount out;
+  std::string_view rest = rule.operands;
+  while (!rest.empty()) {
+    ++out.most;
+    if (rest.front() != '[') ++out.least;
+    const std::size_t space = rest.find(' ');
+    rest = space == std::string_view::npos ? std::string_view{} : rest.substr(space + 1);
+  }
+  return out;
+}
+
 bool takes_option(const VerbRule& rule, std::string_view option) {
   return !option.empty() &&
          (" " + std::string{rule.options} + " ").find(" " + std::string{option} + " ") != std::string::npos;
@@ -130,10 +172,34 @@ Expected<void> check_options(const VerbRule& rule, const std::vector<std::string
   return {};
 }
 
-Expected<void> check_operand(const VerbRule& rule, std::string_view name) {
-  const bool is_user = rule.verb == Verb::kUserAdd || rule.verb == Verb::kUserRemove;
+// Operands that are names.
+Expected<void> take_name(Command& command, std::string_view name) {
+  command.name = name;
+  const bool is_user = command.verb == Verb::kUserAdd || command.verb == Verb::kUserRemove;
   if (is_user) return security::check_user_name(name);
   return security::check_name("the name " + quote_text(name), name);
+}
+
+Expected<void> check_value(const Command& command) {
+  if (command.deletes) {
+    if (command.value) return misuse("set --delete takes no value: it deletes the retained message");
+    if (!command.retain) return misuse("--delete and --no-retain exclude each other");
+  } else if (command.retain && command.value && command.value->empty()) {
+    return misuse("an empty retained message deletes the one that is there: say set --delete");
+  }
+  return {};
+}
+
+// Operands that are topics, filters and values.
+Expected<void> take_topic(Command& command, std::span<const std::string_view> operands) {
+  if (!operands.empty()) {
+    command.topic = operands[0];
+    if (operands[0].empty()) return misuse("a topic is not empty");
+  }
+  if (operands.size() > 1 && operands[1] != "-") command.value = operands[1];
+  if (const Expected<void> checked = check_value(command); !checked) return checked;
+  const Expected<void> checked = control::check_request(request_of(command));
+  return checked ? Expected<void>{} : misuse(checked.error().what);
 }
 
 Expected<security::Role> read_role(std::string_view text) {
@@ -156,12 +222,28 @@ Expected<void> add_address(std::string_view text, std::vector<security::HostAddr
   return {};
 }
 
+Expected<std::uint64_t> read_count(std::string_view option, std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc{} && end == text.data() + text.size() && value >= 1 && value <= control::kMessagesMax) {
+    return value;
+  }
+  return misuse(std::string{option} + " " + quote_text(text) + " is no whole number from 1 to " +
+                std::to_string(control::kMessagesMax));
+}
+
 // What an option with a value says.
 Expected<void> take_value(Command& command, const Argument& argument) {
   const auto& [option, value] = argument;
   if (option == "--data") command.data = value;
   if (option == "--out") command.out = value;
   if (option == "--password-file") command.password_file = value;
+  if (option == "--since") command.since = value;
+  if (option == "--limit" || option == "--count") {
+    const Expected<std::uint64_t> count = read_count(option, value);
+    if (!count) return tl::unexpected<Error>(count.error());
+    command.most = *count;
+  }
   if (option == "--address") return add_address(value, command.addresses);
   if (option == "--role") {
     const Expected<security::Role> role = read_role(value);
@@ -195,6 +277,8 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
     if (const Expected<void> taken = take_value(command, **next); !taken) return tl::unexpected<Error>(taken.error());
     if (is_of_verb(option)) of_verb.push_back(option);
     command.json = command.json || option == "--json";
+    command.deletes = command.deletes || option == "--delete";
+    command.retain = command.retain && option != "--no-retain";
     wants_version = wants_version || option == "--version";
     wants_help = wants_help || option == "--help" || option == "-h";
   }
@@ -209,18 +293,21 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
   if (!rule) return tl::unexpected<Error>(rule.error());
   command.verb = rule->verb;
   const std::string verb{rule->words};
-  const std::size_t wanted = rule->operand.empty() ? 0 : 1;
-  if (operands.size() < wanted)
-    return misuse(verb + " needs a name: hedgerow " + verb + " " + std::string{rule->operand});
-  if (operands.size() > wanted) return misuse("unexpected " + quote_text(operands[wanted]) + " after " + verb);
-  if (wanted == 1) {
-    command.name = operands[0];
-    if (const Expected<void> checked = check_operand(*rule, command.name); !checked) {
-      return tl::unexpected<Error>(checked.error());
-    }
+  const OperandCount wanted = count_operands(*rule);
+  const bool is_of_names = rule->operands == "NAME";
+  if (operands.size() < wanted.least) {
+    return misuse(verb + " needs a " + (is_of_names ? "name" : "topic") + ": hedgerow " + verb + " " +
+                  std::string{rule->operands});
+  }
+  if (operands.size() > wanted.most) {
+    return misuse("unexpected " + quote_text(operands[wanted.most]) + " after " + verb);
   }
   if (const Expected<void> checked = check_options(*rule, of_verb); !checked) {
     return tl::unexpected<Error>(checked.error());
+  }
+  if (wanted.most > 0) {
+    const Expected<void> taken = is_of_names ? take_name(command, operands[0]) : take_topic(command, operands);
+    if (!taken) return tl::unexpected<Error>(taken.error());
   }
   if (command.role != security::Role::kNode && !command.addresses.empty()) {
     return misuse("--address goes with role node: nobody dials a program");

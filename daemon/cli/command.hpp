@@ -2,6 +2,7 @@
 // Pure. Thread rule: free functions without state.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -18,15 +19,20 @@
 namespace hedgerow::cli {
 
 enum class Verb {
+  kGaps,
+  kGet,
   kHelp,
-  kVersion,
+  kHistory,
   kMeshInit,
   kNodeAdd,
   kReload,
+  kSet,
   kStatus,
   kUserAdd,
   kUserList,
   kUserRemove,
+  kVersion,
+  kWatch,
 };
 
 struct Command {
@@ -37,7 +43,13 @@ struct Command {
   std::vector<security::HostAddress> addresses{};  // kNodeAdd: beside its name; at most kHostAddressesMax
   std::filesystem::path out{};                     // kNodeAdd: where the node's identity goes; never empty
   std::filesystem::path password_file{};           // kUserAdd; empty: standard input
-  bool json = false;                               // kStatus, kUserList
+  std::string topic{};                             // a topic or a filter; kGaps: empty for everything
+  std::optional<std::string> value{};              // kSet; nothing: standard input
+  bool deletes = false;                            // kSet: the retained message
+  bool retain = true;                              // kSet
+  std::string since{};                             // kHistory: a duration or a time; empty: all that is kept
+  std::optional<std::uint64_t> most{};             // kHistory: the newest so many; kWatch: ends after so many
+  bool json = false;                               // of every verb that shows something
 };
 
 // From arguments_of(). `data_from_environment` is HEDGEROW_DATA, if set. An error is a mistake of usage: exit status 2;

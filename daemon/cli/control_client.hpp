@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,13 @@ inline constexpr std::chrono::milliseconds kControlTimeout = std::chrono::second
 // kLimit: an answer beyond kControlAnswerBytesMax.
 [[nodiscard]] Expected<std::string> ask_daemon(const std::filesystem::path& data, std::string_view request,
                                                std::chrono::milliseconds timeout = kControlTimeout);
+
+// Given each document of an answer without its newline; says whether more of it follows.
+using TakeDocument = std::function<Expected<bool>(std::string_view document)>;
+
+// Sends one request, and gives what comes to `take` until that has enough, or fails. Once the request is sent there is
+// no time limit. `output`: where the documents go; when nobody reads there any more, that is the end, and no error.
+[[nodiscard]] Expected<void> ask_daemon_for_all(const std::filesystem::path& data, std::string_view request, int output,
+                                                const TakeDocument& take);
 
 }  // namespace hedgerow::cli

@@ -1,6 +1,7 @@
 #include "daemon/cli/run_command.hpp"
 
 #include "daemon/cli/control_client.hpp"
+#include "daemon/cli/message_commands.hpp"
 #include "daemon/cli/reload.hpp"
 #include "daemon/cli/status_table.hpp"
 #include "daemon/cli/user_commands.hpp"
@@ -79,13 +80,18 @@ Expected<std::string> status(const Command& command) {
 
 }  // namespace
 
-Expected<std::string> run_command(const Command& command) {
+Expected<std::string> run_command(const Command& command, const Console& console) {
   switch (command.verb) {
+    case Verb::kGaps:
+    case Verb::kGet:
+    case Verb::kHistory:
+    case Verb::kWatch: return show_messages(command, console);
     case Verb::kHelp: return std::string{command_help()};
     case Verb::kVersion: return "hedgerow " + std::string{version()} + "\n";
     case Verb::kMeshInit: return mesh_init(command);
     case Verb::kNodeAdd: return node_add(command);
     case Verb::kReload: return reload(command);
+    case Verb::kSet: return set_message(command, console);
     case Verb::kStatus: return status(command);
     case Verb::kUserAdd: return user_add(command);
     case Verb::kUserList: return user_list(command);

@@ -5,11 +5,13 @@
 #include <string>
 
 #include "daemon/cli/command.hpp"
+#include "daemon/cli/console.hpp"
 #include "sync/base/expected.hpp"
 
 namespace hedgerow::cli {
 
-// The text for standard output. An error is one sentence, or several, for standard error: exit status 1.
-[[nodiscard]] Expected<std::string> run_command(const Command& command);
+// The text for standard output, but for what the command has written to the console itself. An error is one sentence,
+// or several, for standard error: exit status 1.
+[[nodiscard]] Expected<std::string> run_command(const Command& command, const Console& console = {});
 
 }  // namespace hedgerow::cli

@@ -67,7 +67,7 @@ TEST_CASE("a misspelt verb is answered with the one that was meant", "[cli]") {
 }
 
 TEST_CASE("a verb of a later version is refused as such", "[cli]") {
-  CHECK(refused({"watch", "#"}) == "the verb \"watch\" is not in this version");
+  CHECK(refused({"doctor"}) == "the verb \"doctor\" is not in this version");
   CHECK(parse_command(Line{"invite"}, std::nullopt).error().category == Category::kNotInVersion);
 }
 
@@ -78,7 +78,12 @@ TEST_CASE("operands are counted", "[cli]") {
 }
 
 TEST_CASE("options go with their verb", "[cli]") {
-  CHECK(refused({"mesh", "init", "a", "--json"}) == "--json goes with status or user list");
+  CHECK(refused({"mesh", "init", "a", "--json"}) ==
+        "--json goes with status, get, set, watch, history, gaps or user list");
+  CHECK(refused({"get", "a", "--since", "24h"}) == "--since goes with history");
+  CHECK(refused({"history", "a", "--count", "3"}) == "--count goes with watch");
+  CHECK(refused({"watch", "a", "--limit", "3"}) == "--limit goes with history");
+  CHECK(refused({"get", "a", "--delete"}) == "--delete goes with set");
   CHECK(refused({"status", "--out", "x"}) == "--out goes with node add");
   CHECK(refused({"user", "add", "a", "--role", "app"}) == "--role goes with node add");
   CHECK(refused({"user", "remove", "a", "--password-file", "f"}) == "--password-file goes with user add");
@@ -144,6 +149,60 @@ TEST_CASE("a user's name is judged as such", "[cli]") {
   CHECK(refused({"user", "add", "a:b"}) ==
         "the user name has a character at position 2 that is not allowed: use A-Z a-z 0-9 - _ . @, first a letter or "
         "digit");
+}
+
+TEST_CASE("get, watch and history take a topic or a filter", "[cli]") {
+  CHECK(accepted({"get", "a/b"}).topic == "a/b");
+  CHECK(accepted({"watch", "a/+"}).verb == Verb::kWatch);
+  CHECK(accepted({"watch", "#", "--count", "3", "--json"}).most == 3);
+  const Command history = accepted({"history", "a", "--since", "24h", "--limit=10"});
+  CHECK(history.verb == Verb::kHistory);
+  CHECK(history.since == "24h");
+  CHECK(history.most == 10);
+  CHECK(refused({"get"}) == "get needs a topic: hedgerow get TOPIC|FILTER");
+  CHECK(refused({"get", "a", "b"}) == "unexpected \"b\" after get");
+  CHECK(refused({"get", ""}) == "a topic is not empty");
+  CHECK(refused({"get", "a#"}) ==
+        "\"a#\" is no topic and no filter: + stands alone in its level, # alone in the last one, as in "
+        "sensors/+/state or sensors/#");
+  CHECK(refused({"history", "a", "--since", "soon"}) ==
+        "\"soon\" is neither a duration nor a time: give a duration such as 90s, 15m, 24h or 7d, or a time such as "
+        "2026-11-22T03:00:00Z");
+}
+
+TEST_CASE("numbers of messages are bounded", "[cli][G6]") {
+  for (const std::string_view count : {"0", "-1", "1x", "100001", "99999999999999999999"}) {
+    CHECK(refused({"watch", "a", "--count", count}) ==
+          "--count \"" + std::string(count) + "\" is no whole number from 1 to 100000");
+  }
+}
+
+TEST_CASE("gaps takes a topic, or nothing for everything", "[cli]") {
+  CHECK(accepted({"gaps"}).topic.empty());
+  CHECK(accepted({"gaps", "a/#"}).topic == "a/#");
+  CHECK(refused({"gaps", "a", "b"}) == "unexpected \"b\" after gaps");
+}
+
+TEST_CASE("set takes its value from the line, or from standard input", "[cli]") {
+  const Command set = accepted({"set", "a", "42"});
+  CHECK(set.topic == "a");
+  CHECK(set.value == "42");
+  CHECK(set.retain);
+  CHECK_FALSE(accepted({"set", "a", "-"}).value);
+  CHECK_FALSE(accepted({"set", "a"}).value);
+  CHECK(accepted({"set", "a", "-18.5"}).value == "-18.5");
+  CHECK(accepted({"set", "a", "--", "--x"}).value == "--x");
+  CHECK_FALSE(accepted({"set", "a", "on", "--no-retain"}).retain);
+  CHECK(accepted({"set", "a", "", "--no-retain"}).value == "");
+  CHECK(refused({"set", "a/+", "1"}) ==
+        "\"a/+\" is no topic to publish to: + and # and control characters are not allowed");
+}
+
+TEST_CASE("nothing is deleted by accident", "[cli]") {
+  CHECK(accepted({"set", "a", "--delete"}).deletes);
+  CHECK(refused({"set", "a", ""}) == "an empty retained message deletes the one that is there: say set --delete");
+  CHECK(refused({"set", "a", "1", "--delete"}) == "set --delete takes no value: it deletes the retained message");
+  CHECK(refused({"set", "a", "--delete", "--no-retain"}) == "--delete and --no-retain exclude each other");
 }
 
 TEST_CASE("reload takes nothing", "[cli]") {
