@@ -228,7 +228,7 @@ class Replicator {
       wire::PullId id = 0;
       Instant asked_at{};
       Instant deadline{};
-      bool speculative = false;  // its frontier claims what was not committed yet
+      bool speculative = false;  // its frontier claims what is not held: not committed yet, or refused as a fork
     };
     std::optional<Question> asked;
     struct Snapshot {
@@ -239,6 +239,7 @@ class Replicator {
     };
     std::optional<Snapshot> snapshot;
     bool drain_first = false;  // a snapshot must be asked for with nothing on its way to the store
+    bool ask_plainly = false;  // and without claiming what was refused
     std::size_t in_store = 0;  // handed out, not answered
     Instant not_before = Instant::min();
     Instant wake_at = Instant::max();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <gsl/assert>
 #include <limits>
+#include <utility>
 
 #include "sync/limits.hpp"
 #include "sync/link/marks.hpp"
@@ -83,8 +84,9 @@ void Replicator::on_page(Instant now, Link& link, Peer& peer, std::size_t channe
   const bool speculative = ours.asked->speculative;
   question_answered(now, channel, peer.channels[channel]);
   if (!ours.snapshot && speculative) {
-    // A snapshot lacks what the question claimed to hold, so the claim must be durable first (G2).
+    // A snapshot lacks what the question claimed to hold, so the claim must be true, and durable, first (G2).
     ours.drain_first = true;
+    ours.ask_plainly = true;
     return pull(now, channel);
   }
   if (page.page_no != (ours.snapshot ? ours.snapshot->pages : 0)) {
@@ -252,17 +254,18 @@ void Replicator::pull(Instant now, std::size_t channel) {
   ours.drain_first = false;
   const Shared& shared = source->channels[channel];
   const bool paging = ours.snapshot.has_value();
+  const bool claims_forks = !paging && !std::exchange(ours.ask_plainly, false) && !ours.forked.empty();
   ours.asked = {.peer = source->name,
                 .link = source->active,
                 .id = ++last_pull_id_,
                 .asked_at = now,
                 .deadline = now + patience(shared.failures),
-                .speculative = !paging && ours.expected != ours.own};
+                .speculative = !paging && (ours.expected != ours.own || claims_forks)};
   wire::Pull question{.channel = static_cast<wire::ChannelIndex>(channel), .id = ours.asked->id, .request = {}};
   question.request.frontier = paging ? ours.own : ours.expected;
   // Of a forked replica nothing more is wanted.
   for (const auto& [replica, peer] : ours.forked) {
-    if (replica != ReplicaId{}) raise(question.request.frontier, replica, std::numeric_limits<Seq>::max());
+    if (claims_forks && replica != ReplicaId{}) raise(question.request.frontier, replica, std::numeric_limits<Seq>::max());
   }
   if (paging) question.request.token = ours.snapshot->token;
   const std::size_t room = kUnappliedBytesMax - unapplied_bytes_;

@@ -59,6 +59,7 @@ void Network::dial(std::size_t index) {
   connection->streams[1].to = slot.dialler;
   connection->streams[1].sender = theirs;
   connection->streams[1].receiver = ours;
+  connection->streams[random_.below(2)].slower = draw_between(random_, 0ms, options_.network.slow_max);
   links_[ours] = connection;
   links_[theirs] = connection;
   listener.link_up(theirs, /*dialled=*/false);
@@ -76,10 +77,10 @@ void Network::send(sync::LinkId link, Bytes message) {
   Stream& stream = connection->streams[direction];
   stream.queued_bytes += message.size();
   const bool is_hello = message.size() > 1 && message[1] == static_cast<std::uint8_t>(sync::wire::Type::kHello);
-  const bool lost = random_.below(1000) < options_.network.drop_per_mille;
+  const bool lost = random_.below(1000) < options_.network.drop_per_mille || scheduler_.now() < stream.deaf_until;
   const bool doubled = !is_hello && random_.below(1000) < options_.network.duplicate_per_mille;
   Instant when = scheduler_.now() + draw_between(random_, options_.network.delay_min, options_.network.delay_max);
-  when = std::max({when, stream.last_arrival, stream.clogged_until});
+  when = std::max({when + stream.slower, stream.last_arrival, stream.clogged_until});
   stream.last_arrival = when;
   ++under_way_;
   const auto kept = std::make_shared<const Bytes>(std::move(message));
@@ -173,11 +174,21 @@ void Network::break_some_link() {
   if (!all.empty()) break_connection(*all[random_.below(all.size())]);
 }
 
-void Network::clog_some_link(Duration duration) {
+Network::Stream* Network::some_stream() {
   const auto all = live_connections();
-  if (all.empty()) return;
-  Stream& stream = all[random_.below(all.size())]->streams[random_.below(2)];
-  stream.clogged_until = std::max(stream.clogged_until, scheduler_.now() + duration);
+  return all.empty() ? nullptr : &all[random_.below(all.size())]->streams[random_.below(2)];
+}
+
+void Network::clog_some_link(Duration duration) {
+  if (Stream* stream = some_stream()) {
+    stream->clogged_until = std::max(stream->clogged_until, scheduler_.now() + duration);
+  }
+}
+
+void Network::deafen_some_link(Duration duration) {
+  if (Stream* stream = some_stream()) {
+    stream->deaf_until = std::max(stream->deaf_until, scheduler_.now() + duration);
+  }
 }
 
 void Network::partition(std::uint64_t side) {
@@ -193,6 +204,9 @@ void Network::become_reliable() {
   heal();
   options_.network.drop_per_mille = 0;
   options_.network.duplicate_per_mille = 0;
+  for (Connection* connection : live_connections()) {
+    for (Stream& stream : connection->streams) stream.deaf_until = Instant::min();
+  }
 }
 
 }  // namespace hedgerow::sim

@@ -31,7 +31,8 @@ class Network final : public Wires {
   void node_crashed(std::size_t node);
   void break_some_link();
   void clog_some_link(Duration duration);
-  // Cuts the nodes with a set bit off from the others.
+  void deafen_some_link(Duration duration);
+  // Cuts the nodes with a set bit (of their number's last six) off from the others.
   void partition(std::uint64_t side);
   void heal();
   // From now on nothing is dropped, doubled or delayed beyond its time.
@@ -50,6 +51,8 @@ class Network final : public Wires {
     std::size_t queued_bytes = 0;
     Instant last_arrival = Instant::min();
     Instant clogged_until = Instant::min();
+    Instant deaf_until = Instant::min();
+    Duration slower{};
   };
   struct Connection {
     std::size_t dialler = 0;
@@ -72,8 +75,11 @@ class Network final : public Wires {
   void break_connection(Connection& connection);
   void notice(const std::shared_ptr<Connection>& connection, bool dialler);
   void arrive(const std::shared_ptr<Connection>& connection, std::size_t direction, const Bytes& message, bool lost);
-  [[nodiscard]] bool is_cut(std::size_t a, std::size_t b) const { return ((side_ >> a) & 1U) != ((side_ >> b) & 1U); }
+  [[nodiscard]] bool is_cut(std::size_t a, std::size_t b) const {
+    return ((side_ >> (a % 64)) & 1U) != ((side_ >> (b % 64)) & 1U);
+  }
   [[nodiscard]] std::vector<Connection*> live_connections();
+  [[nodiscard]] Stream* some_stream();
 
   Options options_;
   Scheduler& scheduler_;

@@ -37,12 +37,22 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps) {
   out.faults.crash_per_mille = chance(random, 40);
   out.faults.clock_jump_per_mille = chance(random, 20);
   out.faults.disk_full_per_mille = chance(random, 150);
-  out.skew_max = between(random, 0, 120'000);
+  out.clocks.skew_max = random.one_in(2) ? between(random, 0, 100) : between(random, 0, 120'000);
   const bool keeps_all = random.one_in(3);
   out.keep_bytes = keeps_all ? std::uint64_t{1} << 30U : 1000 + random.below(20'000);
   out.trim_per_mille = keeps_all ? 0 : 1 + static_cast<unsigned>(random.below(200));
   out.payload_bytes_max = random.one_in(4) ? 20'000 : 1 + random.below(300);
   out.answer_bytes_max = random.one_in(2) ? std::size_t{256} << 10U : 100 + random.below(4000);
+  // From here on what was added later.
+  out.network.slow_max = random.one_in(3) ? between(random, 1, 3000) : milliseconds(0);
+  out.faults.deaf_per_mille = chance(random, 15);
+  out.faults.forge_per_mille = random.one_in(6) ? 1 + static_cast<unsigned>(random.below(20)) : 0;
+  out.faults.wipe_per_mille = chance(random, 200);
+  out.faults.restore_per_mille = chance(random, 300);
+  out.faults.clone_per_mille = chance(random, 200);
+  out.clocks.drift_per_mille = random.one_in(2) ? static_cast<unsigned>(random.below(50)) : 0;
+  out.clocks.has_no_rtc = random.one_in(3);
+  out.keep_age = random.one_in(3) ? between(random, 1000, 20'000) : milliseconds(86'400'000);
   return out;
 }
 
@@ -65,11 +75,20 @@ std::string describe(const Options& options) {
   add("break", options.faults.break_per_mille);
   add("partition", options.faults.partition_per_mille);
   add("clog", options.faults.clog_per_mille);
+  add("deaf", options.faults.deaf_per_mille);
   add("crash", options.faults.crash_per_mille);
   add("clock jump", options.faults.clock_jump_per_mille);
   add("disk full", options.faults.disk_full_per_mille);
+  add("forge", options.faults.forge_per_mille);
+  add("wipe", options.faults.wipe_per_mille);
+  add("restore", options.faults.restore_per_mille);
+  add("clone", options.faults.clone_per_mille);
   add("trim", options.trim_per_mille);
-  out += " (per mille), skew " + ms(options.skew_max);
+  out += " (per mille), skew " + ms(options.clocks.skew_max);
+  add("drift", options.clocks.drift_per_mille);
+  if (options.clocks.has_no_rtc) out += ", no RTC";
+  out += ", keep " + ms(options.keep_age) + " or " + std::to_string(options.keep_bytes) + " B";
+  if (options.network.slow_max.count() > 0) out += ", one way slower by up to " + ms(options.network.slow_max);
   out += ", answers of " + std::to_string(options.answer_bytes_max) + " B";
   if (options.network.both_dial) out += ", both sides dial";
   return out;

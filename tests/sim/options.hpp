@@ -22,6 +22,7 @@ struct NetworkOptions {
   Duration delay_max{};
   unsigned drop_per_mille = 0;
   unsigned duplicate_per_mille = 0;
+  Duration slow_max{};       // one direction of a link may be so much slower than the other
   Duration unnoticed_max{};  // for so long one end may take a broken link for a good one
   Duration redial_max{};
   bool both_dial = false;  // each pair has two links, one dialled by each side
@@ -32,9 +33,25 @@ struct FaultOptions {
   unsigned break_per_mille = 0;
   unsigned partition_per_mille = 0;
   unsigned clog_per_mille = 0;
+  unsigned deaf_per_mille = 0;  // one direction of a link loses everything, for a while
   unsigned crash_per_mille = 0;
   unsigned clock_jump_per_mille = 0;
   unsigned disk_full_per_mille = 0;
+  unsigned forge_per_mille = 0;  // what a clone that nobody sees would push
+  // Chances of a crash to end on another disk, that the store notices and answers with a new replica.
+  unsigned wipe_per_mille = 0;
+  unsigned restore_per_mille = 0;
+  unsigned clone_per_mille = 0;
+  // The same, and nothing tells the store. What then must hold is not what production code does yet: never drawn.
+  bool unnoticed = false;
+};
+
+struct ClockOptions {
+  Duration skew_max{};
+  unsigned drift_per_mille = 0;
+  bool has_no_rtc = false;  // boards boot in 1970
+  // The first board's clock is ten years ahead, and believes itself. Not held in production code yet: never drawn.
+  bool is_ahead = false;
 };
 
 struct Options {
@@ -44,7 +61,8 @@ struct Options {
   Topology topology{};
   NetworkOptions network;
   FaultOptions faults;
-  Duration skew_max{};
+  ClockOptions clocks;
+  Duration keep_age{};
   std::uint64_t keep_bytes = 0;  // of each channel's log
   unsigned trim_per_mille = 0;   // per step
   std::size_t payload_bytes_max = 0;

@@ -1,6 +1,7 @@
 #include "tests/sim/oracle.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -44,6 +45,7 @@ void add_number(Bytes& out, std::uint64_t value) {
 
 Bytes content_of(const sync::Message& message, std::uint64_t publisher, unsigned qos) {
   Bytes out;
+  add_number(out, message.expiry_s ? std::uint64_t{*message.expiry_s} + 1 : 0);
   add_number(out, publisher);
   add_number(out, qos);
   add_number(out, message.topic.size());
@@ -61,7 +63,7 @@ const ChannelState* find_channel(const Subject& node, sync::ChannelNo number) {
   return nullptr;
 }
 
-std::unique_ptr<sync::ReadView> view_of(const Subject& node) { return must(node, node.storage.open_view()); }
+std::unique_ptr<sync::ReadView> view_of(const Subject& node) { return must(node, node.views.open_view()); }
 
 }  // namespace
 
@@ -74,7 +76,9 @@ void Oracle::author(const Subject& node, const ReplicaKey& key, Seq seq, const O
   if (!chain.empty() && !(chain.back().stamp < op.stamp)) {
     violated("G10", node, name_of(key, seq) + " is not stamped after the op before it");
   }
-  chain.push_back({.stamp = op.stamp,
+  check_stamp(node, key, seq, op.stamp);
+  chain.push_back({.made_ms = true_ms_,
+                   .stamp = op.stamp,
                    .cell = op.kind.cell,
                    .topic = op.message->topic,
                    .content = content_of(*op.message, op.publisher, op.kind.qos)});
@@ -87,12 +91,43 @@ void Oracle::compare(const Subject& node, const ReplicaKey& key, Seq seq, const 
     violated("G5", node, name_of(key, seq) + " is here but not durable with its author");
   }
   const KnownOp& known = chain->second[static_cast<std::size_t>(seq - 1)];
+  if (known.trimmed_unseen) return;
   if (known.stamp != op.stamp || known.content != content_of(*op.message, op.publisher, op.kind.qos)) {
     violated("G5", node, name_of(key, seq) + " names two ops");
   }
 }
 
+// Clocks are wrong by what the options say, and a logical clock runs ahead of the fastest by a counter's carry at most.
+void Oracle::check_stamp(const Subject& node, const ReplicaKey& key, Seq seq, const sync::Stamp& stamp) const {
+  const auto lived = std::chrono::duration_cast<std::chrono::milliseconds>(options_.clocks.skew_max).count();
+  const std::uint64_t ahead_max = static_cast<std::uint64_t>(lived) + options_.clocks.drift_per_mille * 1'000U + 1'000U;
+  if (stamp.wall_ms > true_ms_ + ahead_max) {
+    violated("G10", node,
+             name_of(key, seq) + " is stamped " + std::to_string(stamp.wall_ms - true_ms_) +
+                 " ms ahead of every clock that can be trusted");
+  }
+}
+
+// Numbers are given in commit order. Only where a merge was part of the turn, not every number can be seen here.
+void Oracle::check_arrivals(const Subject& node, const sync::Committed& committed) {
+  sync::Arrival& last = arrivals_[node.index];
+  const bool all_are_seen = committed.merged.empty();
+  for (const sync::CommittedSegment& segment : committed.segments) {
+    const sync::Arrival first = segment.segment->first_arrival;
+    if (first <= last || (all_are_seen && first != last + 1)) {
+      violated("arrival", node, std::to_string(first) + " was given after " + std::to_string(last));
+    }
+    last = first + segment.segment->count - 1;
+  }
+  if (committed.last_arrival < last || (all_are_seen && committed.last_arrival != last)) {
+    violated("arrival", node,
+             "the turn ends at " + std::to_string(committed.last_arrival) + ", not " + std::to_string(last));
+  }
+  last = committed.last_arrival;
+}
+
 void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
+  check_arrivals(node, committed);
   for (const sync::CommittedSegment& segment : committed.segments) {
     const ChannelState* channel = find_channel(node, segment.channel);
     if (channel == nullptr) violated("G2", node, "a segment of an unknown channel");
@@ -151,7 +186,8 @@ void Oracle::see_merged(const Subject& node, const ChannelState& channel, sync::
   }
   for (const ReplicaState& state : must(node, view.replicas(channel.number))) {
     for (const sync::SegmentRow& row : must(node, view.segments(channel.number, state.replica, 1, kAll))) {
-      newest = std::max(newest, chains_[{channel.name, state.replica}][row.first_seq + row.count - 2].stamp);
+      const Chain& chain = chains_[{channel.name, state.replica}];
+      newest = std::max(newest, chain[static_cast<std::size_t>(row.first_seq + row.count - 2)].stamp);
     }
   }
 }
@@ -180,6 +216,54 @@ void Oracle::on_acknowledged(const Subject& node, const std::string& channel, Se
   acked = seq;
 }
 
+// The power may go while a turn is being committed: then it is there, or not. What is there of it counts.
+void Oracle::adopt(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
+  const ReplicaKey key{channel.name, node.replica};
+  Chain& chain = chains_[key];
+  const Seq first = chain.size() + 1;
+  for (const sync::SegmentRow& row : must(node, view.segments(channel.number, node.replica, first, kAll))) {
+    while (chain.size() + 1 < row.first_seq) chain.push_back({.trimmed_unseen = true});
+    const sync::Segment segment = must(node, sync::decode_segment(row.bytes));
+    for (std::size_t i = 0; i < segment.ops.size(); ++i) author(node, key, row.first_seq + i, segment.ops[i]);
+  }
+  const Seq held = sync::seq_in(channel.replicas, node.replica);
+  while (chain.size() < held) chain.push_back({.trimmed_unseen = true});
+}
+
+void Oracle::on_disk_replaced(const Subject& node, ReplicaId before) {
+  const auto is_of_node = [&](const auto& entry) { return std::get<0>(entry.first) == node.index; };
+  std::erase_if(frontiers_, is_of_node);
+  std::erase_if(trims_, is_of_node);
+  std::erase_if(cells_, is_of_node);
+  newest_.erase(node.index);
+  arrivals_.erase(node.index);
+  for (const ChannelState& channel : node.channels) {
+    for (const ReplicaState& state : channel.replicas) {
+      frontiers_[{node.index, channel.name, state.replica}] = state.seq;
+      trims_[{node.index, channel.name, state.replica}] = state.trimmed;
+    }
+    mortal_.try_emplace({channel.name, before});
+  }
+  for (auto& [key, least] : mortal_) {
+    least = 0;
+    for (const auto& [at, seq] : frontiers_) {
+      if (std::get<1>(at) == key.first && std::get<2>(at) == key.second) least = std::max(least, seq);
+    }
+    acked_.erase(key);
+  }
+}
+
+void Oracle::check_live(const std::vector<Subject>& nodes, std::uint64_t message, std::size_t from) const {
+  for (const Subject& node : nodes) {
+    const bool heard = std::any_of(live_.begin(), live_.end(), [&](const auto& delivery) {
+      return std::get<0>(delivery) == node.index && std::get<2>(delivery) == message;
+    });
+    if (heard == (node.index == from)) {
+      violated("live", node, "message " + std::to_string(message) + (heard ? " came back" : " never came"));
+    }
+  }
+}
+
 void Oracle::on_live(const Subject& node, std::uint64_t incarnation, std::uint64_t message) {
   if (!live_.insert({node.index, incarnation, message}).second) {
     violated("live", node, "message " + std::to_string(message) + " was delivered twice");
@@ -196,6 +280,25 @@ void Oracle::on_restart(const Subject& node) {
       violated("G1", node, name_of(key, seq) + " was acknowledged, but only " + std::to_string(held) + " is there");
     }
   }
+  const auto view = view_of(node);
+  for (const ChannelState& channel : node.channels) {
+    adopt(node, channel, *view);
+    note_gaps(node, channel, *view);
+  }
+  for (const ChannelState& channel : node.channels) {
+    for (const ReplicaState& state : channel.replicas) {
+      Seq& before = frontiers_[{node.index, channel.name, state.replica}];
+      if (state.seq < before) violated("G1", node, "a frontier went back over a restart in " + channel.name);
+      before = state.seq;
+    }
+  }
+  sync::Arrival& last = arrivals_[node.index];
+  if (const sync::Arrival held = must(node, view->last_arrival()); held < last) {
+    violated("arrival", node,
+             "it had come to " + std::to_string(last) + ", and begins anew at " + std::to_string(held));
+  } else {
+    last = held;
+  }
   check_store(node);
 }
 
@@ -209,15 +312,20 @@ void Oracle::check_cell(const Subject& node, const std::string& channel, const C
     violated("G5", node, "the cell " + topic + " holds " + name_of(key, cell.order.seq) + ", which nobody wrote");
   }
   const KnownOp& known = chain->second[static_cast<std::size_t>(cell.order.seq - 1)];
-  if (!known.cell || known.stamp != cell.order.stamp ||
-      known.content != content_of(*cell.message, cell.publisher, cell.qos)) {
+  const bool differs = !known.cell || known.stamp != cell.order.stamp ||
+                       known.content != content_of(*cell.message, cell.publisher, cell.qos);
+  if (differs && !known.trimmed_unseen) {
     violated("G3", node, "the cell " + topic + " differs from its op " + name_of(key, cell.order.seq));
   }
-  const auto [seen, first] = cell_orders_.try_emplace({node.index, channel, topic}, cell.order);
-  if (cell.order < seen->second) {
+  const SeenCell now{.order = cell.order, .arrival = cell.arrival};
+  const auto [seen, first] = cells_.try_emplace({node.index, channel, topic}, now);
+  if (cell.order < seen->second.order) {
     violated("G4", node, "the cell " + topic + " went back to " + name_of(key, cell.order.seq));
   }
-  seen->second = cell.order;
+  if (cell.order == seen->second.order && cell.arrival != seen->second.arrival) {
+    violated("arrival", node, "the cell " + topic + " came anew, and is still " + name_of(key, cell.order.seq));
+  }
+  seen->second = now;
 }
 
 void Oracle::check_store(const Subject& node) {
@@ -226,14 +334,48 @@ void Oracle::check_store(const Subject& node) {
     check_log(node, channel, *view);
     check_cells(node, channel, *view);
   }
+  check_order_of_arrival(node, *view);
+}
+
+// Over all channels no number is given twice, and a replica's ops arrive in its order.
+void Oracle::check_order_of_arrival(const Subject& node, sync::ReadView& view) const {
+  sync::Arrival last = 0;
+  std::map<std::pair<sync::ChannelNo, ReplicaId>, Seq> reached;
+  for (const auto& [channel, row] : must(node, view.segments_after(0, kAll))) {
+    if (row.first_arrival <= last) violated("arrival", node, std::to_string(row.first_arrival) + " was given twice");
+    last = row.first_arrival + row.count - 1;
+    Seq& before = reached[{channel, row.replica}];
+    if (row.first_seq <= before) {
+      violated("arrival", node,
+               "op " + std::to_string(row.first_seq) + " is listed after op " + std::to_string(before));
+    }
+    before = row.first_seq + row.count - 1;
+  }
+  if (last > must(node, view.last_arrival())) violated("arrival", node, std::to_string(last) + " was never given");
 }
 
 // G6: what keep dropped somewhere may be missing elsewhere.
 void Oracle::note_gaps(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
   for (const sync::Gap& gap : must(node, view.gaps(channel.number))) {
     if (gap.reason == sync::GapReason::kTrimmedElsewhere) continue;
-    for (Seq seq = gap.first; seq <= gap.last; ++seq) trimmed_.insert({{channel.name, gap.replica}, seq});
+    const ReplicaKey key{channel.name, gap.replica};
+    const Chain& chain = chains_[key];
+    for (Seq seq = gap.first; seq <= gap.last; ++seq) {
+      if (!trimmed_.insert({key, seq}).second || gap.reason != sync::GapReason::kAge || seq > chain.size()) continue;
+      check_age(node, key, seq, chain[static_cast<std::size_t>(seq - 1)]);
+    }
   }
+}
+
+// G6, G10: by age goes only what was written so long ago, as far as clocks can be trusted at all.
+void Oracle::check_age(const Subject& node, const ReplicaKey& key, Seq seq, const KnownOp& op) const {
+  const auto ms = [](Duration duration) {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+  };
+  const std::uint64_t lived = true_ms_ - op.made_ms;
+  const std::uint64_t error = 2 * (ms(options_.clocks.skew_max) + options_.clocks.drift_per_mille * 1'000U) + 1'000U;
+  if (op.trimmed_unseen || lived + error >= ms(options_.keep_age)) return;
+  violated("G6", node, name_of(key, seq) + " was trimmed by age after " + std::to_string(lived) + " ms");
 }
 
 void Oracle::check_log(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
@@ -280,7 +422,9 @@ void Oracle::check_cells(const Subject& node, const ChannelState& channel, sync:
       if (at->second < order) at->second = order;
     }
   }
+  std::uint64_t live_cells = 0;
   for (const Cell& cell : must(node, view.cells(channel.number, "", "", kAll))) {
+    live_cells += cell.is_tombstone() ? 0U : 1U;
     check_cell(node, channel.name, cell);
     const auto counted = newest.find(cell.message->topic);
     if (counted == newest.end()) continue;
@@ -293,6 +437,11 @@ void Oracle::check_cells(const Subject& node, const ChannelState& channel, sync:
   }
   if (!newest.empty())
     violated("G2", node, "the cell " + newest.begin()->first + " is missing, but its write is counted");
+  if (live_cells != channel.live_cells) {
+    violated("G6", node,
+             "it counts " + std::to_string(channel.live_cells) + " retained messages of " + channel.name +
+                 ", and holds " + std::to_string(live_cells));
+  }
 }
 
 // --- agreement -------------------------------------------------------------------------------------------------------
@@ -300,12 +449,18 @@ void Oracle::check_cells(const Subject& node, const ChannelState& channel, sync:
 void Oracle::check_agreement(const std::vector<Subject>& nodes) {
   for (const Subject& node : nodes) check_store(node);
   for (const auto& [key, chain] : chains_) {
+    const auto mortal = mortal_.find(key);
+    std::optional<Seq> agreed;
     for (const Subject& node : nodes) {
       const auto channel = std::find_if(node.channels.begin(), node.channels.end(),
                                         [&, &name = key.first](const ChannelState& each) { return each.name == name; });
       const Seq held = channel == node.channels.end() ? 0 : sync::seq_in(channel->replicas, key.second);
-      if (held != chain.size())
-        violated("G3", node, name_of(key, chain.size()) + " never came: " + std::to_string(held));
+      const Seq least = mortal == mortal_.end() ? chain.size() : mortal->second;
+      if (held < least) violated("G3", node, name_of(key, least) + " never came: " + std::to_string(held));
+      if (held != agreed.value_or(held)) {
+        violated("G3", node, name_of(key, held) + " is where it ends, elsewhere " + std::to_string(*agreed));
+      }
+      agreed = held;
     }
   }
   for (const ChannelState& named : nodes.front().channels) {

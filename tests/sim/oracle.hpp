@@ -5,11 +5,15 @@
 //   G2  a frontier counts nothing that was lost: the op is in the log, or in a listed gap that some node trimmed, and
 //   its
 //       cell is at least as new
-//   G3  after healing all nodes hold identical cells and records, and have everything that was ever committed
+//   G3  after healing all nodes hold identical cells and records, and have everything that was ever committed; when a
+//       disk was replaced, everything of its writer that another node held
 //   G4  a cell never goes back to an older write
 //   G5  one name, one op; nothing is anywhere before it is durable with its author
-//   G6  every missing record is in a listed gap
-//   G10 a write is stamped after everything that its node had seen
+//   G6  every missing record is in a listed gap; retained messages are counted; nothing goes by age that is younger
+//   G10 a write is stamped after everything that its node had seen, and not beyond what its mesh's clocks say
+//
+// Arrival numbers, from which sessions are served: each is given once, in commit order, without a hole; a cell keeps
+// its number until another write takes it.
 //
 // Thread rule: one simulation, one thread.
 #pragma once
@@ -25,7 +29,7 @@
 #include <vector>
 
 #include "sync/engine/engine.hpp"
-#include "tests/support/memory_storage.hpp"
+#include "tests/sim/options.hpp"
 
 namespace hedgerow::sim {
 
@@ -40,20 +44,29 @@ struct Subject {
   std::size_t index = 0;
   std::string name;
   sync::ReplicaId replica{};
-  test::MemoryStorage& storage;
+  sync::ReadViews& views;
   const std::vector<sync::ChannelState>& channels;  // the engine's
 };
 
 class Oracle {
  public:
+  explicit Oracle(const Options& options) : options_(options) {}
+
+  // What every clock should say, in milliseconds since 1970.
+  void set_true_time(std::uint64_t unix_ms) { true_ms_ = unix_ms; }
   // Right after the turn has become durable, before anybody hears of it.
   void on_commit(const Subject& node, const sync::Committed& committed);
   // The node told its clients that their writes up to `seq` are safe.
   void on_acknowledged(const Subject& node, const std::string& channel, sync::Seq seq);
   void on_restart(const Subject& node);
+  // The node goes on with another disk than it had: an older state of its own, another board's, or an empty one. What
+  // its replica wrote and nobody else held may be gone. Then on_restart().
+  void on_disk_replaced(const Subject& node, sync::ReplicaId before);
   // The node says this to a peer; its channels bear the engine's order.
   void on_told(const Subject& node, ByteView message);
   void on_live(const Subject& node, std::uint64_t incarnation, std::uint64_t message);
+  // Everybody else heard this live message, once.
+  void check_live(const std::vector<Subject>& nodes, std::uint64_t message, std::size_t from) const;
   // Everything that one node holds.
   void check_store(const Subject& node);
   // After healing: all of them hold everything, and the same.
@@ -65,30 +78,46 @@ class Oracle {
 
  private:
   struct KnownOp {
-    sync::Stamp stamp;
+    bool trimmed_unseen = false;  // written and trimmed in a turn that nobody saw commit: nothing else is known
+    std::uint64_t made_ms = 0;    // by the true clock
+    sync::Stamp stamp{};
     bool cell = false;
-    std::string topic;
-    Bytes content;  // all of the op but its stamp's quality
+    std::string topic{};
+    Bytes content{};  // all of the op but its stamp's quality
   };
   using Chain = std::vector<KnownOp>;  // op `seq` is at seq - 1
   using ReplicaKey = std::pair<std::string, sync::ReplicaId>;
   using OpKey = std::pair<ReplicaKey, sync::Seq>;
 
+  void adopt(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
   void author(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op);
   void compare(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op) const;
   void see_merged(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
+  void check_age(const Subject& node, const ReplicaKey& key, sync::Seq seq, const KnownOp& op) const;
+  void check_arrivals(const Subject& node, const sync::Committed& committed);
+  void check_stamp(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Stamp& stamp) const;
   void check_cell(const Subject& node, const std::string& channel, const sync::Cell& cell);
+  void check_order_of_arrival(const Subject& node, sync::ReadView& view) const;
   void check_log(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
   void check_cells(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
   void note_gaps(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
 
+  struct SeenCell {
+    sync::WriteOrder order;
+    sync::Arrival arrival = 0;
+  };
+
+  const Options options_;
+  std::uint64_t true_ms_ = 0;
   std::map<ReplicaKey, Chain> chains_;
   std::map<ReplicaKey, sync::Seq> acked_;
-  std::map<std::tuple<std::size_t, std::string, std::string>, sync::WriteOrder> cell_orders_;
+  std::map<ReplicaKey, sync::Seq> mortal_;  // its writer's disk is gone; this much of it must still come
+  std::map<std::tuple<std::size_t, std::string, std::string>, SeenCell> cells_;
   std::map<std::tuple<std::size_t, std::string, sync::ReplicaId>, sync::Seq> frontiers_;
   std::map<std::tuple<std::size_t, std::string, sync::ReplicaId>, sync::Seq> trims_;
   std::set<OpKey> trimmed_;                    // by keep, on some node
   std::map<std::size_t, sync::Stamp> newest_;  // stamp that the node has committed
+  std::map<std::size_t, sync::Arrival> arrivals_;
   std::set<std::tuple<std::size_t, std::uint64_t, std::uint64_t>> live_;
   std::uint64_t ops_ = 0;
   std::uint64_t acknowledged_ = 0;

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 #include "sync/engine/pull.hpp"
 #include "sync/limits.hpp"
+#include "sync/log/segment.hpp"
 
 namespace hedgerow::sim {
 namespace {
@@ -27,6 +29,14 @@ std::uint64_t id_of(const sync::Message& message) {
   return id;
 }
 
+// Not before 1970.
+std::uint64_t in_ms(Duration duration) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0));
+}
+
+std::uint64_t keep_age_ms(const Options& options) { return in_ms(options.keep_age); }
+
 Expected<sync::ReceiveResult> applied(Expected<void> done) {
   if (!done) return tl::make_unexpected(std::move(done.error()));
   return sync::ReceiveResult::kApplied;
@@ -34,42 +44,66 @@ Expected<sync::ReceiveResult> applied(Expected<void> done) {
 
 }  // namespace
 
-SimNode::SimNode(NodeIdentity identity, const Options& options, Scheduler& scheduler, Oracle& oracle, Wires& wires)
+SimNode::SimNode(NodeIdentity identity, const Options& options, Scheduler& scheduler, Oracle& oracle, Wires& wires,
+                 std::unique_ptr<Disk> disk)
     : identity_(std::move(identity)),
       options_(options),
       scheduler_(scheduler),
       oracle_(oracle),
       wires_(wires),
       random_(options.seed * 1000 + identity_.index),
-      storage_(identity_.replica) {}
+      disk_(std::move(disk)) {}
 
 // --- life ------------------------------------------------------------------------------------------------------------
 
-void SimNode::start() {
+bool SimNode::start() {
   ++life_;
   incarnation_ = random_.next();
-  engine_ = std::make_unique<sync::Engine>(storage_, hasher_);
+  const auto fails = [this] {
+    if (!disk_->has_lost_power()) return false;
+    engine_.reset();
+    disk_->power_off();
+    return true;
+  };
+  disk_->power_on();
+  if (fails()) return false;
+  engine_ = std::make_unique<sync::Engine>(disk_->storage(), hasher_);
   std::vector<sync::ChannelSettings> settings;
   for (const std::string_view name : kChannelNames) {
-    settings.push_back({.name = std::string(name), .keep = {.age_ms = 86'400'000, .size_bytes = options_.keep_bytes}});
+    settings.push_back(
+        {.name = std::string(name), .keep = {.age_ms = keep_age_ms(options_), .size_bytes = options_.keep_bytes}});
   }
   // Numbers are each node's own: let them differ.
   if (identity_.index % 2 == 1) std::reverse(settings.begin(), settings.end());
-  if (const auto opened = engine_->open(settings); !opened) throw Violation("open: " + opened.error().what);
+  const auto opened = engine_->open(settings);
+  if (fails()) return false;
+  if (!opened) throw Violation("open: " + opened.error().what);
+  replica_ = engine_->self();
+  oracle_.set_true_time(true_ms());
+  if (replaced_) oracle_.on_disk_replaced(subject(), *std::exchange(replaced_, std::nullopt));
   oracle_.on_restart(subject());
-  replicator_ = std::make_unique<sync::Replicator>(sync::ReplicatorSettings{.mesh = "sim",
-                                                                            .node = identity_.name,
-                                                                            .replica = identity_.replica,
-                                                                            .version = "sim",
-                                                                            .incarnation = incarnation_},
-                                                   engine_->channels());
+  replicator_ = std::make_unique<sync::Replicator>(
+      sync::ReplicatorSettings{
+          .mesh = "sim", .node = identity_.name, .replica = replica_, .version = "sim", .incarnation = incarnation_},
+      engine_->channels());
+  return true;
+}
+
+void SimNode::power_lost() {
+  ++life_;
+  scheduler_.at(scheduler_.now(), on_power_lost_);
+}
+
+void SimNode::replace_disk(const Disk::Image* image, bool noticed) {
+  disk_->replace(image, noticed);
+  if (!replaced_) replaced_ = replica_;
 }
 
 void SimNode::crash() {
   ++life_;
-  storage_.crash();
   replicator_.reset();
   engine_.reset();
+  disk_->power_off();
   intents_.clear();
   received_.clear();
   in_turn_ = 0;
@@ -84,8 +118,8 @@ void SimNode::crash() {
 Subject SimNode::subject() {
   return {.index = identity_.index,
           .name = identity_.name,
-          .replica = identity_.replica,
-          .storage = storage_,
+          .replica = replica_,
+          .views = disk_->views(),
           .channels = engine_->channels()};
 }
 
@@ -94,11 +128,23 @@ bool SimNode::is_idle() const {
          replicator_->unapplied_bytes() == 0;
 }
 
+std::uint64_t SimNode::true_ms() const { return kWallStartMs + in_ms(scheduler_.now().time_since_epoch()); }
+
 WallTime SimNode::wall_time() const {
-  const auto lived = scheduler_.now().time_since_epoch() + clock_offset_;
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(lived).count();
-  return {.unix_ms = kWallStartMs + static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0)),
-          .quality = clock_quality_};
+  if (in_1970_since_ != Instant::max()) {
+    return {.unix_ms = in_ms(scheduler_.now() - in_1970_since_), .quality = ClockQuality::kUnsynchronised};
+  }
+  const Duration lived = scheduler_.now() - Scheduler().now();
+  const Duration offset = clock_offset_ + lived / 1000 * drift_per_mille_;
+  return {.unix_ms = kWallStartMs + in_ms(scheduler_.now().time_since_epoch() + offset), .quality = clock_quality_};
+}
+
+void SimNode::forget_time(std::optional<Duration> learns_after) {
+  in_1970_since_ = scheduler_.now();
+  if (!learns_after) return;
+  scheduler_.after(*learns_after, [this, since = in_1970_since_] {
+    if (in_1970_since_ == since) in_1970_since_ = Instant::max();
+  });
 }
 
 void SimNode::set_clock(Duration offset, ClockQuality quality) {
@@ -143,15 +189,18 @@ void SimNode::start_turn() {
 
 // A turn takes some of what waits; a crash may come before its commit.
 void SimNode::begin_turn() {
-  if (const auto begun = engine_->begin(); !begun) throw Violation("begin: " + begun.error().what);
+  const auto begun = engine_->begin();
+  if (disk_->has_lost_power()) return power_lost();
+  if (!begun) throw Violation("begin: " + begun.error().what);
   const WallTime now = wall_time();
   in_turn_ = 1 + random_.below(intents_.size());
-  for (std::size_t i = 0; i < in_turn_; ++i) apply(now, intents_[i]);
+  for (std::size_t i = 0; i < in_turn_; ++i) apply(now, intents_[i], i == 0);
   unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 10ms), [this] { commit_turn(); });
 }
 
-void SimNode::apply(const WallTime& now, Intent& intent) {
+void SimNode::apply(const WallTime& now, Intent& intent, bool is_first) {
   const auto refuse = [this](const char* what, const Error& error) {
+    if (disk_->has_lost_power()) return;
     throw Violation(std::string(what) + " at " + identity_.name + ": " + error.what);
   };
   std::visit(
@@ -179,32 +228,76 @@ void SimNode::apply(const WallTime& now, Intent& intent) {
                    const auto done = engine_->drop_staged(drop.channel, drop.peer);
                    if (!done) refuse("drop", done.error());
                  },
-                 [&](const Trim&) {
-                   const auto done = engine_->trim(now);
-                   if (!done) refuse("trim", done.error());
-                 }},
+                 [&](const Trim&) { apply_trim(now, is_first); }},
       intent);
 }
 
-void SimNode::commit_turn() {
-  if (std::exchange(disk_is_full_, false)) {
-    storage_.fail_next_commit({.category = Category::kLimit, .what = "the simulated disk is full"});
+// What keep leaves: the newest segments that fit its size and are not too old.
+std::vector<SimNode::Kept> SimNode::expect_kept(const WallTime& now) {
+  std::vector<Kept> out;
+  const auto view = disk_->views().open_view();
+  if (!view) return out;
+  const bool age_counts = now.quality == ClockQuality::kSynchronised && now.unix_ms > keep_age_ms(options_);
+  for (const sync::ChannelState& channel : engine_->channels()) {
+    const auto rows = (*view)->segments_after(channel.number, 0, std::numeric_limits<std::size_t>::max());
+    if (!rows) return {};
+    Kept kept{.channel = channel.number, .bytes = 0};
+    for (const sync::SegmentRow& row : *rows) kept.bytes += row.bytes.size();
+    for (const sync::SegmentRow& row : *rows) {
+      const bool too_old = age_counts && row.newest_wall_ms < now.unix_ms - keep_age_ms(options_);
+      if (!too_old && kept.bytes <= options_.keep_bytes) break;
+      kept.bytes -= row.bytes.size();
+    }
+    out.push_back(kept);
   }
+  return out;
+}
+
+// G6: keep drops what it must, and no more.
+void SimNode::apply_trim(const WallTime& now, bool is_first) {
+  const std::vector<Kept> expected = is_first ? expect_kept(now) : std::vector<Kept>{};
+  const auto more = engine_->trim(now);
+  if (disk_->has_lost_power()) return;
+  if (!more) throw Violation("trim at " + identity_.name + ": " + more.error().what);
+  for (const Kept& kept : expected) {
+    const std::uint64_t bytes = disk_->storage().log_totals(kept.channel).bytes;
+    if (bytes < kept.bytes || (!*more && bytes != kept.bytes)) {
+      throw Violation("G6 at " + identity_.name + ": keep left " + std::to_string(bytes) + " bytes in a log, not " +
+                      std::to_string(kept.bytes));
+    }
+  }
+}
+
+// Only a clone's ops are refused, and then people can see it.
+void SimNode::check_received(const std::vector<Received>& all) const {
+  for (const Received& received : all) {
+    const bool refused_as_fork = received.result && *received.result == sync::ReceiveResult::kFork;
+    const bool expected = received.result ? !refused_as_fork || options_.faults.forge_per_mille > 0
+                                          : received.result.error().category == Category::kNotFound;
+    if (!expected) {
+      throw Violation("G5 at " + identity_.name +
+                      ": honest peers were refused: " + (received.result ? "fork" : received.result.error().what));
+    }
+    const auto forks = replicator_->forks();
+    if (refused_as_fork && std::none_of(forks.begin(), forks.end(), [&](const sync::ForkStatus& fork) {
+          return fork.channel == received.channel;
+        })) {
+      throw Violation("G5 at " + identity_.name + ": a fork was refused and nobody can see it");
+    }
+  }
+}
+
+void SimNode::commit_turn() {
+  if (std::exchange(disk_is_full_, false)) disk_->fill_up();
   Turn turn{.received = std::move(received_), .committed = engine_->commit()};
+  if (disk_->has_lost_power()) return power_lost();
   received_.clear();
   intents_.erase(intents_.begin(), intents_.begin() + static_cast<std::ptrdiff_t>(in_turn_));
   in_turn_ = 0;
   turn_under_way_ = false;
+  oracle_.set_true_time(true_ms());
   if (turn.committed) {
     oracle_.on_commit(subject(), *turn.committed);
-    for (const Received& received : turn.received) {
-      const bool expected = received.result ? *received.result != sync::ReceiveResult::kFork
-                                            : received.result.error().category == Category::kNotFound;
-      if (!expected) {
-        throw Violation("G5 at " + identity_.name +
-                        ": honest peers were refused: " + (received.result ? "fork" : received.result.error().what));
-      }
-    }
   } else {
     for (Received& received : turn.received) received.result = tl::unexpected<Error>(turn.committed.error());
   }
@@ -220,7 +313,7 @@ void SimNode::hand_back(Turn turn) {
   --handing_back_;
   if (turn.committed) {
     for (const sync::CommittedSegment& segment : turn.committed->segments) {
-      if (segment.segment->replica != identity_.replica) continue;
+      if (segment.segment->replica != replica_) continue;
       for (const sync::ChannelState& channel : engine_->channels()) {
         if (channel.number != segment.channel) continue;
         oracle_.on_acknowledged(subject(), channel.name, segment.segment->first_seq + segment.segment->count - 1);
@@ -231,6 +324,7 @@ void SimNode::hand_back(Turn turn) {
   for (const Received& received : turn.received) {
     perform(replicator_->on_received(scheduler_.now(), received.link, received.channel, received.result));
   }
+  if (turn.committed) check_received(turn.received);
 }
 
 // --- the reader thread -----------------------------------------------------------------------------------------------
@@ -243,12 +337,13 @@ void SimNode::answer_pull(const sync::AnswerPull& pull) {
       if (channel.number == pull.channel) name = channel.name;
     }
     auto answer = [&]() -> Expected<sync::PullAnswer> {
-      const auto view = storage_.open_view();
+      const auto view = disk_->views().open_view();
       if (!view) return tl::make_unexpected(view.error());
       MixingHasher hasher;
       return sync::answer_pull(**view, hasher, pull.channel, name, pull.request,
                                {.answer_bytes_max = options_.answer_bytes_max});
     }();
+    if (disk_->has_lost_power()) return power_lost();
     if (!answer) throw Violation("an honest question was refused at " + identity_.name + ": " + answer.error().what);
     unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 10ms),
                    [this, link = pull.link, channel = pull.channel,
@@ -275,6 +370,31 @@ void SimNode::message(sync::LinkId link, ByteView bytes) {
 
 void SimNode::drained(sync::LinkId link) {
   if (is_up()) perform(replicator_->on_queue(scheduler_.now(), link, wires_.queued_bytes(link)));
+}
+
+void SimNode::hear_clone_of_somebody(const SimNode& peer, sync::LinkId link, Random& random) {
+  const auto& theirs = peer.engine_->channels();
+  const std::size_t index = random.below(theirs.size());
+  const auto& ours = engine_->channels();
+  const auto channel = std::find_if(ours.begin(), ours.end(),
+                                    [&](const sync::ChannelState& state) { return state.name == theirs[index].name; });
+  if (channel == ours.end() || channel->replicas.empty()) return;
+  const sync::ReplicaState& victim = channel->replicas[random.below(channel->replicas.size())];
+  if (victim.seq == 0) return;
+  Hash256 other_history = victim.head;
+  if (victim.replica != replica_) other_history[0] ^= 1U;
+  sync::Message message;
+  message.topic = "clone";
+  message.payload.push_back(1);
+  sync::SegmentBuilder builder;
+  builder.start(victim.replica, victim.seq + 1, other_history);
+  builder.add({.stamp = {.wall_ms = true_ms(), .counter = 0, .quality = ClockQuality::kSynchronised},
+               .kind = {.record = true, .cell = true, .qos = 1},
+               .publisher = 1,
+               .message = std::make_shared<const sync::Message>(std::move(message))});
+  const Bytes segment = builder.finish();
+  this->message(link, sync::wire::encode(sync::wire::Push{.channel = static_cast<sync::wire::ChannelIndex>(index),
+                                                          .segment = segment}));
 }
 
 void SimNode::publish_live(sync::MessagePtr message) {

@@ -1,4 +1,4 @@
-// One board: the real engine and the real replicator over a disk in memory, with a store thread whose turns, a reader
+// One board: the real engine and the real replicator over a disk, with a store thread whose turns, a reader
 // thread whose views, and hand-offs between them that the seed schedules.
 // Thread rule: one simulation, one thread. Ownership: scheduler, oracle and wires must outlive it.
 #pragma once
@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,11 +17,11 @@
 
 #include "sync/engine/engine.hpp"
 #include "sync/link/replicator.hpp"
+#include "tests/sim/disk.hpp"
 #include "tests/sim/mixing_hasher.hpp"
 #include "tests/sim/options.hpp"
 #include "tests/sim/oracle.hpp"
 #include "tests/sim/scheduler.hpp"
-#include "tests/support/memory_storage.hpp"
 
 namespace hedgerow::sim {
 
@@ -35,16 +37,23 @@ class Wires {
 struct NodeIdentity {
   std::size_t index = 0;
   std::string name;
-  sync::ReplicaId replica{};
 };
 
 class SimNode {
  public:
-  SimNode(NodeIdentity identity, const Options& options, Scheduler& scheduler, Oracle& oracle, Wires& wires);
+  SimNode(NodeIdentity identity, const Options& options, Scheduler& scheduler, Oracle& oracle, Wires& wires,
+          std::unique_ptr<Disk> disk);
 
-  void start();
+  // Called when the power has gone in the middle of something: crash() is to follow.
+  void on_power_lost(std::function<void()> call) { on_power_lost_ = std::move(call); }
+
+  // False: the power went again before it was up.
+  bool start();
   // Power loss: what was not committed is gone.
   void crash();
+  // REQUIRES: the node is down.
+  [[nodiscard]] std::shared_ptr<const Disk::Image> disk_image() const { return disk_->image(); }
+  void replace_disk(const Disk::Image* image, bool noticed);
   [[nodiscard]] bool is_up() const { return replicator_ != nullptr; }
   [[nodiscard]] const std::string& name() const { return identity_.name; }
 
@@ -60,6 +69,12 @@ class SimNode {
   void trim();
   void fail_next_commit();
   void set_clock(Duration offset, ClockQuality quality);
+  // Its clock gains so much in each second, or loses it.
+  void set_drift(int per_mille) { drift_per_mille_ = per_mille; }
+  // It boots in 1970, and hears the time so long after, or never.
+  void forget_time(std::optional<Duration> learns_after);
+  // A clone of some board that both know, writing under its name, is taken for `peer`: it pushes its own next op.
+  void hear_clone_of_somebody(const SimNode& peer, sync::LinkId link, Random& random);
 
   [[nodiscard]] Subject subject();
   // Nothing waits for the store, and nothing is asked of anybody.
@@ -76,6 +91,11 @@ class SimNode {
     sync::MessagePtr message;
   };
   struct Trim {};
+  // A channel's log before a turn's trim, by arrival, and what keep should leave of it.
+  struct Kept {
+    sync::ChannelNo channel{};
+    std::uint64_t bytes = 0;
+  };
   using Intent = std::variant<Write, sync::ApplySegment, sync::StagePage, sync::MergeStaged, sync::DropStaged, Trim>;
   struct Received {
     sync::LinkId link{};
@@ -94,12 +114,17 @@ class SimNode {
   void start_turn();
   void begin_turn();
   void commit_turn();
-  void apply(const WallTime& now, Intent& intent);
+  void apply(const WallTime& now, Intent& intent, bool is_first);
+  void apply_trim(const WallTime& now, bool is_first);
+  [[nodiscard]] std::vector<Kept> expect_kept(const WallTime& now);
+  void check_received(const std::vector<Received>& received) const;
+  void power_lost();
   void hand_back(Turn turn);
   void answer_pull(const sync::AnswerPull& pull);
   void perform(std::span<const sync::Action> actions);
   void arm_timer();
   void check_bounds() const;
+  [[nodiscard]] std::uint64_t true_ms() const;
   [[nodiscard]] WallTime wall_time() const;
   [[nodiscard]] sync::ChannelNo number_of(std::size_t channel) const;
 
@@ -110,8 +135,13 @@ class SimNode {
   Wires& wires_;
   Random random_;
   MixingHasher hasher_;
-  test::MemoryStorage storage_;
+  std::unique_ptr<Disk> disk_;
+  std::function<void()> on_power_lost_;
+  std::optional<sync::ReplicaId> replaced_;  // the replica on the disk that was there before this one
+  sync::ReplicaId replica_{};
   Duration clock_offset_{};
+  int drift_per_mille_ = 0;
+  Instant in_1970_since_ = Instant::max();
   ClockQuality clock_quality_ = ClockQuality::kSynchronised;
 
   // One life, from start() to crash().

@@ -21,16 +21,19 @@ constexpr std::array<std::string_view, 7> kTopics = {"a", "a/b", "a/b/c", "pump"
 // After the last trouble the slowest repair is a question asked again after a minute.
 constexpr Duration kHealingMax = 10min;
 constexpr Duration kQuiet = 30min;
+constexpr Duration kTenYears = 24h * 3652;
 
 class Simulation {
  public:
   explicit Simulation(const Options& options)
-      : options_(options), random_(options.seed), network_(options, scheduler_) {
+      : options_(options), random_(options.seed), oracle_(options), network_(options, scheduler_) {
     for (std::size_t i = 0; i < options.nodes; ++i) {
-      NodeIdentity identity{
-          .index = i, .name = "n" + std::to_string(i), .replica = sync::ReplicaId{random_.next() | 1U}};
-      nodes_.push_back(std::make_unique<SimNode>(std::move(identity), options, scheduler_, oracle_, network_));
+      NodeIdentity identity{.index = i, .name = "n" + std::to_string(i)};
+      nodes_.push_back(std::make_unique<SimNode>(std::move(identity), options, scheduler_, oracle_, network_,
+                                                 make_memory_disk(options, i)));
+      nodes_.back()->on_power_lost([this, i] { crash(i); });
     }
+    images_.resize(options.nodes);
     network_.attach(nodes_);
   }
 
@@ -39,6 +42,8 @@ class Simulation {
     try {
       for (std::size_t i = 0; i < nodes_.size(); ++i) {
         shift_clock(i);
+        const int drift = static_cast<int>(options_.clocks.drift_per_mille);
+        nodes_[i]->set_drift(random_.one_in(2) ? drift : -drift);
         start(i);
       }
       for (std::size_t step = 0; step < options_.steps; ++step) {
@@ -48,6 +53,7 @@ class Simulation {
       }
       out.healing = heal();
       check_silence();
+      check_live();
     } catch (const Violation& violation) {
       out.violation = violation.what();
     }
@@ -64,12 +70,60 @@ class Simulation {
   bool happens(unsigned per_mille) { return random_.below(1000) < per_mille; }
 
   void start(std::size_t node) {
-    nodes_[node]->start();
+    if (nodes_[node]->is_up()) return;
+    if (options_.clocks.has_no_rtc && random_.one_in(2)) {
+      nodes_[node]->forget_time(random_.one_in(3) ? std::nullopt
+                                                  : std::optional(draw_between(random_, 1ms, Duration(20s))));
+    }
+    if (!nodes_[node]->start()) return start_later(node);
     network_.node_started(node);
   }
 
+  // The power goes, and comes back; the disk may be another one then.
+  void crash(std::size_t node) {
+    ++crashes_;
+    nodes_[node]->crash();
+    network_.node_crashed(node);
+    exchange_disk(node);
+    start_later(node);
+  }
+
+  void start_later(std::size_t node) {
+    scheduler_.after(draw_between(random_, 1ms, 10s), [this, node] { start(node); });
+  }
+
+  void exchange_disk(std::size_t node) {
+    const FaultOptions& faults = options_.faults;
+    const bool noticed = !faults.unnoticed;
+    if (happens(faults.wipe_per_mille)) {
+      nodes_[node]->replace_disk(nullptr, noticed);
+    } else if (images_[node] && happens(faults.restore_per_mille)) {
+      nodes_[node]->replace_disk(images_[node].get(), noticed);
+    } else if (const auto& other = images_[random_.below(images_.size())]; other && happens(faults.clone_per_mille)) {
+      nodes_[node]->replace_disk(other.get(), noticed);
+    } else if (faults.restore_per_mille + faults.clone_per_mille > 0 && random_.one_in(2)) {
+      images_[node] = nodes_[node]->disk_image();
+    }
+  }
+
+  // Some node hears a clone of some board, over a link that stands for an honest one.
+  void forge() {
+    SimNode& node = *nodes_[random_.below(nodes_.size())];
+    if (!node.is_up()) return;
+    const auto links = node.replicator().links();
+    if (links.empty()) return;
+    const sync::LinkStatus& link = links[random_.below(links.size())];
+    if (link.state == sync::LinkState::kGreeting) return;
+    const auto peer =
+        std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& each) { return each->name() == link.peer; });
+    if ((*peer)->is_up()) node.hear_clone_of_somebody(**peer, link.link, random_);
+  }
+
   void shift_clock(std::size_t node) {
-    const Duration skew = draw_between(random_, -options_.skew_max, options_.skew_max);
+    if (options_.clocks.is_ahead && node == 0) {
+      return nodes_[node]->set_clock(kTenYears, ClockQuality::kSynchronised);
+    }
+    const Duration skew = draw_between(random_, -options_.clocks.skew_max, options_.clocks.skew_max);
     nodes_[node]->set_clock(skew, random_.one_in(3) ? ClockQuality::kUnsynchronised : ClockQuality::kSynchronised);
   }
 
@@ -79,16 +133,12 @@ class Simulation {
     if (!node.is_up()) return;
     const std::size_t writes = random_.one_in(8) ? 1 + random_.below(40) : 1;
     for (std::size_t i = 0; i < writes; ++i) {
-      sync::Message message;
-      message.topic = kTopics[random_.below(kTopics.size())];
-      for (std::uint64_t id = ++last_message_, shift = 64; shift > 0;) {
-        shift -= 8;
-        message.properties.push_back(static_cast<std::uint8_t>(id >> shift));
-      }
+      sync::Message message = next_message();
       const std::size_t what = random_.below(10);
       const sync::OpKind kind{
           .record = what != 0, .cell = what < 6, .qos = static_cast<std::uint8_t>(what == 0 ? 0 : 1)};
       const bool deletes = what == 1;
+      if (random_.one_in(5)) message.expiry_s = static_cast<std::uint32_t>(random_.below(100'000));
       if (!deletes) {
         message.payload.resize(1 + random_.below(options_.payload_bytes_max));
         for (std::uint64_t bits = random_.next(); std::uint8_t & byte : message.payload) {
@@ -113,19 +163,14 @@ class Simulation {
     if (node.is_up() && happens(faults.disk_full_per_mille)) node.fail_next_commit();
     if (happens(faults.break_per_mille)) network_.break_some_link();
     if (happens(faults.clog_per_mille)) network_.clog_some_link(draw_between(random_, 10ms, 20s));
+    if (happens(faults.deaf_per_mille)) network_.deafen_some_link(draw_between(random_, 10ms, 30s));
+    if (happens(faults.forge_per_mille)) forge();
     if (happens(faults.clock_jump_per_mille)) shift_clock(victim);
     if (happens(faults.partition_per_mille)) {
       network_.partition(random_.next());
       scheduler_.after(draw_between(random_, 100ms, 20s), [this] { network_.heal(); });
     }
-    if (node.is_up() && happens(faults.crash_per_mille)) {
-      ++crashes_;
-      node.crash();
-      network_.node_crashed(victim);
-      scheduler_.after(draw_between(random_, 1ms, 10s), [this, victim] {
-        if (!nodes_[victim]->is_up()) start(victim);
-      });
-    }
+    if (node.is_up() && happens(faults.crash_per_mille)) crash(victim);
   }
 
   [[nodiscard]] std::vector<Subject> subjects() {
@@ -156,7 +201,13 @@ class Simulation {
   Duration heal() {
     network_.become_reliable();
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      if (!nodes_[i]->is_up()) start(i);
+      // Of a replica that it saw fork a node takes nothing more until it starts anew; here both branches were never
+      // real.
+      if (options_.faults.forge_per_mille > 0 && nodes_[i]->is_up()) {
+        nodes_[i]->crash();
+        network_.node_crashed(i);
+      }
+      start(i);
     }
     const Instant begin = scheduler_.now();
     while (!has_settled()) {
@@ -194,12 +245,35 @@ class Simulation {
     }
   }
 
+  // Live messages reach every node, over other nodes too, and none twice.
+  void check_live() {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      for (int copies = 0; copies < 3; ++copies)
+        nodes_[i]->publish_live(std::make_shared<const sync::Message>(next_message()));
+      const std::uint64_t last = last_message_;
+      scheduler_.run_until(scheduler_.now() + 1min);
+      for (std::uint64_t id = last - 2; id <= last; ++id) oracle_.check_live(subjects(), id, i);
+    }
+  }
+
+  // Without a payload; its properties are its number.
+  sync::Message next_message() {
+    sync::Message message;
+    message.topic = kTopics[random_.below(kTopics.size())];
+    for (std::uint64_t id = ++last_message_, shift = 64; shift > 0;) {
+      shift -= 8;
+      message.properties.push_back(static_cast<std::uint8_t>(id >> shift));
+    }
+    return message;
+  }
+
   Options options_;
   Random random_;
   Scheduler scheduler_;
   Oracle oracle_;
   Network network_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
+  std::vector<std::shared_ptr<const Disk::Image>> images_;  // of some moments
   std::uint64_t last_message_ = 0;
   std::uint64_t crashes_ = 0;
 };

@@ -180,6 +180,17 @@ void MemoryStorage::set_lying(bool lying) {
   if (!lying_) undo_.clear();
 }
 
+State MemoryStorage::image() const {
+  Expects(!in_turn_);
+  return *state_;
+}
+
+void MemoryStorage::put_image(State image) {
+  Expects(!in_turn_);
+  undo_.clear();
+  state_ = std::make_shared<State>(std::move(image));
+}
+
 Expected<sync::StoredState> MemoryStorage::load() {
   if (broken_) return broken_file();
   sync::StoredState out{

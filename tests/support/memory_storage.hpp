@@ -97,6 +97,9 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
     sync::Stamp last_stamp;
     std::map<sync::ChannelNo, Channel> channels;
   };
+  // All that was committed; and another disk's content in its place. REQUIRES: no turn is under way.
+  [[nodiscard]] State image() const;
+  void put_image(State image);
 
  private:
   using Undo = std::function<void(State&)>;
