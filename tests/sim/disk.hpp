@@ -31,6 +31,10 @@ class Disk {
   [[nodiscard]] virtual sync::ReadViews& views() = 0;
   // There is no room for what is committed next.
   virtual void fill_up() = 0;
+  // What the store does between turns, and there is room again.
+  virtual void after_turn() = 0;
+  // From now on the power stays, and syncs succeed.
+  virtual void keep_power() = 0;
 
   // REQUIRES, both: the power is off. `image`: of this disk or another one; none: an empty disk. `noticed`: the store
   // sees what was done, and goes on as a new replica; else it cannot tell.
@@ -40,5 +44,6 @@ class Disk {
 
 // The name tells the boards' disks apart.
 [[nodiscard]] std::unique_ptr<Disk> make_memory_disk(const Options& options, std::size_t board);
+[[nodiscard]] std::unique_ptr<Disk> make_sqlite_disk(const Options& options, std::size_t board);
 
 }  // namespace hedgerow::sim

@@ -24,6 +24,8 @@ class MemoryDisk final : public Disk {
   void fill_up() override {
     storage_.fail_next_commit({.category = Category::kLimit, .what = "the simulated disk is full"});
   }
+  void after_turn() override {}
+  void keep_power() override {}
   [[nodiscard]] std::shared_ptr<const Image> image() const override {
     return std::make_shared<MemoryImage>(storage_.image());
   }

@@ -4,16 +4,31 @@
 #include <chrono>
 
 #include "sync/link/wire.hpp"
+#include "sync/log/segment.hpp"
 
 namespace hedgerow::sim {
 
 using namespace std::chrono_literals;
+
+namespace {
+constexpr std::size_t kChords = 2;  // beside the ring: about six links a node
+}  // namespace
 
 Network::Network(const Options& options, Scheduler& scheduler)
     : options_(options), scheduler_(scheduler), random_(options.seed ^ 0x6E65'7477'6F72'6B21U) {}
 
 void Network::attach(const std::vector<std::unique_ptr<SimNode>>& nodes) {
   nodes_ = &nodes;
+  if (options_.topology == Topology::kSparse) {
+    for (std::size_t a = 0; a < nodes.size(); ++a) {
+      want(a, (a + 1) % nodes.size());
+      for (std::size_t chord = 0; chord < kChords; ++chord) {
+        const std::size_t b = random_.below(nodes.size());
+        if (b != a) want(a, b);
+      }
+    }
+    return;
+  }
   for (std::size_t a = 0; a < nodes.size(); ++a) {
     for (std::size_t b = a + 1; b < nodes.size(); ++b) {
       const bool wanted = options_.topology == Topology::kMesh ||
@@ -70,6 +85,7 @@ void Network::dial(std::size_t index) {
 
 void Network::send(sync::LinkId link, Bytes message) {
   ++sent_;
+  sent_bytes_ += message.size();
   const auto found = links_.find(link);
   if (found == links_.end()) return;
   const std::shared_ptr<Connection> connection = found->second;
@@ -99,7 +115,24 @@ void Network::arrive(const std::shared_ptr<Connection>& connection, std::size_t 
   const Stream& back = connection->streams[1 - direction];
   if (links_.contains(stream.sender)) (*nodes_)[back.to]->drained(stream.sender);
   if (lost || connection->broken || !links_.contains(stream.receiver)) return;
+  count(message);
   (*nodes_)[stream.to]->message(stream.receiver, message);
+}
+
+void Network::count(const Bytes& message) {
+  const auto decoded = sync::wire::decode(message);
+  if (!decoded) return;
+  const auto add = [this](ByteView segment) {
+    if (const auto header = sync::peek_segment(segment)) delivered_ops_ += header->count;
+  };
+  if (const auto* push = std::get_if<sync::wire::Push>(&*decoded)) {
+    add(push->segment);
+  } else if (const auto* range = std::get_if<sync::wire::Range>(&*decoded)) {
+    for (const ByteView segment : range->segments) add(segment);
+  } else if (!std::holds_alternative<sync::wire::Page>(*decoded)) {
+    return;
+  }
+  data_bytes_ += message.size();
 }
 
 std::size_t Network::queued_bytes(sync::LinkId link) const {

@@ -40,6 +40,11 @@ class Network final : public Wires {
 
   // Messages handed in, and those under way.
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
+  [[nodiscard]] std::uint64_t sent_bytes() const { return sent_bytes_; }
+  // Of these, what carries ops to a peer: pushes and answers.
+  [[nodiscard]] std::uint64_t data_bytes() const { return data_bytes_; }
+  // Ops that arrived in pushes and ranges, again those that were known.
+  [[nodiscard]] std::uint64_t delivered_ops() const { return delivered_ops_; }
   [[nodiscard]] std::size_t under_way() const { return under_way_; }
 
  private:
@@ -69,6 +74,7 @@ class Network final : public Wires {
     bool dialling = false;
   };
 
+  void count(const Bytes& message);
   void want(std::size_t dialler, std::size_t listener);
   void dial_later(std::size_t slot);
   void dial(std::size_t slot);
@@ -90,6 +96,9 @@ class Network final : public Wires {
   std::uint64_t last_link_ = 0;
   std::uint64_t side_ = 0;
   std::uint64_t sent_ = 0;
+  std::uint64_t sent_bytes_ = 0;
+  std::uint64_t data_bytes_ = 0;
+  std::uint64_t delivered_ops_ = 0;
   std::size_t under_way_ = 0;
 };
 

@@ -7,6 +7,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+// From here on neither a mesh nor a star: a node has at most kLinksMax links.
+constexpr std::size_t kFewNodes = 32;
+
 unsigned chance(Random& random, unsigned per_mille_max) {
   return random.one_in(2) ? 0 : 1 + static_cast<unsigned>(random.below(per_mille_max));
 }
@@ -17,7 +20,7 @@ milliseconds between(Random& random, std::size_t low_ms, std::size_t high_ms) {
 
 }  // namespace
 
-Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps) {
+Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, const Mode& mode) {
   Random random(seed ^ 0x6F70'7469'6F6E'7321U);
   Options out;
   out.seed = seed;
@@ -43,7 +46,6 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps) {
   out.trim_per_mille = keeps_all ? 0 : 1 + static_cast<unsigned>(random.below(200));
   out.payload_bytes_max = random.one_in(4) ? 20'000 : 1 + random.below(300);
   out.answer_bytes_max = random.one_in(2) ? std::size_t{256} << 10U : 100 + random.below(4000);
-  // From here on what was added later.
   out.network.slow_max = random.one_in(3) ? between(random, 1, 3000) : milliseconds(0);
   out.faults.deaf_per_mille = chance(random, 15);
   out.faults.forge_per_mille = random.one_in(6) ? 1 + static_cast<unsigned>(random.below(20)) : 0;
@@ -53,6 +55,22 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps) {
   out.clocks.drift_per_mille = random.one_in(2) ? static_cast<unsigned>(random.below(50)) : 0;
   out.clocks.has_no_rtc = random.one_in(3);
   out.keep_age = random.one_in(3) ? between(random, 1000, 20'000) : milliseconds(86'400'000);
+  out.faults.down_max = std::chrono::seconds(10);
+  out.mode = mode;
+  if (nodes > kFewNodes) out.topology = Topology::kSparse;
+  if (mode.sqlite) {
+    out.faults.down_max = milliseconds(200);
+    out.faults.cut_after_writes_max = 20 + random.below(400);
+    out.faults.failed_sync_per_mille = random.one_in(3) ? 100 : 0;
+  }
+  if (mode.tranquil) {
+    out.faults = {};
+    out.network.drop_per_mille = 0;
+    out.network.duplicate_per_mille = 0;
+    out.network.slow_max = {};
+    out.keep_bytes = std::uint64_t{1} << 30U;
+    out.trim_per_mille = 0;
+  }
   return out;
 }
 
@@ -65,6 +83,7 @@ std::string describe(const Options& options) {
     case Topology::kMesh: out += "mesh"; break;
     case Topology::kLine: out += "line"; break;
     case Topology::kStar: out += "star"; break;
+    case Topology::kSparse: out += "sparse mesh"; break;
   }
   out += ", delay " + ms(options.network.delay_min) + " to " + ms(options.network.delay_max);
   const auto add = [&out](const char* what, unsigned per_mille) {

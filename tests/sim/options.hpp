@@ -13,7 +13,16 @@ namespace hedgerow::sim {
 
 using Random = test::SeededRandom;
 
-enum class Topology : std::uint8_t { kMesh, kLine, kStar };
+// kSparse: a ring, and each node dials some others.
+enum class Topology : std::uint8_t { kMesh, kLine, kStar, kSparse };
+// What people ask for; the seed draws the rest.
+struct Mode {
+  bool sqlite = false;     // the real store, on disks that lose power at any write
+  bool unnoticed = false;  // disks are exchanged and nothing tells the store
+  bool ten_years = false;  // the first board's clock is ten years ahead
+  bool tranquil = false;   // no trouble at all
+  [[nodiscard]] bool operator==(const Mode&) const = default;
+};
 
 // A link is an ordered stream of MQTT messages at QoS 0: it breaks, and a message may be dropped at a queue, but what
 // arrives keeps its order. Links beside each other keep none.
@@ -35,6 +44,11 @@ struct FaultOptions {
   unsigned clog_per_mille = 0;
   unsigned deaf_per_mille = 0;  // one direction of a link loses everything, for a while
   unsigned crash_per_mille = 0;
+  Duration down_max{};
+  // On the real store: the power goes with one of so many writes after a start; never if 0. A sync fails, in so many
+  // of a thousand lives.
+  std::size_t cut_after_writes_max = 0;
+  unsigned failed_sync_per_mille = 0;
   unsigned clock_jump_per_mille = 0;
   unsigned disk_full_per_mille = 0;
   unsigned forge_per_mille = 0;  // what a clone that nobody sees would push
@@ -42,21 +56,18 @@ struct FaultOptions {
   unsigned wipe_per_mille = 0;
   unsigned restore_per_mille = 0;
   unsigned clone_per_mille = 0;
-  // The same, and nothing tells the store. What then must hold is not what production code does yet: never drawn.
-  bool unnoticed = false;
 };
 
 struct ClockOptions {
   Duration skew_max{};
   unsigned drift_per_mille = 0;
   bool has_no_rtc = false;  // boards boot in 1970
-  // The first board's clock is ten years ahead, and believes itself. Not held in production code yet: never drawn.
-  bool is_ahead = false;
 };
 
 struct Options {
   std::uint64_t seed = 1;
   std::size_t nodes = 3;
+  Mode mode;
   std::size_t steps = 400;
   Topology topology{};
   NetworkOptions network;
@@ -70,7 +81,7 @@ struct Options {
 };
 
 // Each seed turns some kinds of trouble off and draws the strength of the others, so that rare combinations come up.
-[[nodiscard]] Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps);
+[[nodiscard]] Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, const Mode& mode = {});
 
 // One line for people.
 [[nodiscard]] std::string describe(const Options& options);

@@ -217,20 +217,20 @@ void Oracle::on_acknowledged(const Subject& node, const std::string& channel, Se
 }
 
 // The power may go while a turn is being committed: then it is there, or not. What is there of it counts.
-void Oracle::adopt(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
-  const ReplicaKey key{channel.name, node.replica};
+void Oracle::adopt(const Subject& node, const ChannelState& channel, ReplicaId replica, sync::ReadView& view) {
+  const ReplicaKey key{channel.name, replica};
   Chain& chain = chains_[key];
   const Seq first = chain.size() + 1;
-  for (const sync::SegmentRow& row : must(node, view.segments(channel.number, node.replica, first, kAll))) {
+  for (const sync::SegmentRow& row : must(node, view.segments(channel.number, replica, first, kAll))) {
     while (chain.size() + 1 < row.first_seq) chain.push_back({.trimmed_unseen = true});
     const sync::Segment segment = must(node, sync::decode_segment(row.bytes));
     for (std::size_t i = 0; i < segment.ops.size(); ++i) author(node, key, row.first_seq + i, segment.ops[i]);
   }
-  const Seq held = sync::seq_in(channel.replicas, node.replica);
+  const Seq held = sync::seq_in(channel.replicas, replica);
   while (chain.size() < held) chain.push_back({.trimmed_unseen = true});
 }
 
-void Oracle::on_disk_replaced(const Subject& node, ReplicaId before) {
+void Oracle::on_disk_replaced(const Subject& node) {
   const auto is_of_node = [&](const auto& entry) { return std::get<0>(entry.first) == node.index; };
   std::erase_if(frontiers_, is_of_node);
   std::erase_if(trims_, is_of_node);
@@ -242,7 +242,10 @@ void Oracle::on_disk_replaced(const Subject& node, ReplicaId before) {
       frontiers_[{node.index, channel.name, state.replica}] = state.seq;
       trims_[{node.index, channel.name, state.replica}] = state.trimmed;
     }
-    mortal_.try_emplace({channel.name, before});
+  }
+  for (const auto& [key, chain] : chains_) {
+    const auto writer = writers_.find(key.second);
+    if (writer != writers_.end() && writer->second == node.index) mortal_.try_emplace(key);
   }
   for (auto& [key, least] : mortal_) {
     least = 0;
@@ -271,18 +274,22 @@ void Oracle::on_live(const Subject& node, std::uint64_t incarnation, std::uint64
 }
 
 void Oracle::on_restart(const Subject& node) {
+  writers_.try_emplace(node.replica, node.index);
   for (const auto& [key, seq] : acked_) {
-    if (key.second != node.replica) continue;
+    if (writers_.at(key.second) != node.index) continue;
     const auto channel = std::find_if(node.channels.begin(), node.channels.end(),
                                       [&](const ChannelState& each) { return each.name == key.first; });
-    const Seq held = channel == node.channels.end() ? 0 : sync::seq_in(channel->replicas, node.replica);
+    const Seq held = channel == node.channels.end() ? 0 : sync::seq_in(channel->replicas, key.second);
     if (held < seq) {
       violated("G1", node, name_of(key, seq) + " was acknowledged, but only " + std::to_string(held) + " is there");
     }
   }
   const auto view = view_of(node);
   for (const ChannelState& channel : node.channels) {
-    adopt(node, channel, *view);
+    for (const ReplicaState& state : channel.replicas) {
+      const auto writer = writers_.find(state.replica);
+      if (writer != writers_.end() && writer->second == node.index) adopt(node, channel, state.replica, *view);
+    }
     note_gaps(node, channel, *view);
   }
   for (const ChannelState& channel : node.channels) {

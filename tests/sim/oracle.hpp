@@ -60,8 +60,8 @@ class Oracle {
   void on_acknowledged(const Subject& node, const std::string& channel, sync::Seq seq);
   void on_restart(const Subject& node);
   // The node goes on with another disk than it had: an older state of its own, another board's, or an empty one. What
-  // its replica wrote and nobody else held may be gone. Then on_restart().
-  void on_disk_replaced(const Subject& node, sync::ReplicaId before);
+  // its replicas wrote and nobody else held may be gone. Then on_restart().
+  void on_disk_replaced(const Subject& node);
   // The node says this to a peer; its channels bear the engine's order.
   void on_told(const Subject& node, ByteView message);
   void on_live(const Subject& node, std::uint64_t incarnation, std::uint64_t message);
@@ -89,7 +89,7 @@ class Oracle {
   using ReplicaKey = std::pair<std::string, sync::ReplicaId>;
   using OpKey = std::pair<ReplicaKey, sync::Seq>;
 
-  void adopt(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
+  void adopt(const Subject& node, const sync::ChannelState& channel, sync::ReplicaId replica, sync::ReadView& view);
   void author(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op);
   void compare(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op) const;
   void see_merged(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
@@ -111,7 +111,8 @@ class Oracle {
   std::uint64_t true_ms_ = 0;
   std::map<ReplicaKey, Chain> chains_;
   std::map<ReplicaKey, sync::Seq> acked_;
-  std::map<ReplicaKey, sync::Seq> mortal_;  // its writer's disk is gone; this much of it must still come
+  std::map<sync::ReplicaId, std::size_t> writers_;  // the node whose replica it is, or was
+  std::map<ReplicaKey, sync::Seq> mortal_;          // its writer's disk is gone; this much of it must still come
   std::map<std::tuple<std::size_t, std::string, std::string>, SeenCell> cells_;
   std::map<std::tuple<std::size_t, std::string, sync::ReplicaId>, sync::Seq> frontiers_;
   std::map<std::tuple<std::size_t, std::string, sync::ReplicaId>, sync::Seq> trims_;

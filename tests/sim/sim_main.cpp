@@ -1,9 +1,14 @@
 // hedgerow-sim: runs simulated meshes, one for each seed.
-//   hedgerow-sim [--seed N] [--seeds COUNT] [--nodes K] [--steps S] [--verbose]
+//   hedgerow-sim [--seed N] [--seeds COUNT] [--nodes K] [--steps S] [--verbose] [MODE...]
+//     --power-cuts COUNT   as many seeds as it takes to cut the power so often in the middle of a write or sync of the
+//                          real store, on disks that drop, reorder and tear what was not synced
+//     --sqlite             the real store; --tranquil  no trouble, to measure
+//     --unnoticed, --ten-years   trouble that production code does not stand yet
 // Exit status: 0 every guarantee held, 1 one did not, 2 usage.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +22,8 @@ struct Arguments {
   std::uint64_t seeds = 1;
   std::size_t nodes = 3;
   std::size_t steps = 400;
+  std::uint64_t power_cuts = 0;  // go on until there were so many
+  hedgerow::sim::Mode mode;
   bool verbose = false;
 };
 
@@ -31,8 +38,14 @@ std::optional<Arguments> parse(int argc, char** argv) {
   Arguments out;
   for (int i = 1; i < argc; ++i) {
     const std::string_view name = argv[i];
-    if (name == "--verbose") {
-      out.verbose = true;
+    bool* const flag = name == "--verbose"     ? &out.verbose
+                       : name == "--sqlite"    ? &out.mode.sqlite
+                       : name == "--unnoticed" ? &out.mode.unnoticed
+                       : name == "--ten-years" ? &out.mode.ten_years
+                       : name == "--tranquil"  ? &out.mode.tranquil
+                                               : nullptr;
+    if (flag != nullptr) {
+      *flag = true;
       continue;
     }
     const auto value = i + 1 < argc ? number(argv[++i]) : std::nullopt;
@@ -41,8 +54,12 @@ std::optional<Arguments> parse(int argc, char** argv) {
       out.seed = *value;
     } else if (name == "--seeds") {
       out.seeds = *value;
-    } else if (name == "--nodes" && *value >= 1 && *value <= 32) {
+    } else if (name == "--nodes" && *value >= 1 && *value <= 2000) {
       out.nodes = static_cast<std::size_t>(*value);
+    } else if (name == "--power-cuts" && *value >= 1) {
+      out.power_cuts = *value;
+      out.seeds = std::numeric_limits<std::uint64_t>::max();
+      out.mode.sqlite = true;
     } else if (name == "--steps") {
       out.steps = static_cast<std::size_t>(*value);
     } else {
@@ -52,49 +69,65 @@ std::optional<Arguments> parse(int argc, char** argv) {
   return out;
 }
 
+void say(const char* head, const hedgerow::sim::Outcome& outcome) {
+  const auto count = [](std::uint64_t number) { return static_cast<unsigned long long>(number); };
+  std::printf(
+      "%s%llu ops, %llu acknowledged, %llu crashes (%llu at a write or sync), %llu merges, %llu messages of %llu B "
+      "(%llu B without ops), %llu ops delivered, %llu events",
+      head, count(outcome.ops), count(outcome.acknowledged), count(outcome.crashes), count(outcome.power_cuts),
+      count(outcome.merges), count(outcome.messages), count(outcome.bytes), count(outcome.control_bytes),
+      count(outcome.deliveries), count(outcome.events));
+}
+
+void add(hedgerow::sim::Outcome& total, const hedgerow::sim::Outcome& outcome) {
+  total.ops += outcome.ops;
+  total.acknowledged += outcome.acknowledged;
+  total.crashes += outcome.crashes;
+  total.power_cuts += outcome.power_cuts;
+  total.merges += outcome.merges;
+  total.messages += outcome.messages;
+  total.bytes += outcome.bytes;
+  total.control_bytes += outcome.control_bytes;
+  total.deliveries += outcome.deliveries;
+  total.events += outcome.events;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const auto arguments = parse(argc, argv);
   if (!arguments) {
-    std::fputs("usage: hedgerow-sim [--seed N] [--seeds COUNT] [--nodes 1..32] [--steps S] [--verbose]\n", stderr);
+    std::fputs(
+        "usage: hedgerow-sim [--seed N] [--seeds COUNT | --power-cuts COUNT] [--nodes 1..2000] [--steps S]\n"
+        "                    [--sqlite] [--unnoticed] [--ten-years] [--tranquil] [--verbose]\n",
+        stderr);
     return 2;
   }
   const auto start = std::chrono::steady_clock::now();
   hedgerow::sim::Outcome total;
-  for (std::uint64_t i = 0; i < arguments->seeds; ++i) {
-    const auto options = hedgerow::sim::draw_options(arguments->seed + i, arguments->nodes, arguments->steps);
+  std::uint64_t seeds = 0;
+  while (seeds < arguments->seeds && (arguments->power_cuts == 0 || total.power_cuts < arguments->power_cuts)) {
+    const auto options =
+        hedgerow::sim::draw_options(arguments->seed + seeds++, arguments->nodes, arguments->steps, arguments->mode);
     const auto outcome = hedgerow::sim::simulate(options);
     if (arguments->verbose || outcome.violation) {
       std::printf("seed %llu: %s\n", static_cast<unsigned long long>(options.seed),
                   hedgerow::sim::describe(options).c_str());
+      say("  ", outcome);
       std::printf(
-          "  %llu ops, %llu acknowledged, %llu crashes, %llu merges, %llu messages, healed in %lld ms\n",
-          static_cast<unsigned long long>(outcome.ops), static_cast<unsigned long long>(outcome.acknowledged),
-          static_cast<unsigned long long>(outcome.crashes), static_cast<unsigned long long>(outcome.merges),
-          static_cast<unsigned long long>(outcome.messages),
+          ", healed in %lld ms\n",
           static_cast<long long>(std::chrono::duration_cast<std::chrono::milliseconds>(outcome.healing).count()));
     }
     if (outcome.violation) {
-      std::printf("VIOLATION after %llu seeds: %s\n  replay: %s\n", static_cast<unsigned long long>(i + 1),
+      std::printf("VIOLATION after %llu seeds: %s\n  replay: %s\n", static_cast<unsigned long long>(seeds),
                   outcome.violation->c_str(), hedgerow::sim::replay_command(options).c_str());
       return 1;
     }
-    total.ops += outcome.ops;
-    total.acknowledged += outcome.acknowledged;
-    total.crashes += outcome.crashes;
-    total.merges += outcome.merges;
-    total.messages += outcome.messages;
-    total.events += outcome.events;
+    add(total, outcome);
   }
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
-  std::printf(
-      "%llu seeds held: %llu ops, %llu acknowledged, %llu crashes, %llu merges, %llu messages, %llu events in %lld "
-      "ms\n",
-      static_cast<unsigned long long>(arguments->seeds), static_cast<unsigned long long>(total.ops),
-      static_cast<unsigned long long>(total.acknowledged), static_cast<unsigned long long>(total.crashes),
-      static_cast<unsigned long long>(total.merges), static_cast<unsigned long long>(total.messages),
-      static_cast<unsigned long long>(total.events), static_cast<long long>(took));
+  say((std::to_string(seeds) + " seeds held: ").c_str(), total);
+  std::printf(" in %lld ms\n", static_cast<long long>(took));
   return 0;
 }

@@ -77,16 +77,26 @@ bool SimNode::start() {
   if (identity_.index % 2 == 1) std::reverse(settings.begin(), settings.end());
   const auto opened = engine_->open(settings);
   if (fails()) return false;
+  if (!opened && opened.error().category == Category::kIo) {
+    engine_.reset();
+    disk_->power_off();
+    return false;
+  }
   if (!opened) throw Violation("open: " + opened.error().what);
   replica_ = engine_->self();
   oracle_.set_true_time(true_ms());
-  if (replaced_) oracle_.on_disk_replaced(subject(), *std::exchange(replaced_, std::nullopt));
+  if (std::exchange(disk_is_another_, false)) oracle_.on_disk_replaced(subject());
   oracle_.on_restart(subject());
   replicator_ = std::make_unique<sync::Replicator>(
       sync::ReplicatorSettings{
           .mesh = "sim", .node = identity_.name, .replica = replica_, .version = "sim", .incarnation = incarnation_},
       engine_->channels());
   return true;
+}
+
+// The power has gone, or the store will not go on: the process ends.
+bool SimNode::has_ended(const Error* error) const {
+  return disk_->has_lost_power() || (error != nullptr && error->category == Category::kIo);
 }
 
 void SimNode::power_lost() {
@@ -96,7 +106,7 @@ void SimNode::power_lost() {
 
 void SimNode::replace_disk(const Disk::Image* image, bool noticed) {
   disk_->replace(image, noticed);
-  if (!replaced_) replaced_ = replica_;
+  disk_is_another_ = true;
 }
 
 void SimNode::crash() {
@@ -190,7 +200,7 @@ void SimNode::start_turn() {
 // A turn takes some of what waits; a crash may come before its commit.
 void SimNode::begin_turn() {
   const auto begun = engine_->begin();
-  if (disk_->has_lost_power()) return power_lost();
+  if (has_ended(begun ? nullptr : &begun.error())) return power_lost();
   if (!begun) throw Violation("begin: " + begun.error().what);
   const WallTime now = wall_time();
   in_turn_ = 1 + random_.below(intents_.size());
@@ -200,7 +210,7 @@ void SimNode::begin_turn() {
 
 void SimNode::apply(const WallTime& now, Intent& intent, bool is_first) {
   const auto refuse = [this](const char* what, const Error& error) {
-    if (disk_->has_lost_power()) return;
+    if (has_ended(&error)) return;
     throw Violation(std::string(what) + " at " + identity_.name + ": " + error.what);
   };
   std::visit(
@@ -257,7 +267,7 @@ std::vector<SimNode::Kept> SimNode::expect_kept(const WallTime& now) {
 void SimNode::apply_trim(const WallTime& now, bool is_first) {
   const std::vector<Kept> expected = is_first ? expect_kept(now) : std::vector<Kept>{};
   const auto more = engine_->trim(now);
-  if (disk_->has_lost_power()) return;
+  if (has_ended(more ? nullptr : &more.error())) return;
   if (!more) throw Violation("trim at " + identity_.name + ": " + more.error().what);
   for (const Kept& kept : expected) {
     const std::uint64_t bytes = disk_->storage().log_totals(kept.channel).bytes;
@@ -290,6 +300,8 @@ void SimNode::check_received(const std::vector<Received>& all) const {
 void SimNode::commit_turn() {
   if (std::exchange(disk_is_full_, false)) disk_->fill_up();
   Turn turn{.received = std::move(received_), .committed = engine_->commit()};
+  if (has_ended(turn.committed ? nullptr : &turn.committed.error())) return power_lost();
+  disk_->after_turn();
   if (disk_->has_lost_power()) return power_lost();
   received_.clear();
   intents_.erase(intents_.begin(), intents_.begin() + static_cast<std::ptrdiff_t>(in_turn_));
@@ -343,7 +355,7 @@ void SimNode::answer_pull(const sync::AnswerPull& pull) {
       return sync::answer_pull(**view, hasher, pull.channel, name, pull.request,
                                {.answer_bytes_max = options_.answer_bytes_max});
     }();
-    if (disk_->has_lost_power()) return power_lost();
+    if (has_ended(answer ? nullptr : &answer.error())) return power_lost();
     if (!answer) throw Violation("an honest question was refused at " + identity_.name + ": " + answer.error().what);
     unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 10ms),
                    [this, link = pull.link, channel = pull.channel,

@@ -53,6 +53,7 @@ class SimNode {
   void crash();
   // REQUIRES: the node is down.
   [[nodiscard]] std::shared_ptr<const Disk::Image> disk_image() const { return disk_->image(); }
+  void keep_power() { disk_->keep_power(); }
   void replace_disk(const Disk::Image* image, bool noticed);
   [[nodiscard]] bool is_up() const { return replicator_ != nullptr; }
   [[nodiscard]] const std::string& name() const { return identity_.name; }
@@ -119,6 +120,7 @@ class SimNode {
   [[nodiscard]] std::vector<Kept> expect_kept(const WallTime& now);
   void check_received(const std::vector<Received>& received) const;
   void power_lost();
+  [[nodiscard]] bool has_ended(const Error* error) const;
   void hand_back(Turn turn);
   void answer_pull(const sync::AnswerPull& pull);
   void perform(std::span<const sync::Action> actions);
@@ -137,7 +139,7 @@ class SimNode {
   MixingHasher hasher_;
   std::unique_ptr<Disk> disk_;
   std::function<void()> on_power_lost_;
-  std::optional<sync::ReplicaId> replaced_;  // the replica on the disk that was there before this one
+  bool disk_is_another_ = false;  // since the last start
   sync::ReplicaId replica_{};
   Duration clock_offset_{};
   int drift_per_mille_ = 0;

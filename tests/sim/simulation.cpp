@@ -29,9 +29,13 @@ class Simulation {
       : options_(options), random_(options.seed), oracle_(options), network_(options, scheduler_) {
     for (std::size_t i = 0; i < options.nodes; ++i) {
       NodeIdentity identity{.index = i, .name = "n" + std::to_string(i)};
-      nodes_.push_back(std::make_unique<SimNode>(std::move(identity), options, scheduler_, oracle_, network_,
-                                                 make_memory_disk(options, i)));
-      nodes_.back()->on_power_lost([this, i] { crash(i); });
+      nodes_.push_back(
+          std::make_unique<SimNode>(std::move(identity), options, scheduler_, oracle_, network_,
+                                    options.mode.sqlite ? make_sqlite_disk(options, i) : make_memory_disk(options, i)));
+      nodes_.back()->on_power_lost([this, i] {
+        ++power_cuts_;
+        crash(i);
+      });
     }
     images_.resize(options.nodes);
     network_.attach(nodes_);
@@ -60,6 +64,10 @@ class Simulation {
     out.ops = oracle_.ops();
     out.acknowledged = oracle_.acknowledged();
     out.crashes = crashes_;
+    out.power_cuts = power_cuts_;
+    out.bytes = network_.sent_bytes();
+    out.control_bytes = out.bytes - network_.data_bytes();
+    out.deliveries = network_.delivered_ops();
     out.merges = oracle_.merges();
     out.messages = network_.sent();
     out.events = scheduler_.done();
@@ -89,12 +97,12 @@ class Simulation {
   }
 
   void start_later(std::size_t node) {
-    scheduler_.after(draw_between(random_, 1ms, 10s), [this, node] { start(node); });
+    scheduler_.after(draw_between(random_, 1ms, options_.faults.down_max + 1ms), [this, node] { start(node); });
   }
 
   void exchange_disk(std::size_t node) {
     const FaultOptions& faults = options_.faults;
-    const bool noticed = !faults.unnoticed;
+    const bool noticed = !options_.mode.unnoticed;
     if (happens(faults.wipe_per_mille)) {
       nodes_[node]->replace_disk(nullptr, noticed);
     } else if (images_[node] && happens(faults.restore_per_mille)) {
@@ -120,7 +128,7 @@ class Simulation {
   }
 
   void shift_clock(std::size_t node) {
-    if (options_.clocks.is_ahead && node == 0) {
+    if (options_.mode.ten_years && node == 0) {
       return nodes_[node]->set_clock(kTenYears, ClockQuality::kSynchronised);
     }
     const Duration skew = draw_between(random_, -options_.clocks.skew_max, options_.clocks.skew_max);
@@ -200,6 +208,7 @@ class Simulation {
 
   Duration heal() {
     network_.become_reliable();
+    for (const auto& node : nodes_) node->keep_power();
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       // Of a replica that it saw fork a node takes nothing more until it starts anew; here both branches were never
       // real.
@@ -276,6 +285,7 @@ class Simulation {
   std::vector<std::shared_ptr<const Disk::Image>> images_;  // of some moments
   std::uint64_t last_message_ = 0;
   std::uint64_t crashes_ = 0;
+  std::uint64_t power_cuts_ = 0;
 };
 
 }  // namespace
@@ -284,7 +294,9 @@ Outcome simulate(const Options& options) { return Simulation(options).run(); }
 
 std::string replay_command(const Options& options) {
   return "hedgerow-sim --seed " + std::to_string(options.seed) + " --nodes " + std::to_string(options.nodes) +
-         " --steps " + std::to_string(options.steps);
+         " --steps " + std::to_string(options.steps) + (options.mode.sqlite ? " --sqlite" : "") +
+         (options.mode.unnoticed ? " --unnoticed" : "") + (options.mode.ten_years ? " --ten-years" : "") +
+         (options.mode.tranquil ? " --tranquil" : "");
 }
 
 }  // namespace hedgerow::sim

@@ -1,5 +1,6 @@
 // A fixed number of seeds in the normal tests. More: hedgerow-sim --seeds COUNT.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "tests/sim/simulation.hpp"
 
@@ -8,8 +9,10 @@ namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
 constexpr std::uint64_t kSeeds = 10;
+constexpr std::uint64_t kPowerCuts = 100;
 #else
 constexpr std::uint64_t kSeeds = 40;
+constexpr std::uint64_t kPowerCuts = 1500;
 #endif
 
 void check_seeds(std::uint64_t first, std::size_t nodes, std::size_t steps) {
@@ -27,8 +30,25 @@ TEST_CASE("two nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") 
 TEST_CASE("three nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") { check_seeds(2000, 3, 300); }
 TEST_CASE("five nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") { check_seeds(3000, 5, 200); }
 
-TEST_CASE("the same seed does the same", "[sim]") {
-  const Options options = draw_options(7, 3, 200);
+TEST_CASE("no acknowledged publish is lost when the power goes at a write of the real store", "[sim][G1][G5][G11]") {
+  std::uint64_t cuts = 0;
+  for (std::uint64_t seed = 1; cuts < kPowerCuts; ++seed) {
+    const Options options = draw_options(seed, 2, 200, {.sqlite = true});
+    const Outcome outcome = simulate(options);
+    if (outcome.violation) FAIL(*outcome.violation << "\n  " << describe(options) << "\n  " << replay_command(options));
+    cuts += outcome.power_cuts;
+  }
+}
+
+TEST_CASE("a sparse mesh of 60 nodes agrees", "[sim][G3]") {
+  const Options options = draw_options(1, 60, 20, {.tranquil = true});
+  const Outcome outcome = simulate(options);
+  if (outcome.violation) FAIL(*outcome.violation << "\n  " << describe(options) << "\n  " << replay_command(options));
+}
+
+TEST_CASE("the same seed does the same, also on the real store", "[sim]") {
+  const bool sqlite = GENERATE(false, true);
+  const Options options = draw_options(7, 3, 200, {.sqlite = sqlite});
   const Outcome first = simulate(options);
   const Outcome second = simulate(options);
   CHECK(first.events == second.events);

@@ -41,7 +41,7 @@ class CrashVfs {
   // REQUIRES: every connection is closed.
   void power_on(SeededRandom& random);
 
-  // The nth sync from now fails, once; 0: the next.
+  // The nth sync from now fails, once; 0: the next. What it was to write never reaches the disk.
   void fail_sync_in(std::uint64_t syncs) { syncs_left_ = syncs; }
   // The nth write from now fails, once; 0: the next; none: no write. Returns true iff the failure asked for before has
   // happened.
