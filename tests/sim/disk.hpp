@@ -31,8 +31,8 @@ class Disk {
   [[nodiscard]] virtual sync::ReadViews& views() = 0;
   // There is no room for what is committed next.
   virtual void fill_up() = 0;
-  // What the store does between turns, and there is room again.
-  virtual void after_turn() = 0;
+  // What the store does between turns, and there is room again. kIo: the store will not go on.
+  virtual Expected<void> after_turn() = 0;
   // From now on the power stays, and syncs succeed.
   virtual void keep_power() = 0;
 

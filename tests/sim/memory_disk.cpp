@@ -24,7 +24,7 @@ class MemoryDisk final : public Disk {
   void fill_up() override {
     storage_.fail_next_commit({.category = Category::kLimit, .what = "the simulated disk is full"});
   }
-  void after_turn() override {}
+  Expected<void> after_turn() override { return {}; }
   void keep_power() override {}
   [[nodiscard]] std::shared_ptr<const Image> image() const override {
     return std::make_shared<MemoryImage>(storage_.image());

@@ -301,8 +301,8 @@ void SimNode::commit_turn() {
   if (std::exchange(disk_is_full_, false)) disk_->fill_up();
   Turn turn{.received = std::move(received_), .committed = engine_->commit()};
   if (has_ended(turn.committed ? nullptr : &turn.committed.error())) return power_lost();
-  disk_->after_turn();
-  if (disk_->has_lost_power()) return power_lost();
+  const auto after = disk_->after_turn();
+  if (has_ended(after ? nullptr : &after.error())) return power_lost();
   received_.clear();
   intents_.erase(intents_.begin(), intents_.begin() + static_cast<std::ptrdiff_t>(in_turn_));
   in_turn_ = 0;

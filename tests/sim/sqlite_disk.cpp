@@ -15,6 +15,7 @@ namespace {
 struct SqliteImage final : Disk::Image {
   Bytes database;
   Bytes log;
+  bool was_open = false;
 };
 
 Bytes read_file(const std::string& path) {
@@ -62,6 +63,7 @@ class SqliteDisk final : public Disk {
   }
 
   void power_off() override {
+    vfs_.set_room(std::nullopt);
     const std::string marker = file() + ".ended";
     const bool is_process_end = database_ != nullptr && !vfs_.is_dead() && std::filesystem::exists(marker);
     if (is_process_end) {
@@ -88,21 +90,25 @@ class SqliteDisk final : public Disk {
   [[nodiscard]] sync::Storage& storage() override { return database_->storage(); }
   [[nodiscard]] sync::ReadViews& views() override { return database_->views(); }
   void fill_up() override { vfs_.set_room(0); }
-  void after_turn() override {
+  Expected<void> after_turn() override {
     vfs_.set_room(std::nullopt);
-    if (random_.one_in(12)) static_cast<void>(database_->checkpoint());
+    // A turn for which there was no room may also have met the sync that fails.
+    if (const auto view = database_->views().open_view(); !view) return tl::make_unexpected(view.error());
+    return random_.one_in(12) ? database_->checkpoint() : Expected<void>{};
   }
 
   [[nodiscard]] std::shared_ptr<const Image> image() const override {
     auto image = std::make_shared<SqliteImage>();
     image->database = read_file(file());
     image->log = read_file(file() + "-wal");
+    image->was_open = was_open_;
     return image;
   }
   void replace(const Image* image, bool noticed) override {
     if (noticed) ++replaced_;
+    vfs_.power_on(random_);  // where only the process had ended
     may_be_new_ = true;
-    was_open_ = image != nullptr;
+    was_open_ = false;
     std::filesystem::remove(file() + ".ended");
     std::filesystem::remove(file() + "-wal");
     if (image == nullptr) {
@@ -110,6 +116,7 @@ class SqliteDisk final : public Disk {
       return;
     }
     const auto& files = dynamic_cast<const SqliteImage&>(*image);
+    was_open_ = files.was_open;
     write_file(file(), files.database);
     if (!files.log.empty()) write_file(file() + "-wal", files.log);
   }

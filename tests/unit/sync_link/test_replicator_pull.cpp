@@ -285,6 +285,19 @@ TEST_CASE_METHOD(PullFixture, "a snapshot is asked for only with a frontier that
   CHECK(question(kLink1).request.frontier.empty());
 }
 
+TEST_CASE_METHOD(PullFixture, "a snapshot is asked for without claiming what was refused as a fork", "[pull][G2][G5]") {
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  hear_frontier(kLink1, {{kThird, 4}});
+  pass(kBackoffMin + kPullGrace);
+  const wire::PullId claiming = question(kLink1).id;
+  hear_page(kLink1, claiming, 0);
+  CHECK(actions<StagePage>().empty());
+  CHECK(question(kLink1).request.frontier.empty());
+  hear_page(kLink1, question(kLink1).id, 0);
+  CHECK(actions<StagePage>().size() == 1);
+}
+
 TEST_CASE_METHOD(PullFixture, "later pages claim only what is committed", "[pull][G2]") {
   hear_ahead(kLink1, {{kOther, 10}});
   const wire::PullId id = question(kLink1).id;
