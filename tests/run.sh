@@ -5,7 +5,8 @@
 #   run.sh --quick     release only: unit, contract, simulation
 #   run.sh --long      the whole matrix with the slow cases everywhere and HEDGEROW_LONG=1, which asks random tests for more
 #
-#   release        unit contract sim fuzz e2e, the kill loop and an arm64 daemon among amd64 ones included
+#   release        unit contract sim fuzz e2e, the kill loop and an arm64 daemon among amd64 ones included; and the
+#                  simulator against deliberate faults
 #   asan           unit contract sim fuzz and short e2e, under address and undefined behaviour sanitizers
 #   tsan           contract and short e2e, under the thread sanitizer
 #   arm64 armhf    all programs are built; unit runs under qemu
@@ -111,6 +112,7 @@ done
 
 if build release; then
   check release 'unit, contract, sim, fuzz' -j "$jobs" -LE e2e
+  stage 'release: deliberate faults are caught' sh tests/sim/mutations.sh || true
   if [ $arm64 = yes ]; then
     HEDGEROW_ARM64_BIN_DIR=$root/build/arm64/bin
     HEDGEROW_QEMU_ARM64="$(command -v qemu-aarch64-static || command -v qemu-aarch64) -L /usr/aarch64-linux-gnu"

@@ -99,6 +99,7 @@ void Oracle::compare(const Subject& node, const ReplicaKey& key, Seq seq, const 
 
 // Clocks are wrong by what the options say, and a logical clock runs ahead of the fastest by a counter's carry at most.
 void Oracle::check_stamp(const Subject& node, const ReplicaKey& key, Seq seq, const sync::Stamp& stamp) const {
+  if (options_.mode.ten_years && node.index == 0) return;  // it is the others that must not believe it
   const auto lived = std::chrono::duration_cast<std::chrono::milliseconds>(options_.clocks.skew_max).count();
   const std::uint64_t ahead_max = static_cast<std::uint64_t>(lived) + options_.clocks.drift_per_mille * 1'000U + 1'000U;
   if (stamp.wall_ms > true_ms_ + ahead_max) {
