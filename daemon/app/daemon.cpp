@@ -173,7 +173,7 @@ Expected<void> Daemon::Parts::open_network() {
     return fail(Category::kNotFound, "nothing to listen on: every listener wants TLS, and there is no identity in " +
                                          (config.data / "identity").string() + "; make one with hedgerow node add");
   }
-  operator_answers.emplace(*node, *store, engine->self(), wall_clock);
+  operator_answers.emplace(*node, *store, wall_clock);
   auto served =
       net_asio::serve_control(loop, config.data, [this](const control::Question& question, control::AnswerPtr answer) {
         on_control(question, std::move(answer));

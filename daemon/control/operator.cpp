@@ -91,7 +91,7 @@ class Operator::WatchStream final : public Stream,
       : Stream(owner, std::move(answer)),
         filter_(std::move(filter)),
         most_(most),
-        names_(owner.self_, owner.node_.settings().name) {}
+        names_(owner.node_.links().replica(), owner.node_.settings().name) {}
 
   void pump() override {
     if (watcher_) return owner().node_.on_watch_room(*watcher_);
@@ -177,8 +177,8 @@ void refuse(const AnswerPtr& answer, const std::string& sentence) { answer->fini
 
 }  // namespace
 
-Operator::Operator(node::Node& node, node::StorePort& store, sync::ReplicaId self, node::WallClock wall_clock)
-    : node_(node), store_(store), self_(self), wall_clock_(std::move(wall_clock)) {}
+Operator::Operator(node::Node& node, node::StorePort& store, node::WallClock wall_clock)
+    : node_(node), store_(store), wall_clock_(std::move(wall_clock)) {}
 
 Operator::~Operator() {
   for (const auto& [id, stream] : streams_) stream->on_gone();
@@ -188,7 +188,7 @@ Home Operator::home() const {
   return {.channels = node_.channels(),
           .mesh = node_.settings().mesh,
           .node = node_.settings().name,
-          .replica = self_,
+          .replica = node_.links().replica(),
           .now = wall_clock_()};
 }
 
@@ -243,8 +243,11 @@ void Operator::get(const std::string& filter, const AnswerPtr& answer) {
   for (const node::SystemValue& value : node_.system_values(filter)) {
     const sync::Message message{
         .topic = std::string(value.topic), .properties = {}, .payload = to_bytes(value.value), .expiry_s = {}};
-    answer->add(message_json(
-        {.message = message, .retain = true, .time = wall_clock_(), .node = node_.settings().name, .replica = self_}));
+    answer->add(message_json({.message = message,
+                              .retain = true,
+                              .time = wall_clock_(),
+                              .node = node_.settings().name,
+                              .replica = node_.links().replica()}));
   }
   const auto pages = std::make_shared<PagedStream>(*this, answer, retained_source(home(), filter), /*held=*/true);
   keep(pages, answer);

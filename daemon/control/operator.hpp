@@ -19,8 +19,7 @@ namespace hedgerow::control {
 
 class Operator {
  public:
-  // `self`: the node's own replica.
-  Operator(node::Node& node, node::StorePort& store, sync::ReplicaId self, node::WallClock wall_clock);
+  Operator(node::Node& node, node::StorePort& store, node::WallClock wall_clock);
   Operator(const Operator&) = delete;
   Operator& operator=(const Operator&) = delete;
   ~Operator();
@@ -46,7 +45,6 @@ class Operator {
 
   node::Node& node_;
   node::StorePort& store_;
-  sync::ReplicaId self_;
   node::WallClock wall_clock_;
   std::uint64_t last_stream_ = 0;
   std::map<std::uint64_t, std::shared_ptr<Stream>> streams_;

@@ -61,6 +61,7 @@ class RetainedSource final : public NamedSource {
     place_ = std::move(cells->next);
     Page page{.documents = {}, .last = cells->exhausted};
     // A page with cells is of the channel where reading goes on.
+    const node::ChannelTable::Entry* const entry = home().channels.find(place_.channel);
     for (const sync::Cell& cell : cells->cells) {
       const node::Expiry expiry = node::expiry_of(*cell.message, cell.order.stamp, home().now);
       if (expiry.expired) continue;
@@ -71,7 +72,7 @@ class RetainedSource final : public NamedSource {
                         .time = {.unix_ms = cell.order.stamp.wall_ms, .quality = cell.order.stamp.quality},
                         .node = names().find(cell.order.replica),
                         .replica = cell.order.replica,
-                        .channel = home().channels.entries()[place_.channel].channel.name,
+                        .channel = entry->channel.name,
                         .expires_in_s = expiry.left_s}));
     }
     return page;

@@ -78,6 +78,7 @@ class Delivery {
   void on_renewed(sync::ReplicaId self) {
     settings_.self = self;
     outbound_.on_renewed(self);
+    watchers_.on_renewed(self);
   }
   // A QoS 0 message: now, or never.
   void publish_live(const sync::Message& message, bool retain, std::uint64_t publisher);

@@ -61,6 +61,7 @@ class Watchers {
   // Something was committed; also about once a second, so that a read that failed is tried again.
   void pump_all();
   void publish_live(const sync::Message& message, bool retain, bool is_own);
+  void on_renewed(sync::ReplicaId self) { self_ = self; }
 
   [[nodiscard]] std::size_t size() const { return watchers_.size(); }
 

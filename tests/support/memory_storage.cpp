@@ -167,13 +167,6 @@ void MemoryStorage::crash() {
   broken_ = false;
 }
 
-void MemoryStorage::restore(const std::shared_ptr<const State>& image) {
-  Expects(!in_turn_);
-  state_ = std::make_shared<State>(*image);
-  undo_.clear();
-  broken_ = false;
-}
-
 void MemoryStorage::set_lying(bool lying) {
   Expects(!in_turn_);
   lying_ = lying;

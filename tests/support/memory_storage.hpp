@@ -39,11 +39,6 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
   // Power loss: everything since the last commit is gone; with a lying disk, everything since it began to lie. Open a
   // new Engine afterwards. Ends a turn that is under way, and a broken file.
   void crash();
-  // What an image of the card would hold, and writing it back: the disk is as it was then. Between turns only; open a
-  // new Engine afterwards.
-  struct State;
-  [[nodiscard]] std::shared_ptr<const State> image() const { return state_; }
-  void restore(const std::shared_ptr<const State>& image);
   // From now on commits report success and keep nothing through a crash; false: the disk is honest again and syncs.
   void set_lying(bool lying);
   // The next commit rolls back and returns this. After kIo every later call fails, until crash().

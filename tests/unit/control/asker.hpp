@@ -97,7 +97,7 @@ struct AskerHarness : NodeHarness {
     publish({.topic = topic, .payload = payload, .qos = 1, .packet_id = 1, .retain = retain});
   }
 
-  control::Operator asked{*node, *this, sync::ReplicaId{1}, [this] { return wall; }};
+  control::Operator asked{*node, *this, [this] { return wall; }};
 };
 
 }  // namespace hedgerow::test

@@ -18,7 +18,7 @@ class RolledBack {
     node.write("t", "shared", kRetained);
     node.write("other", "shared too");
     Puller().finish(peer, node);
-    node.storage.restore(image);
+    node.storage.put_image(image);
     node.reopen();
   }
 
