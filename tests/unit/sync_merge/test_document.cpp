@@ -57,6 +57,16 @@ TEST_CASE("a scalar against an object is decided by the stamp", "[sync][document
         R"({"a":{"c":3}})");
 }
 
+TEST_CASE("one write with two values, as only a forger makes it, leaves all nodes alike", "[sync][document][G3]") {
+  const Document one = patched(R"({"a":1})", at(3));
+  const Document two = patched(R"({"a":2})", at(3));
+  const Document object = patched(R"({"a":{"b":3}})", at(3));
+  CHECK(joined(one, two) == joined(two, one));
+  CHECK(shown(joined(one, object)) == R"({"a":1})");
+  CHECK(joined(one, object) == joined(object, one));
+  CHECK(Document::decode(joined(one, object).encode()) == joined(one, object));
+}
+
 TEST_CASE("what was deleted does not come back with an older write", "[sync][document][G4]") {
   CHECK(shown(after({{R"({"a":null})", at(3)}, {R"({"a":1})", at(2)}})) == R"({})");
   CHECK(shown(after({{R"({"a":null})", at(3)}, {R"({"a":{"b":{"c":1}}})", at(2)}})) == R"({})");
