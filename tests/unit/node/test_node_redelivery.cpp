@@ -187,6 +187,7 @@ TEST_CASE_METHOD(RedeliveryHarness, "a QoS 2 message that was sent does not expi
   REQUIRE(again.size() == 1);
   CHECK(again[0].payload == "lost");
   CHECK(again[0].packet_id == lost_id);
+  CHECK(again[0].properties == property(0x02, u32(0)));  // [MQTT-3.3.2-6]: nothing is left
 }
 
 TEST_CASE_METHOD(RedeliveryHarness, "a publisher's exchange goes on although its message expired",
