@@ -2,9 +2,9 @@
 //
 //   answer = *( document LF ) last-document LF
 //
-// Thread rule: the loop thread. Ownership: shared by whoever still answers. When the last one lets go of an answer that
-// has not been finished, the asker's connection is closed; so nothing that the answer itself keeps (on_room, on_gone)
-// may own it.
+// Thread rule: the loop thread; but any thread may let go of it. Ownership: shared by whoever still answers. When the
+// last one lets go of an answer that has not been finished, the asker's connection is closed; so nothing that the answer
+// itself keeps (on_room, on_gone) may own it.
 #pragma once
 
 #include <functional>

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/completion_condition.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
@@ -19,6 +20,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -218,7 +220,12 @@ void Session::take_body(control::Question question, std::size_t body_bytes) {
   answering_ = true;
   streams_ = false;
   watch_for_end();
-  state_->handler(std::move(question), std::make_shared<SessionAnswer>(shared_from_this(), ++question_));
+  // Whoever lets go of it last, perhaps on another thread, the loop thread ends it.
+  const auto end_on_loop = [&context = state_->loop.context](SessionAnswer* answer) {
+    asio::dispatch(context, [owned = std::unique_ptr<SessionAnswer>(answer)]() mutable { owned.reset(); });
+  };
+  state_->handler(std::move(question),
+                  control::AnswerPtr(new SessionAnswer(shared_from_this(), ++question_), end_on_loop));
 }
 
 // Beyond the limit of clients, those who come wait in the backlog until one leaves.
