@@ -3,7 +3,8 @@
 #
 # The bridges are as mosquitto.conf(5) describes them for a store and forward: QoS 1 both ways, cleansession false,
 # persistence on. They form a star around the barn, since bridged brokers in a ring send messages round for ever. All
-# else is Mosquitto's default. shellcheck shell=sh
+# else is Mosquitto's default.
+# shellcheck shell=sh
 
 hedgerow_lost=$(lost)
 hedgerow_acknowledged=$(wc -l <"$work/acknowledged")
@@ -90,6 +91,6 @@ say ""
 say "The same story, $hedgerow_acknowledged readings acknowledged by Hedgerow, $(wc -l <"$work/acknowledged") by Mosquitto. Never shown, on barn + house + shed:"
 say ""
 printf '%-10s %s\n' Hedgerow "$hedgerow_lost" Mosquitto "$(lost)"
-if agree; then retained=the\ same; else retained=different; fi
+if agree; then retained='the same'; else retained=different; fi
 say ""
 say "Retained messages on the three Mosquittos in the end: $retained."
