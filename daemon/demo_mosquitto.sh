@@ -88,7 +88,8 @@ links_up() { say -; }
 
 tell_story
 say ""
-say "The same story, $hedgerow_acknowledged readings acknowledged by Hedgerow, $(wc -l <"$work/acknowledged") by Mosquitto. Never shown, on barn + house + shed:"
+say "The same story: Hedgerow acknowledged $hedgerow_acknowledged readings, Mosquitto $(wc -l <"$work/acknowledged")."
+say "Of these were never shown, on barn + house + shed:"
 say ""
 printf '%-10s %s\n' Hedgerow "$hedgerow_lost" Mosquitto "$(lost)"
 if agree; then retained='the same'; else retained=different; fi
