@@ -141,8 +141,9 @@ class Engine {
   // Goes on as another replica, when a peer holds more of what bears this replica's name than was ever written here:
   // the database was rolled back to an earlier state, or is one of two copies (G5). What was written since open() takes
   // the new name, from number 1 on, since under the old one the mesh knows other ops; arrival numbers stay. What was
-  // there at open() keeps its name: it is taken for what the mesh knows. Where an earlier run wrote it after the rollback,
-  // or a peer took writes of this one meanwhile, a fork remains, refused and reported. A turn of its own, synced; after an error nothing has changed.
+  // there at open() keeps its name: it is taken for what the mesh knows. Where an earlier run wrote it after the
+  // rollback, or a peer took writes of this one meanwhile, a fork remains, refused and reported.
+  // A turn of its own, synced; after an error nothing has changed.
   // kLimit also: a channel knows its most replicas.
   // REQUIRES: not in a turn; `fresh` is random, not 0 and unknown to every channel.
   Expected<void> renew(ReplicaId fresh);
