@@ -238,7 +238,12 @@ void Oracle::on_disk_replaced(const Subject& node) {
   std::erase_if(cells_, is_of_node);
   newest_.erase(node.index);
   arrivals_.erase(node.index);
+  const auto view = view_of(node);
   for (const ChannelState& channel : node.channels) {
+    // Another board's disk may bring a turn of that board that nobody saw commit.
+    for (const ReplicaState& state : channel.replicas) {
+      if (writers_.contains(state.replica)) adopt(node, channel, state.replica, *view);
+    }
     for (const ReplicaState& state : channel.replicas) {
       frontiers_[{node.index, channel.name, state.replica}] = state.seq;
       trims_[{node.index, channel.name, state.replica}] = state.trimmed;

@@ -45,6 +45,7 @@ class SqliteDisk final : public Disk {
 
   void power_on() override {
     if (faults_.cut_after_writes_max > 0) vfs_.power_cut_in(random_.below(faults_.cut_after_writes_max));
+    had_ended_ = std::filesystem::exists(file() + ".ended");
     auto opened =
         store_sqlite::open({.dir = directory_.path().string(),
                             .board_identity = "board " + std::to_string(board_) + ", disk " + std::to_string(replaced_),
@@ -72,11 +73,11 @@ class SqliteDisk final : public Disk {
       may_be_new_ = true;
       return;
     }
-    const bool ended_before = may_be_new_ && std::filesystem::exists(marker);
     vfs_.power_cut();
+    const bool was_up = database_ != nullptr;
     database_.reset();
     // What the store noted while it closed, a machine without power would not have noted.
-    if (!ended_before) std::filesystem::remove(marker);
+    if (was_up || !had_ended_) std::filesystem::remove(marker);
     vfs_.power_on(random_);
   }
 
@@ -131,6 +132,7 @@ class SqliteDisk final : public Disk {
   std::size_t board_;
   std::size_t replaced_ = 0;  // tells the store that the disk is another one
   bool was_open_ = false;
+  bool had_ended_ = false;   // by its own word, before the last start
   bool may_be_new_ = false;  // the replica, at the next start
   std::unique_ptr<store_sqlite::Database> database_;
 };
