@@ -1,0 +1,73 @@
+// What the storage does when it goes on under another name.
+#include <algorithm>
+
+#include "tests/support/memory_storage.hpp"
+
+namespace hedgerow::test {
+
+using sync::ChannelNo;
+using sync::Gap;
+using sync::ReplicaId;
+using sync::SegmentRow;
+using sync::Seq;
+
+Expected<void> MemoryStorage::put_self(ReplicaId self) {
+  if (auto may = may_change(); !may) return may;
+  State& now = state();
+  undo_.emplace_back([before = now.self](State& at) { at.self = before; });
+  now.self = self;
+  return {};
+}
+
+Expected<std::optional<SegmentRow>> MemoryStorage::segment_from(ChannelNo channel, ReplicaId replica, Seq from) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  for (const auto& [key, row] : (*in)->by_seq) {
+    if (key.first == replica && key.second + row->count > from) return *row;
+  }
+  return std::nullopt;
+}
+
+Expected<void> MemoryStorage::replace(ChannelNo channel, const SegmentRow& row) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  const auto put = [channel](State& at, const std::shared_ptr<const SegmentRow>& next) {
+    Channel& held = at.channels.at(channel);
+    auto& place = held.by_arrival.at(next->first_arrival);
+    held.by_seq.erase({place->replica, place->first_seq});
+    held.by_seq[{next->replica, next->first_seq}] = next;
+    held.log.bytes = held.log.bytes - place->bytes.size() + next->bytes.size();
+    place = next;
+  };
+  undo_.emplace_back([put, before = (*in)->by_arrival.at(row.first_arrival)](State& at) { put(at, before); });
+  put(state(), std::make_shared<const SegmentRow>(row));
+  return {};
+}
+
+Expected<void> MemoryStorage::rename(ChannelNo channel, ReplicaId from, Seq after, ReplicaId to) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  undo_.emplace_back([channel, cells = (*in)->cells, gaps = (*in)->gaps](State& at) {
+    at.channels.at(channel).cells = cells;
+    at.channels.at(channel).gaps = gaps;
+  });
+  for (auto& [topic, cell] : (*in)->cells) {
+    if (cell.order.replica != from || cell.order.seq <= after) continue;
+    cell.order.replica = to;
+    cell.order.seq -= after;
+  }
+  std::vector<Gap> moved;
+  for (Gap& gap : (*in)->gaps) {
+    if (gap.replica != from || gap.last <= after) continue;
+    moved.push_back({.replica = to,
+                     .first = std::max(gap.first, after + 1) - after,
+                     .last = gap.last - after,
+                     .reason = gap.reason});
+    gap.last = after;
+  }
+  std::erase_if((*in)->gaps, [](const Gap& gap) { return gap.last < gap.first; });
+  (*in)->gaps.insert((*in)->gaps.end(), moved.begin(), moved.end());
+  return {};
+}
+
+}  // namespace hedgerow::test
