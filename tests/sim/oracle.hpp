@@ -22,31 +22,17 @@
 #include <cstdint>
 #include <map>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "sync/engine/engine.hpp"
+#include "tests/sim/live_ledger.hpp"
 #include "tests/sim/options.hpp"
+#include "tests/sim/subject.hpp"
 
 namespace hedgerow::sim {
-
-// The end of a run: a guarantee does not hold.
-class Violation : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-// One node as the oracle sees it.
-struct Subject {
-  std::size_t index = 0;
-  std::string name;
-  sync::ReplicaId replica{};
-  sync::ReadViews& views;
-  const std::vector<sync::ChannelState>& channels;  // the engine's
-};
 
 class Oracle {
  public:
@@ -64,9 +50,7 @@ class Oracle {
   void on_disk_replaced(const Subject& node);
   // The node says this to a peer; its channels bear the engine's order.
   void on_told(const Subject& node, ByteView message);
-  void on_live(const Subject& node, std::uint64_t incarnation, std::uint64_t message);
-  // Everybody else heard this live message, once.
-  void check_live(const std::vector<Subject>& nodes, std::uint64_t message, std::size_t from) const;
+  [[nodiscard]] LiveLedger& live() { return live_; }
   // Everything that one node holds.
   void check_store(const Subject& node);
   // After healing: all of them hold everything, and the same.
@@ -119,7 +103,7 @@ class Oracle {
   std::set<OpKey> trimmed_;                    // by keep, on some node
   std::map<std::size_t, sync::Stamp> newest_;  // stamp that the node has committed
   std::map<std::size_t, sync::Arrival> arrivals_;
-  std::set<std::tuple<std::size_t, std::uint64_t, std::uint64_t>> live_;
+  LiveLedger live_;
   std::uint64_t ops_ = 0;
   std::uint64_t acknowledged_ = 0;
   std::uint64_t merges_ = 0;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <utility>
 
 #include "sync/engine/pull.hpp"
@@ -15,31 +14,10 @@ namespace {
 using namespace std::chrono_literals;
 using sync::Action;
 
-template <class... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
-
-// 2026-01-01, plus what the simulation has lived.
-constexpr std::uint64_t kWallStartMs = 1'767'225'600'000;
-
 std::uint64_t id_of(const sync::Message& message) {
   std::uint64_t id = 0;
   for (const std::uint8_t byte : message.properties) id = (id << 8U) | byte;
   return id;
-}
-
-// Not before 1970.
-std::uint64_t in_ms(Duration duration) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0));
-}
-
-std::uint64_t keep_age_ms(const Options& options) { return in_ms(options.keep_age); }
-
-Expected<sync::ReceiveResult> applied(Expected<void> done) {
-  if (!done) return tl::make_unexpected(std::move(done.error()));
-  return sync::ReceiveResult::kApplied;
 }
 
 }  // namespace
@@ -52,7 +30,8 @@ SimNode::SimNode(NodeIdentity identity, const Options& options, Scheduler& sched
       oracle_(oracle),
       wires_(wires),
       random_(options.seed * 1000 + identity_.index),
-      disk_(std::move(disk)) {}
+      disk_(std::move(disk)),
+      clock_(scheduler) {}
 
 // --- life ------------------------------------------------------------------------------------------------------------
 
@@ -71,7 +50,7 @@ bool SimNode::start() {
   std::vector<sync::ChannelSettings> settings;
   for (const std::string_view name : kChannelNames) {
     settings.push_back(
-        {.name = std::string(name), .keep = {.age_ms = keep_age_ms(options_), .size_bytes = options_.keep_bytes}});
+        {.name = std::string(name), .keep = {.age_ms = in_ms(options_.keep_age), .size_bytes = options_.keep_bytes}});
   }
   // Numbers are each node's own: let them differ.
   if (identity_.index % 2 == 1) std::reverse(settings.begin(), settings.end());
@@ -84,7 +63,7 @@ bool SimNode::start() {
   }
   if (!opened) throw Violation("open: " + opened.error().what);
   replica_ = engine_->self();
-  oracle_.set_true_time(true_ms());
+  oracle_.set_true_time(clock_.true_ms());
   if (std::exchange(disk_is_another_, false)) oracle_.on_disk_replaced(subject());
   oracle_.on_restart(subject());
   replicator_ = std::make_unique<sync::Replicator>(
@@ -138,205 +117,11 @@ bool SimNode::is_idle() const {
          replicator_->unapplied_bytes() == 0;
 }
 
-std::uint64_t SimNode::true_ms() const { return kWallStartMs + in_ms(scheduler_.now().time_since_epoch()); }
-
-WallTime SimNode::wall_time() const {
-  if (in_1970_since_ != Instant::max()) {
-    return {.unix_ms = in_ms(scheduler_.now() - in_1970_since_), .quality = ClockQuality::kUnsynchronised};
-  }
-  const Duration lived = scheduler_.now() - Scheduler().now();
-  const Duration offset = clock_offset_ + lived / 1000 * drift_per_mille_;
-  return {.unix_ms = kWallStartMs + in_ms(scheduler_.now().time_since_epoch() + offset), .quality = clock_quality_};
-}
-
-void SimNode::forget_time(std::optional<Duration> learns_after) {
-  in_1970_since_ = scheduler_.now();
-  if (!learns_after) return;
-  scheduler_.after(*learns_after, [this, since = in_1970_since_] {
-    if (in_1970_since_ == since) in_1970_since_ = Instant::max();
-  });
-}
-
-void SimNode::set_clock(Duration offset, ClockQuality quality) {
-  clock_offset_ = offset;
-  clock_quality_ = quality;
-}
-
 sync::ChannelNo SimNode::number_of(std::size_t channel) const {
   for (const sync::ChannelState& state : engine_->channels()) {
     if (state.name == kChannelNames[channel]) return state.number;
   }
   throw Violation("a channel has gone");
-}
-
-template <class Event>
-void SimNode::unless_crashed(Instant when, Event event) {
-  scheduler_.at(when, [this, life = life_, event = std::move(event)] {
-    if (life == life_) event();
-  });
-}
-
-// --- the store thread ------------------------------------------------------------------------------------------------
-
-void SimNode::write(std::size_t channel, sync::OpKind kind, sync::MessagePtr message) {
-  submit(Write{.channel = channel, .kind = kind, .message = std::move(message)});
-}
-
-void SimNode::trim() { submit(Trim{}); }
-
-void SimNode::fail_next_commit() { disk_is_full_ = true; }
-
-void SimNode::submit(Intent intent) {
-  intents_.push_back(std::move(intent));
-  start_turn();
-}
-
-void SimNode::start_turn() {
-  if (turn_under_way_ || intents_.empty()) return;
-  turn_under_way_ = true;
-  unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 5ms), [this] { begin_turn(); });
-}
-
-// A turn takes some of what waits; a crash may come before its commit.
-void SimNode::begin_turn() {
-  const auto begun = engine_->begin();
-  if (has_ended(begun ? nullptr : &begun.error())) return power_lost();
-  if (!begun) throw Violation("begin: " + begun.error().what);
-  const WallTime now = wall_time();
-  in_turn_ = 1 + random_.below(intents_.size());
-  for (std::size_t i = 0; i < in_turn_; ++i) apply(now, intents_[i], i == 0);
-  unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 10ms), [this] { commit_turn(); });
-}
-
-void SimNode::apply(const WallTime& now, Intent& intent, bool is_first) {
-  const auto refuse = [this](const char* what, const Error& error) {
-    if (has_ended(&error)) return;
-    throw Violation(std::string(what) + " at " + identity_.name + ": " + error.what);
-  };
-  std::visit(
-      Overloaded{[&](const Write& write) {
-                   const auto done = engine_->write(now, {.channel = number_of(write.channel),
-                                                          .kind = write.kind,
-                                                          .publisher = 1 + identity_.index,
-                                                          .message = write.message});
-                   if (!done) refuse("write", done.error());
-                 },
-                 [&](const sync::ApplySegment& segment) {
-                   received_.push_back(
-                       {segment.link, segment.channel, engine_->receive(now, segment.channel, segment.segment)});
-                 },
-                 [&](const sync::StagePage& page) {
-                   received_.push_back({page.link, page.channel,
-                                        applied(engine_->stage(page.channel, page.peer, page.page_no, page.page))});
-                 },
-                 [&](const sync::MergeStaged& merge) {
-                   received_.push_back(
-                       {merge.link, merge.channel,
-                        engine_->merge_staged(now, merge.channel, merge.peer, merge.frontier, merge.pages)});
-                 },
-                 [&](const sync::DropStaged& drop) {
-                   const auto done = engine_->drop_staged(drop.channel, drop.peer);
-                   if (!done) refuse("drop", done.error());
-                 },
-                 [&](const Trim&) { apply_trim(now, is_first); }},
-      intent);
-}
-
-// What keep leaves: the newest segments that fit its size and are not too old.
-std::vector<SimNode::Kept> SimNode::expect_kept(const WallTime& now) {
-  std::vector<Kept> out;
-  const auto view = disk_->views().open_view();
-  if (!view) return out;
-  const bool age_counts = now.quality == ClockQuality::kSynchronised && now.unix_ms > keep_age_ms(options_);
-  for (const sync::ChannelState& channel : engine_->channels()) {
-    const auto rows = (*view)->segments_after(channel.number, 0, std::numeric_limits<std::size_t>::max());
-    if (!rows) return {};
-    Kept kept{.channel = channel.number, .bytes = 0};
-    for (const sync::SegmentRow& row : *rows) kept.bytes += row.bytes.size();
-    for (const sync::SegmentRow& row : *rows) {
-      const bool too_old = age_counts && row.newest_wall_ms < now.unix_ms - keep_age_ms(options_);
-      if (!too_old && kept.bytes <= options_.keep_bytes) break;
-      kept.bytes -= row.bytes.size();
-    }
-    out.push_back(kept);
-  }
-  return out;
-}
-
-// G6: keep drops what it must, and no more.
-void SimNode::apply_trim(const WallTime& now, bool is_first) {
-  const std::vector<Kept> expected = is_first ? expect_kept(now) : std::vector<Kept>{};
-  const auto more = engine_->trim(now);
-  if (has_ended(more ? nullptr : &more.error())) return;
-  if (!more) throw Violation("trim at " + identity_.name + ": " + more.error().what);
-  for (const Kept& kept : expected) {
-    const std::uint64_t bytes = disk_->storage().log_totals(kept.channel).bytes;
-    if (bytes < kept.bytes || (!*more && bytes != kept.bytes)) {
-      throw Violation("G6 at " + identity_.name + ": keep left " + std::to_string(bytes) + " bytes in a log, not " +
-                      std::to_string(kept.bytes));
-    }
-  }
-}
-
-// Only a clone's ops are refused, and then people can see it.
-void SimNode::check_received(const std::vector<Received>& all) const {
-  for (const Received& received : all) {
-    const bool refused_as_fork = received.result && *received.result == sync::ReceiveResult::kFork;
-    const bool expected = received.result ? !refused_as_fork || options_.faults.forge_per_mille > 0
-                                          : received.result.error().category == Category::kNotFound;
-    if (!expected) {
-      throw Violation("G5 at " + identity_.name +
-                      ": honest peers were refused: " + (received.result ? "fork" : received.result.error().what));
-    }
-    const auto forks = replicator_->forks();
-    if (refused_as_fork && std::none_of(forks.begin(), forks.end(), [&](const sync::ForkStatus& fork) {
-          return fork.channel == received.channel;
-        })) {
-      throw Violation("G5 at " + identity_.name + ": a fork was refused and nobody can see it");
-    }
-  }
-}
-
-void SimNode::commit_turn() {
-  if (std::exchange(disk_is_full_, false)) disk_->fill_up();
-  Turn turn{.received = std::move(received_), .committed = engine_->commit()};
-  if (has_ended(turn.committed ? nullptr : &turn.committed.error())) return power_lost();
-  const auto after = disk_->after_turn();
-  if (has_ended(after ? nullptr : &after.error())) return power_lost();
-  received_.clear();
-  intents_.erase(intents_.begin(), intents_.begin() + static_cast<std::ptrdiff_t>(in_turn_));
-  in_turn_ = 0;
-  turn_under_way_ = false;
-  oracle_.set_true_time(true_ms());
-  if (turn.committed) {
-    oracle_.on_commit(subject(), *turn.committed);
-  } else {
-    for (Received& received : turn.received) received.result = tl::unexpected<Error>(turn.committed.error());
-  }
-  ++handing_back_;
-  last_hand_back_ = std::max(last_hand_back_, scheduler_.now() + draw_between(random_, 0ms, 10ms));
-  unless_crashed(last_hand_back_,
-                 [this, turn = std::make_shared<Turn>(std::move(turn))] { hand_back(std::move(*turn)); });
-  start_turn();
-}
-
-// The loop thread learns what became of a turn.
-void SimNode::hand_back(Turn turn) {
-  --handing_back_;
-  if (turn.committed) {
-    for (const sync::CommittedSegment& segment : turn.committed->segments) {
-      if (segment.segment->replica != replica_) continue;
-      for (const sync::ChannelState& channel : engine_->channels()) {
-        if (channel.number != segment.channel) continue;
-        oracle_.on_acknowledged(subject(), channel.name, segment.segment->first_seq + segment.segment->count - 1);
-      }
-    }
-    perform(replicator_->on_committed(scheduler_.now(), *turn.committed));
-  }
-  for (const Received& received : turn.received) {
-    perform(replicator_->on_received(scheduler_.now(), received.link, received.channel, received.result));
-  }
-  if (turn.committed) check_received(turn.received);
 }
 
 // --- the reader thread -----------------------------------------------------------------------------------------------
@@ -400,7 +185,7 @@ void SimNode::hear_clone_of_somebody(const SimNode& peer, sync::LinkId link, Ran
   message.payload.push_back(1);
   sync::SegmentBuilder builder;
   builder.start(victim.replica, victim.seq + 1, other_history);
-  builder.add({.stamp = {.wall_ms = true_ms(), .counter = 0, .quality = ClockQuality::kSynchronised},
+  builder.add({.stamp = {.wall_ms = clock_.true_ms(), .counter = 0, .quality = ClockQuality::kSynchronised},
                .kind = {.record = true, .cell = true, .qos = 1},
                .publisher = 1,
                .message = std::make_shared<const sync::Message>(std::move(message))});
@@ -423,7 +208,7 @@ void SimNode::perform(std::span<const Action> actions) {
                           [&](const sync::CloseLink& close) { wires_.close(close.link); },
                           [&](const sync::AnswerPull& pull) { answer_pull(pull); },
                           [&](const sync::DeliverLive& live) {
-                            oracle_.on_live(subject(), incarnation_, id_of(*live.message));
+                            oracle_.live().on_delivered(subject(), incarnation_, id_of(*live.message));
                           },
                           [&](const sync::RenewReplica& renew) {
                             throw Violation("G5: " + renew.peer + " knows more of " + identity_.name + " than itself");

@@ -12,11 +12,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "sync/engine/engine.hpp"
 #include "sync/link/replicator.hpp"
+#include "tests/sim/board_clock.hpp"
 #include "tests/sim/disk.hpp"
 #include "tests/sim/mixing_hasher.hpp"
 #include "tests/sim/options.hpp"
@@ -37,6 +39,11 @@ class Wires {
 struct NodeIdentity {
   std::size_t index = 0;
   std::string name;
+};
+
+template <class... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
 };
 
 class SimNode {
@@ -69,11 +76,7 @@ class SimNode {
   void publish_live(sync::MessagePtr message);
   void trim();
   void fail_next_commit();
-  void set_clock(Duration offset, ClockQuality quality);
-  // Its clock gains so much in each second, or loses it.
-  void set_drift(int per_mille) { drift_per_mille_ = per_mille; }
-  // It boots in 1970, and hears the time so long after, or never.
-  void forget_time(std::optional<Duration> learns_after);
+  [[nodiscard]] BoardClock& clock() { return clock_; }
   // A clone of some board that both know, writing under its name, is taken for `peer`: it pushes its own next op.
   void hear_clone_of_somebody(const SimNode& peer, sync::LinkId link, Random& random);
 
@@ -110,7 +113,11 @@ class SimNode {
 
   // Runs the event unless the node crashes before.
   template <class Event>
-  void unless_crashed(Instant when, Event event);
+  void unless_crashed(Instant when, Event event) {
+    scheduler_.at(when, [this, life = life_, event = std::move(event)] {
+      if (life == life_) event();
+    });
+  }
   void submit(Intent intent);
   void start_turn();
   void begin_turn();
@@ -126,8 +133,6 @@ class SimNode {
   void perform(std::span<const sync::Action> actions);
   void arm_timer();
   void check_bounds() const;
-  [[nodiscard]] std::uint64_t true_ms() const;
-  [[nodiscard]] WallTime wall_time() const;
   [[nodiscard]] sync::ChannelNo number_of(std::size_t channel) const;
 
   NodeIdentity identity_;
@@ -138,13 +143,10 @@ class SimNode {
   Random random_;
   MixingHasher hasher_;
   std::unique_ptr<Disk> disk_;
+  BoardClock clock_;
   std::function<void()> on_power_lost_;
   bool disk_is_another_ = false;  // since the last start
   sync::ReplicaId replica_{};
-  Duration clock_offset_{};
-  int drift_per_mille_ = 0;
-  Instant in_1970_since_ = Instant::max();
-  ClockQuality clock_quality_ = ClockQuality::kSynchronised;
 
   // One life, from start() to crash().
   std::uint64_t life_ = 0;

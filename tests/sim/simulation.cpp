@@ -1,23 +1,21 @@
 #include "tests/sim/simulation.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <memory>
-#include <string_view>
 #include <vector>
 
 #include "tests/sim/network.hpp"
 #include "tests/sim/oracle.hpp"
 #include "tests/sim/scheduler.hpp"
 #include "tests/sim/sim_node.hpp"
+#include "tests/sim/workload.hpp"
 
 namespace hedgerow::sim {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::string_view, 7> kTopics = {"a", "a/b", "a/b/c", "pump", "pump/speed", "tank/1", "tank/2"};
 // After the last trouble the slowest repair is a question asked again after a minute.
 constexpr Duration kHealingMax = 10min;
 constexpr Duration kQuiet = 30min;
@@ -26,7 +24,11 @@ constexpr Duration kTenYears = 24h * 3652;
 class Simulation {
  public:
   explicit Simulation(const Options& options)
-      : options_(options), random_(options.seed), oracle_(options), network_(options, scheduler_) {
+      : options_(options),
+        random_(options.seed),
+        workload_(options_, random_),
+        oracle_(options),
+        network_(options, scheduler_) {
     for (std::size_t i = 0; i < options.nodes; ++i) {
       NodeIdentity identity{.index = i, .name = "n" + std::to_string(i)};
       nodes_.push_back(
@@ -47,7 +49,7 @@ class Simulation {
       for (std::size_t i = 0; i < nodes_.size(); ++i) {
         shift_clock(i);
         const int drift = static_cast<int>(options_.clocks.drift_per_mille);
-        nodes_[i]->set_drift(random_.one_in(2) ? drift : -drift);
+        nodes_[i]->clock().set_drift(random_.one_in(2) ? drift : -drift);
         start(i);
       }
       for (std::size_t step = 0; step < options_.steps; ++step) {
@@ -80,8 +82,8 @@ class Simulation {
   void start(std::size_t node) {
     if (nodes_[node]->is_up()) return;
     if (options_.clocks.has_no_rtc && random_.one_in(2)) {
-      nodes_[node]->forget_time(random_.one_in(3) ? std::nullopt
-                                                  : std::optional(draw_between(random_, 1ms, Duration(20s))));
+      nodes_[node]->clock().forget(random_.one_in(3) ? std::nullopt
+                                                     : std::optional(draw_between(random_, 1ms, Duration(20s))));
     }
     if (!nodes_[node]->start()) return start_later(node);
     network_.node_started(node);
@@ -129,36 +131,22 @@ class Simulation {
 
   void shift_clock(std::size_t node) {
     if (options_.mode.ten_years && node == 0) {
-      return nodes_[node]->set_clock(kTenYears, ClockQuality::kSynchronised);
+      return nodes_[node]->clock().set(kTenYears, ClockQuality::kSynchronised);
     }
     const Duration skew = draw_between(random_, -options_.clocks.skew_max, options_.clocks.skew_max);
-    nodes_[node]->set_clock(skew, random_.one_in(3) ? ClockQuality::kUnsynchronised : ClockQuality::kSynchronised);
+    nodes_[node]->clock().set(skew, random_.one_in(3) ? ClockQuality::kUnsynchronised : ClockQuality::kSynchronised);
   }
 
   // A client publishes something.
   void work() {
     SimNode& node = *nodes_[random_.below(nodes_.size())];
     if (!node.is_up()) return;
-    const std::size_t writes = random_.one_in(8) ? 1 + random_.below(40) : 1;
-    for (std::size_t i = 0; i < writes; ++i) {
-      sync::Message message = next_message();
-      const std::size_t what = random_.below(10);
-      const sync::OpKind kind{
-          .record = what != 0, .cell = what < 6, .qos = static_cast<std::uint8_t>(what == 0 ? 0 : 1)};
-      const bool deletes = what == 1;
-      if (random_.one_in(5)) message.expiry_s = static_cast<std::uint32_t>(random_.below(100'000));
-      if (!deletes) {
-        message.payload.resize(1 + random_.below(options_.payload_bytes_max));
-        for (std::uint64_t bits = random_.next(); std::uint8_t & byte : message.payload) {
-          byte = static_cast<std::uint8_t>(bits);
-          bits = (bits >> 8U) | (bits << 56U);
-        }
-      }
-      auto shared = std::make_shared<const sync::Message>(std::move(message));
-      if (random_.one_in(10)) {
-        node.publish_live(std::move(shared));
+    for (std::size_t left = workload_.burst(); left > 0; --left) {
+      Workload::Publish publish = workload_.next();
+      if (publish.live) {
+        node.publish_live(std::move(publish.message));
       } else {
-        node.write(random_.below(SimNode::kChannels), kind, std::move(shared));
+        node.write(publish.channel, publish.kind, std::move(publish.message));
       }
     }
   }
@@ -258,32 +246,22 @@ class Simulation {
   void check_live() {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       for (int copies = 0; copies < 3; ++copies)
-        nodes_[i]->publish_live(std::make_shared<const sync::Message>(next_message()));
-      const std::uint64_t last = last_message_;
+        nodes_[i]->publish_live(std::make_shared<const sync::Message>(workload_.next_message()));
+      const std::uint64_t last = workload_.last_message();
       scheduler_.run_until(scheduler_.now() + 1min);
-      for (std::uint64_t id = last - 2; id <= last; ++id) oracle_.check_live(subjects(), id, i);
+      const std::vector<Subject> all = subjects();
+      for (std::uint64_t id = last - 2; id <= last; ++id) oracle_.live().check(all, id, i);
     }
-  }
-
-  // Without a payload; its properties are its number.
-  sync::Message next_message() {
-    sync::Message message;
-    message.topic = kTopics[random_.below(kTopics.size())];
-    for (std::uint64_t id = ++last_message_, shift = 64; shift > 0;) {
-      shift -= 8;
-      message.properties.push_back(static_cast<std::uint8_t>(id >> shift));
-    }
-    return message;
   }
 
   Options options_;
   Random random_;
+  Workload workload_;
   Scheduler scheduler_;
   Oracle oracle_;
   Network network_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::vector<std::shared_ptr<const Disk::Image>> images_;  // of some moments
-  std::uint64_t last_message_ = 0;
   std::uint64_t crashes_ = 0;
   std::uint64_t power_cuts_ = 0;
 };

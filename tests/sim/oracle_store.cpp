@@ -1,0 +1,198 @@
+// What the oracle says of what a node holds, and of all of them after healing.
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "sync/engine/digest.hpp"
+#include "sync/log/frontier.hpp"
+#include "sync/log/segment.hpp"
+#include "tests/sim/mixing_hasher.hpp"
+#include "tests/sim/oracle.hpp"
+#include "tests/sim/oracle_internal.hpp"
+
+namespace hedgerow::sim {
+
+using sync::Cell;
+using sync::ChannelState;
+using sync::ReplicaId;
+using sync::ReplicaState;
+using sync::Seq;
+using sync::WriteOrder;
+
+// --- the state of one node -------------------------------------------------------------------------------------------
+
+void Oracle::check_cell(const Subject& node, const std::string& channel, const Cell& cell) {
+  const std::string& topic = cell.message->topic;
+  const ReplicaKey key{channel, cell.order.replica};
+  const auto chain = chains_.find(key);
+  if (chain == chains_.end() || cell.order.seq == 0 || cell.order.seq > chain->second.size()) {
+    violated("G5", node, "the cell " + topic + " holds " + name_of(key, cell.order.seq) + ", which nobody wrote");
+  }
+  const KnownOp& known = chain->second[static_cast<std::size_t>(cell.order.seq - 1)];
+  const bool differs = !known.cell || known.stamp != cell.order.stamp ||
+                       known.content != content_of(*cell.message, cell.publisher, cell.qos);
+  if (differs && !known.trimmed_unseen) {
+    violated("G3", node, "the cell " + topic + " differs from its op " + name_of(key, cell.order.seq));
+  }
+  const SeenCell now{.order = cell.order, .arrival = cell.arrival};
+  const auto [seen, first] = cells_.try_emplace({node.index, channel, topic}, now);
+  if (cell.order < seen->second.order) {
+    violated("G4", node, "the cell " + topic + " went back to " + name_of(key, cell.order.seq));
+  }
+  if (cell.order == seen->second.order && cell.arrival != seen->second.arrival) {
+    violated("arrival", node, "the cell " + topic + " came anew, and is still " + name_of(key, cell.order.seq));
+  }
+  seen->second = now;
+}
+
+void Oracle::check_store(const Subject& node) {
+  const auto view = view_of(node);
+  for (const ChannelState& channel : node.channels) {
+    check_log(node, channel, *view);
+    check_cells(node, channel, *view);
+  }
+  check_order_of_arrival(node, *view);
+}
+
+// Over all channels no number is given twice, and a replica's ops arrive in its order.
+void Oracle::check_order_of_arrival(const Subject& node, sync::ReadView& view) const {
+  sync::Arrival last = 0;
+  std::map<std::pair<sync::ChannelNo, ReplicaId>, Seq> reached;
+  for (const auto& [channel, row] : must(node, view.segments_after(0, kAll))) {
+    if (row.first_arrival <= last) violated("arrival", node, std::to_string(row.first_arrival) + " was given twice");
+    last = row.first_arrival + row.count - 1;
+    Seq& before = reached[{channel, row.replica}];
+    if (row.first_seq <= before) {
+      violated("arrival", node,
+               "op " + std::to_string(row.first_seq) + " is listed after op " + std::to_string(before));
+    }
+    before = row.first_seq + row.count - 1;
+  }
+  if (last > must(node, view.last_arrival())) violated("arrival", node, std::to_string(last) + " was never given");
+}
+
+// G6: what keep dropped somewhere may be missing elsewhere.
+void Oracle::note_gaps(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
+  for (const sync::Gap& gap : must(node, view.gaps(channel.number))) {
+    if (gap.reason == sync::GapReason::kTrimmedElsewhere) continue;
+    const ReplicaKey key{channel.name, gap.replica};
+    const Chain& chain = chains_[key];
+    for (Seq seq = gap.first; seq <= gap.last; ++seq) {
+      if (!trimmed_.insert({key, seq}).second || gap.reason != sync::GapReason::kAge || seq > chain.size()) continue;
+      check_age(node, key, seq, chain[static_cast<std::size_t>(seq - 1)]);
+    }
+  }
+}
+
+// G6, G10: by age goes only what was written so long ago, as far as clocks can be trusted at all.
+void Oracle::check_age(const Subject& node, const ReplicaKey& key, Seq seq, const KnownOp& op) const {
+  const auto ms = [](Duration duration) {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+  };
+  const std::uint64_t lived = true_ms_ - op.made_ms;
+  const std::uint64_t error = 2 * (ms(options_.clocks.skew_max) + options_.clocks.drift_per_mille * 1'000U) + 1'000U;
+  if (op.trimmed_unseen || lived + error >= ms(options_.keep_age)) return;
+  violated("G6", node, name_of(key, seq) + " was trimmed by age after " + std::to_string(lived) + " ms");
+}
+
+void Oracle::check_log(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
+  const std::vector<sync::Gap> gaps = must(node, view.gaps(channel.number));
+  for (const ReplicaState& state : must(node, view.replicas(channel.number))) {
+    const ReplicaKey key{channel.name, state.replica};
+    std::vector<bool> present(static_cast<std::size_t>(state.seq), false);
+    for (const sync::SegmentRow& row : must(node, view.segments(channel.number, state.replica, 1, kAll))) {
+      const sync::Segment segment = must(node, sync::decode_segment(row.bytes));
+      for (std::size_t i = 0; i < segment.ops.size(); ++i) {
+        const Seq seq = row.first_seq + i;
+        compare(node, key, seq, segment.ops[i]);
+        if (seq > state.seq) violated("G2", node, name_of(key, seq) + " is in the log beyond the frontier");
+        if (present[static_cast<std::size_t>(seq - 1)]) violated("G2", node, name_of(key, seq) + " is stored twice");
+        present[static_cast<std::size_t>(seq - 1)] = true;
+      }
+    }
+    for (Seq seq = 1; seq <= state.seq; ++seq) {
+      if (present[static_cast<std::size_t>(seq - 1)]) continue;
+      if (seq > state.trimmed) violated("G2", node, name_of(key, seq) + " is counted but not in the log");
+      const bool listed = std::any_of(gaps.begin(), gaps.end(), [&](const sync::Gap& gap) {
+        return gap.replica == state.replica && gap.first <= seq && seq <= gap.last;
+      });
+      if (!listed) violated("G6", node, name_of(key, seq) + " is missing and in no listed gap");
+      if (!trimmed_.contains({key, seq}))
+        violated("G2", node, name_of(key, seq) + " is missing, but nobody trimmed it");
+    }
+  }
+}
+
+// G2 for cells: no write that the frontier counts is newer than what the cell holds.
+void Oracle::check_cells(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
+  std::map<std::string, WriteOrder> newest;
+  for (const ReplicaState& state : must(node, view.replicas(channel.number))) {
+    const Chain& chain = chains_[{channel.name, state.replica}];
+    if (state.seq > chain.size()) {
+      violated("G5", node, name_of({channel.name, state.replica}, state.seq) + " is counted, but nobody wrote it");
+    }
+    for (Seq seq = 1; seq <= state.seq; ++seq) {
+      const KnownOp& op = chain[static_cast<std::size_t>(seq - 1)];
+      if (!op.cell) continue;
+      const WriteOrder order{.stamp = op.stamp, .replica = state.replica, .seq = seq};
+      const auto [at, first] = newest.try_emplace(op.topic, order);
+      if (at->second < order) at->second = order;
+    }
+  }
+  std::uint64_t live_cells = 0;
+  for (const Cell& cell : must(node, view.cells(channel.number, "", "", kAll))) {
+    live_cells += cell.is_tombstone() ? 0U : 1U;
+    check_cell(node, channel.name, cell);
+    const auto counted = newest.find(cell.message->topic);
+    if (counted == newest.end()) continue;
+    if (cell.order < counted->second) {
+      violated("G2", node,
+               "the cell " + cell.message->topic + " is older than " +
+                   name_of({channel.name, counted->second.replica}, counted->second.seq) + ", which is counted");
+    }
+    newest.erase(counted);
+  }
+  if (!newest.empty())
+    violated("G2", node, "the cell " + newest.begin()->first + " is missing, but its write is counted");
+  if (live_cells != channel.live_cells) {
+    violated("G6", node,
+             "it counts " + std::to_string(channel.live_cells) + " retained messages of " + channel.name +
+                 ", and holds " + std::to_string(live_cells));
+  }
+}
+
+// --- agreement -------------------------------------------------------------------------------------------------------
+
+void Oracle::check_agreement(const std::vector<Subject>& nodes) {
+  for (const Subject& node : nodes) check_store(node);
+  for (const auto& [key, chain] : chains_) {
+    const auto mortal = mortal_.find(key);
+    std::optional<Seq> agreed;
+    for (const Subject& node : nodes) {
+      const auto channel = std::find_if(node.channels.begin(), node.channels.end(),
+                                        [&, &name = key.first](const ChannelState& each) { return each.name == name; });
+      const Seq held = channel == node.channels.end() ? 0 : sync::seq_in(channel->replicas, key.second);
+      const Seq least = mortal == mortal_.end() ? chain.size() : mortal->second;
+      if (held < least) violated("G3", node, name_of(key, least) + " never came: " + std::to_string(held));
+      if (held != agreed.value_or(held)) {
+        violated("G3", node, name_of(key, held) + " is where it ends, elsewhere " + std::to_string(*agreed));
+      }
+      agreed = held;
+    }
+  }
+  for (const ChannelState& named : nodes.front().channels) {
+    std::optional<Hash256> agreed;
+    for (const Subject& node : nodes) {
+      const auto channel = std::find_if(node.channels.begin(), node.channels.end(),
+                                        [&](const ChannelState& each) { return each.name == named.name; });
+      const auto view = view_of(node);
+      MixingHasher hasher;
+      const Hash256 digest =
+          must(node, sync::channel_digest(*view, hasher, channel->number, channel->name, sync::DigestCheck::kRecords));
+      if (!agreed) agreed = digest;
+      if (*agreed != digest) violated("G3", node, "another digest than its peers for " + named.name);
+    }
+  }
+}
+
+}  // namespace hedgerow::sim

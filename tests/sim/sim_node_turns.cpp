@@ -1,0 +1,183 @@
+// The store thread of a simulated board: what waits for it, its turns, and what it hands back.
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <utility>
+
+#include "sync/log/segment.hpp"
+#include "tests/sim/sim_node.hpp"
+
+namespace hedgerow::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+Expected<sync::ReceiveResult> applied(Expected<void> done) {
+  if (!done) return tl::make_unexpected(std::move(done.error()));
+  return sync::ReceiveResult::kApplied;
+}
+
+}  // namespace
+
+void SimNode::write(std::size_t channel, sync::OpKind kind, sync::MessagePtr message) {
+  submit(Write{.channel = channel, .kind = kind, .message = std::move(message)});
+}
+
+void SimNode::trim() { submit(Trim{}); }
+
+void SimNode::fail_next_commit() { disk_is_full_ = true; }
+
+void SimNode::submit(Intent intent) {
+  intents_.push_back(std::move(intent));
+  start_turn();
+}
+
+void SimNode::start_turn() {
+  if (turn_under_way_ || intents_.empty()) return;
+  turn_under_way_ = true;
+  unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 5ms), [this] { begin_turn(); });
+}
+
+// A turn takes some of what waits; a crash may come before its commit.
+void SimNode::begin_turn() {
+  const auto begun = engine_->begin();
+  if (has_ended(begun ? nullptr : &begun.error())) return power_lost();
+  if (!begun) throw Violation("begin: " + begun.error().what);
+  const WallTime now = clock_.now();
+  in_turn_ = 1 + random_.below(intents_.size());
+  for (std::size_t i = 0; i < in_turn_; ++i) apply(now, intents_[i], i == 0);
+  unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 10ms), [this] { commit_turn(); });
+}
+
+void SimNode::apply(const WallTime& now, Intent& intent, bool is_first) {
+  const auto refuse = [this](const char* what, const Error& error) {
+    if (has_ended(&error)) return;
+    throw Violation(std::string(what) + " at " + identity_.name + ": " + error.what);
+  };
+  std::visit(
+      Overloaded{[&](const Write& write) {
+                   const auto done = engine_->write(now, {.channel = number_of(write.channel),
+                                                          .kind = write.kind,
+                                                          .publisher = 1 + identity_.index,
+                                                          .message = write.message});
+                   if (!done) refuse("write", done.error());
+                 },
+                 [&](const sync::ApplySegment& segment) {
+                   received_.push_back(
+                       {segment.link, segment.channel, engine_->receive(now, segment.channel, segment.segment)});
+                 },
+                 [&](const sync::StagePage& page) {
+                   received_.push_back({page.link, page.channel,
+                                        applied(engine_->stage(page.channel, page.peer, page.page_no, page.page))});
+                 },
+                 [&](const sync::MergeStaged& merge) {
+                   received_.push_back(
+                       {merge.link, merge.channel,
+                        engine_->merge_staged(now, merge.channel, merge.peer, merge.frontier, merge.pages)});
+                 },
+                 [&](const sync::DropStaged& drop) {
+                   const auto done = engine_->drop_staged(drop.channel, drop.peer);
+                   if (!done) refuse("drop", done.error());
+                 },
+                 [&](const Trim&) { apply_trim(now, is_first); }},
+      intent);
+}
+
+// What keep leaves: the newest segments that fit its size and are not too old.
+std::vector<SimNode::Kept> SimNode::expect_kept(const WallTime& now) {
+  std::vector<Kept> out;
+  const auto view = disk_->views().open_view();
+  if (!view) return out;
+  const bool age_counts = now.quality == ClockQuality::kSynchronised && now.unix_ms > in_ms(options_.keep_age);
+  for (const sync::ChannelState& channel : engine_->channels()) {
+    const auto rows = (*view)->segments_after(channel.number, 0, std::numeric_limits<std::size_t>::max());
+    if (!rows) return {};
+    Kept kept{.channel = channel.number, .bytes = 0};
+    for (const sync::SegmentRow& row : *rows) kept.bytes += row.bytes.size();
+    for (const sync::SegmentRow& row : *rows) {
+      const bool too_old = age_counts && row.newest_wall_ms < now.unix_ms - in_ms(options_.keep_age);
+      if (!too_old && kept.bytes <= options_.keep_bytes) break;
+      kept.bytes -= row.bytes.size();
+    }
+    out.push_back(kept);
+  }
+  return out;
+}
+
+// G6: keep drops what it must, and no more.
+void SimNode::apply_trim(const WallTime& now, bool is_first) {
+  const std::vector<Kept> expected = is_first ? expect_kept(now) : std::vector<Kept>{};
+  const auto more = engine_->trim(now);
+  if (has_ended(more ? nullptr : &more.error())) return;
+  if (!more) throw Violation("trim at " + identity_.name + ": " + more.error().what);
+  for (const Kept& kept : expected) {
+    const std::uint64_t bytes = disk_->storage().log_totals(kept.channel).bytes;
+    if (bytes < kept.bytes || (!*more && bytes != kept.bytes)) {
+      throw Violation("G6 at " + identity_.name + ": keep left " + std::to_string(bytes) + " bytes in a log, not " +
+                      std::to_string(kept.bytes));
+    }
+  }
+}
+
+// Only a clone's ops are refused, and then people can see it.
+void SimNode::check_received(const std::vector<Received>& all) const {
+  for (const Received& received : all) {
+    const bool refused_as_fork = received.result && *received.result == sync::ReceiveResult::kFork;
+    const bool expected = received.result ? !refused_as_fork || options_.faults.forge_per_mille > 0
+                                          : received.result.error().category == Category::kNotFound;
+    if (!expected) {
+      throw Violation("G5 at " + identity_.name +
+                      ": honest peers were refused: " + (received.result ? "fork" : received.result.error().what));
+    }
+    const auto forks = replicator_->forks();
+    if (refused_as_fork && std::none_of(forks.begin(), forks.end(), [&](const sync::ForkStatus& fork) {
+          return fork.channel == received.channel;
+        })) {
+      throw Violation("G5 at " + identity_.name + ": a fork was refused and nobody can see it");
+    }
+  }
+}
+
+void SimNode::commit_turn() {
+  if (std::exchange(disk_is_full_, false)) disk_->fill_up();
+  Turn turn{.received = std::move(received_), .committed = engine_->commit()};
+  if (has_ended(turn.committed ? nullptr : &turn.committed.error())) return power_lost();
+  const auto after = disk_->after_turn();
+  if (has_ended(after ? nullptr : &after.error())) return power_lost();
+  received_.clear();
+  intents_.erase(intents_.begin(), intents_.begin() + static_cast<std::ptrdiff_t>(in_turn_));
+  in_turn_ = 0;
+  turn_under_way_ = false;
+  oracle_.set_true_time(clock_.true_ms());
+  if (turn.committed) {
+    oracle_.on_commit(subject(), *turn.committed);
+  } else {
+    for (Received& received : turn.received) received.result = tl::unexpected<Error>(turn.committed.error());
+  }
+  ++handing_back_;
+  last_hand_back_ = std::max(last_hand_back_, scheduler_.now() + draw_between(random_, 0ms, 10ms));
+  unless_crashed(last_hand_back_,
+                 [this, turn = std::make_shared<Turn>(std::move(turn))] { hand_back(std::move(*turn)); });
+  start_turn();
+}
+
+// The loop thread learns what became of a turn.
+void SimNode::hand_back(Turn turn) {
+  --handing_back_;
+  if (turn.committed) {
+    for (const sync::CommittedSegment& segment : turn.committed->segments) {
+      if (segment.segment->replica != replica_) continue;
+      for (const sync::ChannelState& channel : engine_->channels()) {
+        if (channel.number != segment.channel) continue;
+        oracle_.on_acknowledged(subject(), channel.name, segment.segment->first_seq + segment.segment->count - 1);
+      }
+    }
+    perform(replicator_->on_committed(scheduler_.now(), *turn.committed));
+  }
+  for (const Received& received : turn.received) {
+    perform(replicator_->on_received(scheduler_.now(), received.link, received.channel, received.result));
+  }
+  if (turn.committed) check_received(turn.received);
+}
+
+}  // namespace hedgerow::sim
