@@ -3,7 +3,8 @@
 #
 #   run.sh             the whole matrix
 #   run.sh --quick     release only: unit, contract, simulation
-#   run.sh --long      the whole matrix with the slow cases everywhere and HEDGEROW_LONG=1, which asks random tests for more
+#   run.sh --long      the whole matrix with the slow cases everywhere and HEDGEROW_LONG=1, which asks random tests for more,
+#                      and the kill loop for 500 kills (HEDGEROW_KILLS=N: for N)
 #
 #   release        unit contract sim fuzz e2e, the kill loop and an arm64 daemon among amd64 ones included; and the
 #                  simulator against deliberate faults

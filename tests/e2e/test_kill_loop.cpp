@@ -1,6 +1,8 @@
 // What was acknowledged is on the disk, however the daemon dies.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -10,16 +12,27 @@
 
 namespace hedgerow::test {
 
-TEST_CASE("fifty times kill -9 under load: every acknowledged publish is there, in order", "[e2e][slow][G1]") {
-  constexpr int kRounds = 50;
+namespace {
+
+// HEDGEROW_KILLS says how often; 500 in a long run (tests/run.sh --long), 50 otherwise.
+int kill_rounds() {
+  if (const char* given = std::getenv("HEDGEROW_KILLS")) return std::max(1, std::atoi(given));
+  return std::getenv("HEDGEROW_LONG") != nullptr ? 500 : 50;
+}
+
+}  // namespace
+
+TEST_CASE("kill -9 under load, again and again: every acknowledged publish is there, in order", "[e2e][slow][G1]") {
+  constexpr int kCollectEvery = 25;  // kills: a session that waits longer than keep allows would be trimmed
   constexpr std::uint64_t kRoundNumbers = 1'000'000;  // far more than a round publishes
+  const int rounds = kill_rounds();
   SeededRandom random(pick_seed("kill loop"));
   Daemon daemon({});
   daemon.start();
   Collector collector({.port = daemon.port(), .receive_maximum = 1000});
   collector.disconnect();
   std::vector<std::uint64_t> acknowledged;
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 1; round <= rounds; ++round) {
     LoadPublisher publisher({.port = daemon.port(),
                              .first = static_cast<std::uint64_t>(round) * kRoundNumbers,
                              .count = kRoundNumbers,
@@ -31,14 +44,19 @@ TEST_CASE("fifty times kill -9 under load: every acknowledged publish is there, 
     const std::vector<std::uint64_t> numbers = publisher.finish();
     acknowledged.insert(acknowledged.end(), numbers.begin(), numbers.end());
     daemon.start();
+    if (round % kCollectEvery != 0 && round != rounds) continue;
+    REQUIRE(collector.resume());
+    REQUIRE(collector.wait_for_payload(numbered_payload("reading", acknowledged.back())));
+    collector.disconnect();
   }
-  REQUIRE(collector.resume());
-  CHECK(collector.wait_for_payload(numbered_payload("reading", acknowledged.back())));
   const Sequence sequence = inspect(collector.payloads(), acknowledged);
+  std::fprintf(stderr, "kill loop: %d kills, %zu acknowledged, %llu missing\n", rounds, acknowledged.size(),
+               static_cast<unsigned long long>(sequence.missing));
   INFO("acknowledged: " << acknowledged.size() << ", received: " << collector.count());
   CHECK(sequence.missing == 0);
   CHECK(sequence.disorder == 0);
-  CHECK(sequence.duplicates == 0);
+  // Of what a session was sent while it disconnected, and only then.
+  CHECK(sequence.duplicates <= 1000 * static_cast<std::uint64_t>((rounds - 1) / kCollectEvery));
 }
 
 TEST_CASE("kill -9 while a session is being served: nothing is missing, no more than Receive Maximum twice a crash",
