@@ -88,7 +88,8 @@ void Replicator::run_announcement_timers(Instant now, Peer& peer, std::size_t ch
     const bool answered = covers(shared.confirmed, shared.awaited);
     shared.awaited = own;
     shared.ask_backoff = answered ? kAskAgainMin : std::min(shared.ask_backoff * 2, kAskAgainMax);
-    shared.ask_at = now + shared.ask_backoff;
+    // What was awaited may have come in another way than an announcement.
+    shared.ask_at = covers(shared.confirmed, own) ? Instant::max() : now + shared.ask_backoff;
     if (!answered) {
       shared.told.clear();
       announce(now, peer, channel, /*answer_wanted=*/true);

@@ -257,6 +257,14 @@ TEST_CASE_METHOD(LinkFixture, "an idle link says nothing", "[link]") {
   CHECK(replicator().next_deadline() == Instant::max());
 }
 
+TEST_CASE_METHOD(LinkFixture, "an idle link sleeps, also where the peer confirmed by a push", "[link]") {
+  peer_up(kLink1, "a");
+  commit({{.replica = kOther, .first = 1}});
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  pass(2 * kAskAgainMin);
+  CHECK(replicator().next_deadline() == Instant::max());
+}
+
 TEST_CASE_METHOD(LinkFixture, "announcements are at most one a second", "[link]") {
   peer_up(kLink1, "a");
   pass(kAnnounceInterval);
