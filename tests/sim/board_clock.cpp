@@ -22,8 +22,7 @@ WallTime BoardClock::now() const {
   if (in_1970_since_ != Instant::max()) {
     return {.unix_ms = in_ms(scheduler_.now() - in_1970_since_), .quality = ClockQuality::kUnsynchronised};
   }
-  const Duration lived = scheduler_.now() - Scheduler().now();
-  const Duration offset = offset_ + lived / 1000 * drift_per_mille_;
+  const Duration offset = offset_ + (scheduler_.now() - set_at_) / 1000 * drift_per_mille_;
   return {.unix_ms = kWallStartMs + in_ms(scheduler_.now().time_since_epoch() + offset), .quality = quality_};
 }
 
@@ -37,6 +36,7 @@ void BoardClock::forget(std::optional<Duration> learns_after) {
 
 void BoardClock::set(Duration offset, ClockQuality quality) {
   offset_ = offset;
+  set_at_ = scheduler_.now();
   quality_ = quality;
 }
 

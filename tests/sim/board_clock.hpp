@@ -12,10 +12,10 @@ namespace hedgerow::sim {
 
 class BoardClock {
  public:
-  explicit BoardClock(Scheduler& scheduler) : scheduler_(scheduler) {}
+  explicit BoardClock(Scheduler& scheduler) : scheduler_(scheduler), set_at_(scheduler.now()) {}
 
   void set(Duration offset, ClockQuality quality);
-  // It gains so much in each second, or loses it.
+  // It gains so much in each second from set() on, or loses it.
   void set_drift(int per_mille) { drift_per_mille_ = per_mille; }
   // It boots in 1970, and hears the time so long after, or never.
   void forget(std::optional<Duration> learns_after);
@@ -27,6 +27,7 @@ class BoardClock {
  private:
   Scheduler& scheduler_;
   Duration offset_{};
+  Instant set_at_;
   int drift_per_mille_ = 0;
   Instant in_1970_since_ = Instant::max();
   ClockQuality quality_ = ClockQuality::kSynchronised;

@@ -45,13 +45,22 @@ void Network::attach(const std::vector<std::unique_ptr<SimNode>>& nodes) {
 // --- dialling --------------------------------------------------------------------------------------------------------
 
 void Network::want(std::size_t dialler, std::size_t listener) {
-  slots_.push_back({.dialler = dialler, .listener = listener, .connected = false, .dialling = false});
+  slots_.push_back({.dialler = dialler, .listener = listener, .connected = false, .dialling = false, .waiting = false});
 }
 
 void Network::dial_later(std::size_t slot) {
+  slots_[slot].waiting = false;
   if (slots_[slot].dialling) return;
   slots_[slot].dialling = true;
   scheduler_.after(draw_between(random_, 1ms, options_.network.redial_max), [this, slot] { dial(slot); });
+}
+
+// Dialling in vain is left out: the dialler tries again soon after it could succeed.
+void Network::dial_who_can() {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (slot.waiting && (*nodes_)[slot.listener]->is_up() && !is_cut(slot.dialler, slot.listener)) dial_later(i);
+  }
 }
 
 void Network::dial(std::size_t index) {
@@ -60,7 +69,10 @@ void Network::dial(std::size_t index) {
   SimNode& dialler = *(*nodes_)[slot.dialler];
   SimNode& listener = *(*nodes_)[slot.listener];
   if (!dialler.is_up() || slot.connected) return;
-  if (!listener.is_up() || is_cut(slot.dialler, slot.listener)) return dial_later(index);
+  if (!listener.is_up() || is_cut(slot.dialler, slot.listener)) {
+    slot.waiting = true;
+    return;
+  }
   slot.connected = true;
   auto connection = std::make_shared<Connection>();
   connection->dialler = slot.dialler;
@@ -179,6 +191,7 @@ void Network::node_started(std::size_t node) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (slots_[i].dialler == node) dial_later(i);
   }
+  dial_who_can();
 }
 
 void Network::node_crashed(std::size_t node) {
@@ -229,9 +242,13 @@ void Network::partition(std::uint64_t side) {
   for (Connection* connection : live_connections()) {
     if (is_cut(connection->dialler, connection->listener)) break_connection(*connection);
   }
+  dial_who_can();
 }
 
-void Network::heal() { side_ = 0; }
+void Network::heal() {
+  side_ = 0;
+  dial_who_can();
+}
 
 void Network::become_reliable() {
   heal();

@@ -72,11 +72,13 @@ class Network final : public Wires {
     std::size_t listener = 0;
     bool connected = false;  // as the dialler sees it
     bool dialling = false;
+    bool waiting = false;  // for the listener to be there
   };
 
   void count(const Bytes& message);
   void want(std::size_t dialler, std::size_t listener);
   void dial_later(std::size_t slot);
+  void dial_who_can();
   void dial(std::size_t slot);
   void break_connection(Connection& connection);
   void notice(const std::shared_ptr<Connection>& connection, bool dialler);

@@ -18,6 +18,22 @@ milliseconds between(Random& random, std::size_t low_ms, std::size_t high_ms) {
   return milliseconds(static_cast<std::int64_t>(low_ms + random.below(high_ms - low_ms + 1)));
 }
 
+// The same troubles, each for hours instead of seconds.
+void stretch(Options& out, Random& random) {
+  using std::chrono::hours;
+  out.network.redial_max = between(random, 10'000, 120'000);
+  out.network.unnoticed_max = between(random, 1, 120'000);
+  out.faults.clog_max = hours(3);
+  out.faults.deaf_max = hours(12);
+  out.faults.partition_max = hours(72);
+  out.faults.down_max = hours(48);
+  // As cheap crystals do; the time is asked for once a day.
+  out.clocks.drift_per_mille = random.one_in(2) ? 1 : 0;
+  out.clocks.corrected_after = hours(25);
+  out.clocks.learnt_after = hours(48);
+  out.keep_age = hours(static_cast<int>(1 + random.below(24 * 30)));
+}
+
 }  // namespace
 
 Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, const Mode& mode) {
@@ -56,6 +72,11 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, c
   out.clocks.has_no_rtc = random.one_in(3);
   out.keep_age = random.one_in(3) ? between(random, 1000, 20'000) : milliseconds(86'400'000);
   out.faults.down_max = std::chrono::seconds(10);
+  out.faults.clog_max = std::chrono::seconds(20);
+  out.faults.deaf_max = std::chrono::seconds(30);
+  out.faults.partition_max = std::chrono::seconds(20);
+  out.clocks.learnt_after = std::chrono::seconds(20);
+  out.clocks.corrected_after = std::chrono::seconds(1000);
   out.mode = mode;
   if (nodes > kFewNodes) out.topology = Topology::kSparse;
   if (mode.sqlite) {
@@ -68,6 +89,7 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, c
       out.faults.cut_after_writes_max = 20 + random.below(400);
     }
   }
+  if (mode.hours > 0) stretch(out, random);
   if (mode.tranquil) {
     out.faults = {};
     out.network.drop_per_mille = 0;
@@ -79,11 +101,18 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, c
   return out;
 }
 
+Duration clock_error(const ClockOptions& clocks) {
+  return clocks.skew_max + clocks.corrected_after / 1000 * static_cast<int>(clocks.drift_per_mille) +
+         std::chrono::seconds(1);
+}
+
 std::string describe(const Options& options) {
   const auto ms = [](Duration duration) {
     return std::to_string(std::chrono::duration_cast<milliseconds>(duration).count()) + " ms";
   };
-  std::string out = std::to_string(options.nodes) + " nodes in a ";
+  std::string out = std::to_string(options.nodes) + " nodes";
+  if (options.mode.hours > 0) out += " for " + std::to_string(options.mode.hours) + " hours";
+  out += " in a ";
   switch (options.topology) {
     case Topology::kMesh: out += "mesh"; break;
     case Topology::kLine: out += "line"; break;

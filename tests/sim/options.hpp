@@ -21,6 +21,7 @@ struct Mode {
   bool unnoticed = false;  // disks are exchanged and nothing tells the store
   bool ten_years = false;  // the first board's clock is ten years ahead
   bool tranquil = false;   // no trouble at all
+  unsigned hours = 0;      // so long a life, a bit of work and some trouble each day; 0: all of it in seconds
   [[nodiscard]] bool operator==(const Mode&) const = default;
 };
 
@@ -44,6 +45,9 @@ struct FaultOptions {
   unsigned clog_per_mille = 0;
   unsigned deaf_per_mille = 0;  // one direction of a link loses everything, for a while
   unsigned crash_per_mille = 0;
+  Duration clog_max{};
+  Duration deaf_max{};
+  Duration partition_max{};
   Duration down_max{};
   // On the real store: the power goes with one of so many writes after a start; never if 0. A sync fails, in so many
   // of a thousand lives.
@@ -61,7 +65,9 @@ struct FaultOptions {
 struct ClockOptions {
   Duration skew_max{};
   unsigned drift_per_mille = 0;
-  bool has_no_rtc = false;  // boards boot in 1970
+  Duration corrected_after{};  // no clock drifts for longer
+  bool has_no_rtc = false;     // boards boot in 1970
+  Duration learnt_after{};     // the time, at most, if ever
 };
 
 struct Options {
@@ -82,6 +88,9 @@ struct Options {
 
 // Each seed turns some kinds of trouble off and draws the strength of the others, so that rare combinations come up.
 [[nodiscard]] Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, const Mode& mode = {});
+
+// How far a clock can be from the truth, and a logical clock that follows the fastest.
+[[nodiscard]] Duration clock_error(const ClockOptions& clocks);
 
 // One line for people.
 [[nodiscard]] std::string describe(const Options& options);

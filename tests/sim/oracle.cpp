@@ -2,11 +2,11 @@
 #include "tests/sim/oracle.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #include "sync/link/wire.hpp"
 #include "sync/log/frontier.hpp"
 #include "sync/log/segment.hpp"
+#include "tests/sim/board_clock.hpp"
 #include "tests/sim/oracle_internal.hpp"
 
 namespace hedgerow::sim {
@@ -59,8 +59,7 @@ void Oracle::compare(const Subject& node, const ReplicaKey& key, Seq seq, const 
 // Clocks are wrong by what the options say, and a logical clock runs ahead of the fastest by a counter's carry at most.
 void Oracle::check_stamp(const Subject& node, const ReplicaKey& key, Seq seq, const sync::Stamp& stamp) const {
   if (options_.mode.ten_years && node.index == 0) return;  // it is the others that must not believe it
-  const auto lived = std::chrono::duration_cast<std::chrono::milliseconds>(options_.clocks.skew_max).count();
-  const std::uint64_t ahead_max = static_cast<std::uint64_t>(lived) + options_.clocks.drift_per_mille * 1'000U + 1'000U;
+  const std::uint64_t ahead_max = in_ms(clock_error(options_.clocks));
   if (stamp.wall_ms > true_ms_ + ahead_max) {
     violated("G10", node,
              name_of(key, seq) + " is stamped " + std::to_string(stamp.wall_ms - true_ms_) +
@@ -108,17 +107,16 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
   const auto view = view_of(node);
   for (const ChannelState& channel : committed.frontiers) {
     bool trims_moved = false;
+    auto& marks = marks_[node.index][channel.name];
     for (const ReplicaState& state : channel.replicas) {
-      Seq& before = frontiers_[{node.index, channel.name, state.replica}];
-      if (state.seq < before) violated("G2", node, "a frontier went back in " + channel.name);
-      const Chain& chain = chains_[{channel.name, state.replica}];
-      if (state.seq > chain.size()) {
+      Marks& before = marks[state.replica];
+      if (state.seq == before.seq && state.trimmed == before.trimmed) continue;
+      if (state.seq < before.seq) violated("G2", node, "a frontier went back in " + channel.name);
+      if (state.seq > chains_[{channel.name, state.replica}].size()) {
         violated("G5", node, name_of({channel.name, state.replica}, state.seq) + " is counted, but nobody wrote it");
       }
-      before = state.seq;
-      Seq& trimmed = trims_[{node.index, channel.name, state.replica}];
-      trims_moved = trims_moved || state.trimmed > trimmed;
-      trimmed = state.trimmed;
+      trims_moved = trims_moved || state.trimmed > before.trimmed;
+      before = {.seq = state.seq, .trimmed = state.trimmed};
     }
     if (trims_moved) note_gaps(node, channel, *view);
   }
@@ -158,7 +156,7 @@ void Oracle::on_told(const Subject& node, ByteView bytes) {
   if (!message) violated("wire", node, message.error().what);
   const auto check = [&](sync::wire::ChannelIndex index, ReplicaId replica, Seq seq) {
     const std::string& channel = node.channels[index].name;
-    if (seq > frontiers_[{node.index, channel, replica}]) {
+    if (seq > marks_[node.index][channel][replica].seq) {
       violated("G5", node, name_of({channel, replica}, seq) + " was shown to a peer before it was durable");
     }
   };
@@ -191,10 +189,8 @@ void Oracle::adopt(const Subject& node, const ChannelState& channel, ReplicaId r
 }
 
 void Oracle::on_disk_replaced(const Subject& node) {
-  const auto is_of_node = [&](const auto& entry) { return std::get<0>(entry.first) == node.index; };
-  std::erase_if(frontiers_, is_of_node);
-  std::erase_if(trims_, is_of_node);
-  std::erase_if(cells_, is_of_node);
+  marks_.erase(node.index);
+  cells_.erase(node.index);
   newest_.erase(node.index);
   arrivals_.erase(node.index);
   const auto view = view_of(node);
@@ -204,8 +200,7 @@ void Oracle::on_disk_replaced(const Subject& node) {
       if (writers_.contains(state.replica)) adopt(node, channel, state.replica, *view);
     }
     for (const ReplicaState& state : channel.replicas) {
-      frontiers_[{node.index, channel.name, state.replica}] = state.seq;
-      trims_[{node.index, channel.name, state.replica}] = state.trimmed;
+      marks_[node.index][channel.name][state.replica] = {.seq = state.seq, .trimmed = state.trimmed};
     }
   }
   for (const auto& [key, chain] : chains_) {
@@ -214,9 +209,7 @@ void Oracle::on_disk_replaced(const Subject& node) {
   }
   for (auto& [key, least] : mortal_) {
     least = 0;
-    for (const auto& [at, seq] : frontiers_) {
-      if (std::get<1>(at) == key.first && std::get<2>(at) == key.second) least = std::max(least, seq);
-    }
+    for (auto& [holder, channels] : marks_) least = std::max(least, channels[key.first][key.second].seq);
     acked_.erase(key);
   }
 }
@@ -242,7 +235,7 @@ void Oracle::on_restart(const Subject& node) {
   }
   for (const ChannelState& channel : node.channels) {
     for (const ReplicaState& state : channel.replicas) {
-      Seq& before = frontiers_[{node.index, channel.name, state.replica}];
+      Seq& before = marks_[node.index][channel.name][state.replica].seq;
       if (state.seq < before) violated("G1", node, "a frontier went back over a restart in " + channel.name);
       before = state.seq;
     }

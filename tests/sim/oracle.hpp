@@ -21,9 +21,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
-#include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -71,7 +70,6 @@ class Oracle {
   };
   using Chain = std::vector<KnownOp>;  // op `seq` is at seq - 1
   using ReplicaKey = std::pair<std::string, sync::ReplicaId>;
-  using OpKey = std::pair<ReplicaKey, sync::Seq>;
 
   void adopt(const Subject& node, const sync::ChannelState& channel, sync::ReplicaId replica, sync::ReadView& view);
   void author(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op);
@@ -91,17 +89,22 @@ class Oracle {
     sync::Arrival arrival = 0;
   };
 
+  // What a node counts, as it was last seen.
+  struct Marks {
+    sync::Seq seq = 0;
+    sync::Seq trimmed = 0;
+  };
+
   const Options options_;
   std::uint64_t true_ms_ = 0;
   std::map<ReplicaKey, Chain> chains_;
   std::map<ReplicaKey, sync::Seq> acked_;
   std::map<sync::ReplicaId, std::size_t> writers_;  // the node whose replica it is, or was
   std::map<ReplicaKey, sync::Seq> mortal_;          // its writer's disk is gone; this much of it must still come
-  std::map<std::tuple<std::size_t, std::string, std::string>, SeenCell> cells_;
-  std::map<std::tuple<std::size_t, std::string, sync::ReplicaId>, sync::Seq> frontiers_;
-  std::map<std::tuple<std::size_t, std::string, sync::ReplicaId>, sync::Seq> trims_;
-  std::set<OpKey> trimmed_;                    // by keep, on some node
-  std::map<std::size_t, sync::Stamp> newest_;  // stamp that the node has committed
+  std::map<std::size_t, std::map<std::pair<std::string, std::string>, SeenCell>> cells_;            // of nodes
+  std::map<std::size_t, std::map<std::string, std::unordered_map<sync::ReplicaId, Marks>>> marks_;  // of nodes
+  std::map<ReplicaKey, std::vector<bool>> trimmed_;  // op `seq` is at seq - 1: by keep, on some node
+  std::map<std::size_t, sync::Stamp> newest_;        // stamp that the node has committed
   std::map<std::size_t, sync::Arrival> arrivals_;
   LiveLedger live_;
   std::uint64_t ops_ = 0;

@@ -1,11 +1,11 @@
 // What the oracle says of what a node holds, and of all of them after healing.
 #include <algorithm>
-#include <chrono>
 #include <optional>
 
 #include "sync/engine/digest.hpp"
 #include "sync/log/frontier.hpp"
 #include "sync/log/segment.hpp"
+#include "tests/sim/board_clock.hpp"
 #include "tests/sim/mixing_hasher.hpp"
 #include "tests/sim/oracle.hpp"
 #include "tests/sim/oracle_internal.hpp"
@@ -35,7 +35,7 @@ void Oracle::check_cell(const Subject& node, const std::string& channel, const C
     violated("G3", node, "the cell " + topic + " differs from its op " + name_of(key, cell.order.seq));
   }
   const SeenCell now{.order = cell.order, .arrival = cell.arrival};
-  const auto [seen, first] = cells_.try_emplace({node.index, channel, topic}, now);
+  const auto [seen, first] = cells_[node.index].try_emplace({channel, topic}, now);
   if (cell.order < seen->second.order) {
     violated("G4", node, "the cell " + topic + " went back to " + name_of(key, cell.order.seq));
   }
@@ -77,21 +77,22 @@ void Oracle::note_gaps(const Subject& node, const ChannelState& channel, sync::R
     if (gap.reason == sync::GapReason::kTrimmedElsewhere) continue;
     const ReplicaKey key{channel.name, gap.replica};
     const Chain& chain = chains_[key];
+    std::vector<bool>& trimmed = trimmed_[key];
+    if (trimmed.size() < gap.last) trimmed.resize(static_cast<std::size_t>(gap.last), false);
     for (Seq seq = gap.first; seq <= gap.last; ++seq) {
-      if (!trimmed_.insert({key, seq}).second || gap.reason != sync::GapReason::kAge || seq > chain.size()) continue;
-      check_age(node, key, seq, chain[static_cast<std::size_t>(seq - 1)]);
+      const auto at = static_cast<std::size_t>(seq - 1);
+      const bool is_new = !trimmed[at];
+      trimmed[at] = true;
+      if (is_new && gap.reason == sync::GapReason::kAge && at < chain.size()) check_age(node, key, seq, chain[at]);
     }
   }
 }
 
 // G6, G10: by age goes only what was written so long ago, as far as clocks can be trusted at all.
 void Oracle::check_age(const Subject& node, const ReplicaKey& key, Seq seq, const KnownOp& op) const {
-  const auto ms = [](Duration duration) {
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-  };
   const std::uint64_t lived = true_ms_ - op.made_ms;
-  const std::uint64_t error = 2 * (ms(options_.clocks.skew_max) + options_.clocks.drift_per_mille * 1'000U) + 1'000U;
-  if (op.trimmed_unseen || lived + error >= ms(options_.keep_age)) return;
+  const std::uint64_t error = 2 * in_ms(clock_error(options_.clocks));
+  if (op.trimmed_unseen || lived + error >= in_ms(options_.keep_age)) return;
   violated("G6", node, name_of(key, seq) + " was trimmed by age after " + std::to_string(lived) + " ms");
 }
 
@@ -110,15 +111,23 @@ void Oracle::check_log(const Subject& node, const ChannelState& channel, sync::R
         present[static_cast<std::size_t>(seq - 1)] = true;
       }
     }
+    std::vector<bool> listed(present.size(), false);
+    for (const sync::Gap& gap : gaps) {
+      if (gap.replica != state.replica) continue;
+      for (Seq seq = gap.first; seq <= std::min(gap.last, state.seq); ++seq) {
+        listed[static_cast<std::size_t>(seq - 1)] = true;
+      }
+    }
+    const std::vector<bool>& trimmed = trimmed_[key];
     for (Seq seq = 1; seq <= state.seq; ++seq) {
       if (present[static_cast<std::size_t>(seq - 1)]) continue;
       if (seq > state.trimmed) violated("G2", node, name_of(key, seq) + " is counted but not in the log");
-      const bool listed = std::any_of(gaps.begin(), gaps.end(), [&](const sync::Gap& gap) {
-        return gap.replica == state.replica && gap.first <= seq && seq <= gap.last;
-      });
-      if (!listed) violated("G6", node, name_of(key, seq) + " is missing and in no listed gap");
-      if (!trimmed_.contains({key, seq}))
+      if (!listed[static_cast<std::size_t>(seq - 1)]) {
+        violated("G6", node, name_of(key, seq) + " is missing and in no listed gap");
+      }
+      if (trimmed.size() < seq || !trimmed[static_cast<std::size_t>(seq - 1)]) {
         violated("G2", node, name_of(key, seq) + " is missing, but nobody trimmed it");
+      }
     }
   }
 }

@@ -1,5 +1,7 @@
 // hedgerow-sim: runs simulated meshes, one for each seed.
 //   hedgerow-sim [--seed N] [--seeds COUNT] [--nodes K] [--steps S] [--verbose] [MODE...]
+//     --hours H            a life of so long, with trouble each day, and 8 steps of work unless --steps says how many
+//                          there are in all; a year is 8760
 //     --power-cuts COUNT   as many seeds as it takes to cut the power so often in the middle of a write or sync of the
 //                          real store, on disks that drop, reorder and tear what was not synced
 //     --sqlite             the real store; --tranquil  no trouble, to measure
@@ -21,7 +23,7 @@ struct Arguments {
   std::uint64_t seed = 1;
   std::uint64_t seeds = 1;
   std::size_t nodes = 3;
-  std::size_t steps = 400;
+  std::optional<std::size_t> steps;
   std::uint64_t power_cuts = 0;  // go on until there were so many
   hedgerow::sim::Mode mode;
   bool verbose = false;
@@ -56,6 +58,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
       out.seeds = *value;
     } else if (name == "--nodes" && *value >= 1 && *value <= 2000) {
       out.nodes = static_cast<std::size_t>(*value);
+    } else if (name == "--hours" && *value >= 1 && *value <= 1'000'000) {
+      out.mode.hours = static_cast<unsigned>(*value);
     } else if (name == "--power-cuts" && *value >= 1) {
       out.power_cuts = *value;
       out.seeds = std::numeric_limits<std::uint64_t>::max();
@@ -67,6 +71,11 @@ std::optional<Arguments> parse(int argc, char** argv) {
     }
   }
   return out;
+}
+
+// A moment of work, or a bit of it each day.
+std::size_t steps_of(const Arguments& arguments) {
+  return arguments.steps.value_or(arguments.mode.hours > 0 ? (arguments.mode.hours + 23) / 24 * 8 : 400);
 }
 
 void say(const char* head, const hedgerow::sim::Outcome& outcome) {
@@ -99,7 +108,7 @@ int main(int argc, char** argv) {
   if (!arguments) {
     std::fputs(
         "usage: hedgerow-sim [--seed N] [--seeds COUNT | --power-cuts COUNT] [--nodes 1..2000] [--steps S]\n"
-        "                    [--sqlite] [--unnoticed] [--ten-years] [--tranquil] [--verbose]\n",
+        "                    [--hours H] [--sqlite] [--unnoticed] [--ten-years] [--tranquil] [--verbose]\n",
         stderr);
     return 2;
   }
@@ -108,7 +117,7 @@ int main(int argc, char** argv) {
   std::uint64_t seeds = 0;
   while (seeds < arguments->seeds && (arguments->power_cuts == 0 || total.power_cuts < arguments->power_cuts)) {
     const auto options =
-        hedgerow::sim::draw_options(arguments->seed + seeds++, arguments->nodes, arguments->steps, arguments->mode);
+        hedgerow::sim::draw_options(arguments->seed + seeds++, arguments->nodes, steps_of(*arguments), arguments->mode);
     const auto outcome = hedgerow::sim::simulate(options);
     if (arguments->verbose || outcome.violation) {
       std::printf("seed %llu: %s\n", static_cast<unsigned long long>(options.seed),

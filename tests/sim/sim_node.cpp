@@ -216,7 +216,7 @@ void SimNode::perform(std::span<const Action> actions) {
                           [&](const auto& job) { submit(job); }},
                action);
   }
-  check_bounds();
+  check_bounds(copied);
   arm_timer();
 }
 
@@ -228,18 +228,21 @@ void SimNode::arm_timer() {
   unless_crashed(deadline, [this, deadline] {
     if (armed_ != deadline) return;
     armed_ = Instant::max();
+    ++wakes_;
     perform(replicator_->on_timer(scheduler_.now()));
     if (replicator_->next_deadline() <= scheduler_.now()) throw Violation("a timer spins at " + identity_.name);
   });
 }
 
 // G6: what the replicator handed out and what it queues is bounded.
-void SimNode::check_bounds() const {
+void SimNode::check_bounds(std::span<const Action> actions) const {
   const std::size_t unapplied_max =
       sync::kUnappliedBytesMax + kChannels * (sync::kAnswerBytesDefault + sync::kSegmentBytesMax);
   if (replicator_->unapplied_bytes() > unapplied_max) throw Violation("G6 at " + identity_.name + ": unapplied bytes");
-  for (const sync::LinkStatus& link : replicator_->links()) {
-    if (wires_.queued_bytes(link.link) > sync::kLinkQueueBytesSoft + (kChannels + 1) * sync::kLinkMessageBytesMax) {
+  for (const Action& action : actions) {
+    const auto* const send = std::get_if<sync::SendOnLink>(&action);
+    if (send == nullptr) continue;
+    if (wires_.queued_bytes(send->link) > sync::kLinkQueueBytesSoft + (kChannels + 1) * sync::kLinkMessageBytesMax) {
       throw Violation("G6 at " + identity_.name + ": a link's queue");
     }
   }

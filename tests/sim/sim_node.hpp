@@ -83,6 +83,8 @@ class SimNode {
   [[nodiscard]] Subject subject();
   // Nothing waits for the store, and nothing is asked of anybody.
   [[nodiscard]] bool is_idle() const;
+  // How often a timer of the replicator ran.
+  [[nodiscard]] std::uint64_t wakes() const { return wakes_; }
   [[nodiscard]] const sync::Replicator& replicator() const { return *replicator_; }
 
   static constexpr std::size_t kChannels = 2;
@@ -132,7 +134,7 @@ class SimNode {
   void answer_pull(const sync::AnswerPull& pull);
   void perform(std::span<const sync::Action> actions);
   void arm_timer();
-  void check_bounds() const;
+  void check_bounds(std::span<const sync::Action> actions) const;
   [[nodiscard]] sync::ChannelNo number_of(std::size_t channel) const;
 
   NodeIdentity identity_;
@@ -162,6 +164,7 @@ class SimNode {
   Instant last_hand_back_ = Instant::min();
   std::size_t answering_ = 0;
   Instant armed_ = Instant::max();
+  std::uint64_t wakes_ = 0;
 };
 
 }  // namespace hedgerow::sim
