@@ -53,6 +53,7 @@ hedgerow_dependency(mbedtls
   DEFINES "MBEDTLS_USER_CONFIG_FILE=<hedgerow_mbedtls_user_config.h>")
 hedgerow_dependency(sqlite ARCHIVES libsqlite3.a LINKS Threads::Threads)
 hedgerow_dependency(cjson ARCHIVES libcjson.a)
+hedgerow_dependency(zstd ARCHIVES libzstd.a)
 hedgerow_dependency(catch2 ARCHIVES libCatch2Main.a libCatch2.a)
 hedgerow_dependency(boost LINKS Threads::Threads)
 hedgerow_dependency(expected)

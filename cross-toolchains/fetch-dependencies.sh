@@ -23,7 +23,7 @@ cache=${HEDGEROW_CACHE:-${XDG_CACHE_HOME:-${HOME:?set HOME or HEDGEROW_CACHE}/.c
 jobs=${HEDGEROW_JOBS:-2}
 suite=trixie
 
-sources="mbedtls sqlite3 cjson catch2"
+sources="mbedtls sqlite3 cjson libzstd catch2"
 binaries="libpaho-mqtt-dev libpaho-mqttpp-dev libboost1.83-dev libexpected-dev libmsgsl-dev"
 architectures="amd64 arm64 armhf"
 
@@ -38,6 +38,18 @@ sqlite_options="-DSQLITE_THREADSAFE=2 -DSQLITE_DQS=0 -DSQLITE_DEFAULT_MEMSTATUS=
   -DHAVE_GMTIME_R=1 -DHAVE_MALLOC_USABLE_SIZE=1 -DHAVE_STRERROR_R=1
   -DSQLITE_OMIT_AUTHORIZATION -DSQLITE_OMIT_PROGRESS_CALLBACK -DSQLITE_OMIT_COMPLETE -DSQLITE_OMIT_TRACE
   -DSQLITE_OMIT_UTF16 -DSQLITE_OMIT_TCL_VARIABLE -DSQLITE_OMIT_GET_TABLE"
+# What it is built from: of the compressors only the fastest (levels 1 and 2), one decoder, no dictionary builder, no
+# threads, no old formats, no sentences for errors.
+zstd_files="common/entropy_common common/error_private common/fse_decompress common/xxhash common/zstd_common
+  compress/fse_compress compress/hist compress/huf_compress compress/zstd_compress compress/zstd_compress_literals
+  compress/zstd_compress_sequences compress/zstd_compress_superblock compress/zstd_double_fast compress/zstd_fast
+  compress/zstd_lazy compress/zstd_ldm compress/zstd_opt compress/zstd_preSplit
+  decompress/huf_decompress decompress/zstd_ddict decompress/zstd_decompress decompress/zstd_decompress_block"
+zstd_options="-DZSTD_LEGACY_SUPPORT=0 -DZSTD_STRIP_ERROR_STRINGS -DZSTD_NO_INLINE -DZSTD_NO_TRACE -DZSTD_DISABLE_ASM
+  -DDYNAMIC_BMI2=0 -DHUF_FORCE_DECOMPRESS_X1 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT
+  -DZSTD_EXCLUDE_DFAST_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_GREEDY_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_LAZY_BLOCK_COMPRESSOR
+  -DZSTD_EXCLUDE_LAZY2_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_BTLAZY2_BLOCK_COMPRESSOR
+  -DZSTD_EXCLUDE_BTOPT_BLOCK_COMPRESSOR -DZSTD_EXCLUDE_BTULTRA_BLOCK_COMPRESSOR"
 # The daemon's 4 MiB: SQLite waits for the disk, so size goes before speed. No exception passes through C.
 no_unwind="-fno-asynchronous-unwind-tables -fno-unwind-tables"
 
@@ -164,7 +176,7 @@ verified() {
 # Brings one package into $cache/downloads and sets "place" to the directory that holds it: fetch KIND NAME.
 fetch() {
   locked=$(lock_lines "$1" "$2" "$arch" | head -n 1)
-  [ -n "$locked" ] || die 1 "$lock has no line for $1 $2 on $arch. Run '$0 --update-lock' and review the change."
+  [ -n "$locked" ] || die 1 "$here/dependencies.lock has no line for $1 $2 on $arch. Run '$0 --update-lock' and review the change."
   version=$(echo "$locked" | cut -d' ' -f4)
   policy=$(echo "$locked" | cut -d' ' -f5)
   place=$cache/downloads/$2-$(echo "$locked" | cut -d' ' -f3)-$version
@@ -235,7 +247,7 @@ cmake_build() {
 
 # Compiles one file into an archive: archive NAME LIBRARY COMPILER SOURCE FLAG...
 archive() {
-  object=$work/$2.o
+  object=$work/$(basename "$4" | tr . -).o
   library=$out/$1/lib/lib$2.a
   compiler=$3
   input=$4
@@ -269,6 +281,15 @@ build_cjson() {
   cp "$work/cjson/cJSON.h" "$out/cjson/include/cjson/"
 }
 
+build_zstd() {
+  mkdir -p "$out/zstd/include" "$out/zstd/lib"
+  # shellcheck disable=SC2086 # options are words
+  for file in $zstd_files; do
+    quietly zstd archive zstd zstd "$cc" "$work/libzstd/lib/$file.c" $zstd_options -Os $no_unwind
+  done
+  cp "$work/libzstd/lib/zstd.h" "$work/libzstd/lib/zstd_errors.h" "$out/zstd/include/"
+}
+
 build_catch2() {
   quietly catch2 cmake_build catch2 -DBUILD_TESTING=OFF -DCATCH_INSTALL_DOCS=OFF -DCMAKE_CXX_STANDARD=20
 }
@@ -279,8 +300,8 @@ take_paho() {
   for name in libpaho-mqtt-dev libpaho-mqttpp-dev; do cp -R "$work/$name/usr/include/." "$out/paho/include/"; done
   cp "$work"/libpaho-mqtt-dev/usr/lib/*/libpaho-mqtt3as.a "$work"/libpaho-mqttpp-dev/usr/lib/*/libpaho-mqttpp3.a \
     "$out/paho/lib/"
-  quietly compat archive paho hedgerow_isoc23 "$cc" "$here/compat/isoc23.c" -std=c11
-  quietly compat archive paho hedgerow_ios_init "$cxx" "$here/compat/ios_init.cpp" -std=c++20
+  quietly compat archive paho hedgerow_isoc23 "$cc" "$compat/isoc23.c" -std=c11
+  quietly compat archive paho hedgerow_ios_init "$cxx" "$compat/ios_init.cpp" -std=c++20
 }
 
 take_headers() {
@@ -293,6 +314,7 @@ take_licences() {
   cp "$work/mbedtls/LICENSE" "$out/licences/mbedtls"
   cp "$work/sqlite3/LICENSE.md" "$out/licences/sqlite"
   cp "$work/cjson/LICENSE" "$out/licences/cjson"
+  cp "$work/libzstd/LICENSE" "$out/licences/zstd"
   cp "$work/libpaho-mqtt-dev/usr/share/doc/libpaho-mqtt-dev/copyright" "$out/licences/paho-c"
   cp "$work/libpaho-mqttpp-dev/usr/share/doc/libpaho-mqttpp-dev/copyright" "$out/licences/paho-cpp"
   cp "$work/libboost1.83-dev/usr/share/doc/libboost1.83-dev/copyright" "$out/licences/boost"
@@ -311,6 +333,7 @@ build_all() {
   build_mbedtls
   build_sqlite
   build_cjson
+  build_zstd
   build_catch2
   take_paho
   take_headers boost libboost1.83-dev
@@ -366,8 +389,15 @@ for tool in "$cc" "$cxx" "$ar"; do
     die 2 "'$tool' is missing. Run 'sudo sh cross-toolchains/install-packages.sh $arch' in the checkout."
 done
 
+# The key tells what is built: both see the files as they are now, whoever edits them meanwhile.
+inputs=$(mktemp -d)
+trap 'rm -rf "$inputs"' EXIT
+cp -R "$lock" "$mbedtls_config" "$here/compat" "$inputs/"
+lock=$inputs/$(basename "$lock")
+mbedtls_config=$inputs/$(basename "$mbedtls_config")
+compat=$inputs/compat
 key=$({
-  cat "$lock" "$mbedtls_config" "$0" "$here"/compat/*
+  cat "$lock" "$mbedtls_config" "$0" "$compat"/*
   echo "$arch"
   for compiler in "$cc" "$cxx"; do
     "$compiler" -dumpmachine

@@ -26,6 +26,8 @@ title "SQLite"
 cat "$texts/sqlite"
 title "MIT: cJSON"
 cat "$texts/cjson"
+title "BSD-3-Clause: Zstandard"
+cat "$texts/zstd"
 title "EPL-2.0: Eclipse Paho MQTT C"
 stanzas paho-c 'Files: *' 'License: EPL-2.0'
 title "EPL-2.0 (text above): Eclipse Paho MQTT C++"
