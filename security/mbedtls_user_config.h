@@ -26,6 +26,10 @@
 #undef MBEDTLS_SSL_ENCRYPT_THEN_MAC
 #undef MBEDTLS_SSL_RENEGOTIATION
 
+// A connection's buffers hold records of 16 KiB, and most records are small: their pages are taken as they are used, see
+// security/crypto_mbedtls/page_memory.hpp.
+#define MBEDTLS_PLATFORM_MEMORY
+
 // Ciphers, digests, traces and tests that nothing here uses.
 #undef MBEDTLS_ARIA_C
 #undef MBEDTLS_CAMELLIA_C

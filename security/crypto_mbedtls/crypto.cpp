@@ -6,8 +6,10 @@
 
 #include <gsl/gsl>
 #include <mutex>
+#include <utility>
 
 #include "security/crypto_mbedtls/mbedtls_error.hpp"
+#include "security/crypto_mbedtls/page_memory.hpp"
 #include "security/crypto_mbedtls/sha256_instructions.hpp"
 
 namespace hedgerow::security {
@@ -15,7 +17,9 @@ namespace hedgerow::security {
 Expected<void> init_crypto() {
   // psa_crypto_init() may be repeated, but not by two threads at once.
   static std::mutex mutex;
+  static bool is_first = true;
   const std::lock_guard lock(mutex);
+  if (std::exchange(is_first, false)) use_page_memory();
   const psa_status_t status = psa_crypto_init();
   if (status != PSA_SUCCESS) {
     return fail(Category::kUnavailable, "cryptography cannot start (PSA status " + std::to_string(status) +

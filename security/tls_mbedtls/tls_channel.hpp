@@ -11,9 +11,9 @@
 // has judged the client's certificate: a refusal arrives as an error of a later feed().
 // There is no resumption: a resumed session would not show the peer's certificate.
 //
-// Thread-compatible: one session belongs to one thread at a time. Never blocks. Memory is bounded: about 34 KiB inside
-// mbedTLS, at most kTlsOutgoingBytesMax waiting to be taken, and no more plaintext per feed() than the ciphertext fed
-// plus one record of 16 KiB.
+// Thread-compatible: one session belongs to one thread at a time. Never blocks. Memory is bounded: about 40 KiB inside
+// mbedTLS, of which the buffers' 34 KiB are taken page by page as records need them, at most kTlsOutgoingBytesMax waiting
+// to be taken, and no more plaintext per feed() than the ciphertext fed plus one record of 16 KiB.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,16 @@
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
 #include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
+#include <limits>
+#include <span>
+#include <vector>
 
 #include "security/crypto_mbedtls/crypto.hpp"
+#include "security/crypto_mbedtls/page_memory.hpp"
 
 using namespace hedgerow;
 using namespace hedgerow::security;
@@ -60,4 +69,39 @@ TEST_CASE("cryptography may be started twice and gives random bytes", "[crypto]"
   REQUIRE(random_bytes(one));
   REQUIRE(random_bytes(two));
   CHECK(one != two);
+}
+
+TEST_CASE("a large block takes memory only for the pages that are written to", "[crypto][G6]") {
+  const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t pages = 8;
+  auto* const block = static_cast<std::uint8_t*>(allocate_zeroed(pages, page_bytes));
+  REQUIRE(block != nullptr);
+  block[page_bytes] = 1;
+  std::vector<unsigned char> resident(pages);
+  REQUIRE(::mincore(block, pages * page_bytes, resident.data()) == 0);
+  CHECK(std::count_if(resident.begin(), resident.end(), [](unsigned char page) { return (page & 1U) != 0; }) == 1);
+  release(block);
+}
+
+TEST_CASE("blocks are zero, also where one was used before", "[crypto]") {
+  for (const std::size_t bytes : {std::size_t{1}, std::size_t{100}, std::size_t{16} * 1024, std::size_t{100'000}}) {
+    for (int again = 0; again < 2; ++again) {
+      auto* const block = static_cast<std::uint8_t*>(allocate_zeroed(1, bytes));
+      REQUIRE(block != nullptr);
+      const std::span all(block, bytes);
+      CHECK(std::all_of(all.begin(), all.end(), [](std::uint8_t byte) { return byte == 0; }));
+      std::fill(all.begin(), all.end(), std::uint8_t{0xFF});
+      release(block);
+    }
+  }
+}
+
+TEST_CASE("what malloc gave is given back to it, also at a page's start", "[crypto]") {
+  release(nullptr);
+  release(std::malloc(100));
+  release(std::aligned_alloc(4096, 4096));
+}
+
+TEST_CASE("a block whose size has no number is refused", "[crypto]") {
+  CHECK(allocate_zeroed(std::numeric_limits<std::size_t>::max(), 2) == nullptr);
 }
