@@ -29,6 +29,8 @@ inline constexpr std::size_t kSegmentBytesMax = std::size_t{1536} << 10U;
 inline constexpr std::size_t kSegmentTopicBytesMax = std::size_t{512} << 10U;
 static_assert(kSegmentTopicBytesMax >= kTopicBytesMax);
 static_assert(kSegmentBytesSoft + kTopicBytesMax + kPropertiesBytesMax + kPayloadBytesMax + 256 <= kSegmentBytesMax);
+// Beside the segments of one turn: the merged retained messages that its ops lead to. Beyond it they are read back.
+inline constexpr std::size_t kShownBytesMax = std::size_t{4} << 20U;
 
 // One channel. Every life of every node's database is a replica: forty boards reach this after a hundred lives each.
 inline constexpr std::size_t kReplicasPerChannelMax = 4096;

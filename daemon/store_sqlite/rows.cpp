@@ -67,7 +67,8 @@ sync::Cell cell_row(const Query& query) {
           .arrival = query.number(6),
           .qos = query.as<std::uint8_t>(7),
           .publisher = query.number(8),
-          .message = std::move(message)};
+          .message = std::move(message),
+          .state = to_bytes(query.blob(12))};
 }
 
 sync::Stamp stamp_at(const Query& query, int column) {

@@ -42,7 +42,7 @@ struct StoredClock {
 
 inline constexpr std::string_view kCellColumns =
     "topic, stamp_wall_ms, stamp_counter, stamp_quality, replica, seq, arrival, qos, publisher, expiry_s, properties, "
-    "payload";
+    "payload, state";
 [[nodiscard]] sync::Cell cell_row(const Query& query);
 
 // The three columns that order stamps, from `column` on.

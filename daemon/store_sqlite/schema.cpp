@@ -176,7 +176,17 @@ constexpr const char* kVersion3 = R"sql(
   ALTER TABLE subscriptions ADD COLUMN replay_after INTEGER;
 )sql";
 
-constexpr std::array kMigrations = {Migration{kVersion1}, Migration{kVersion2}, Migration{kVersion3}};
+// Version 4: channels whose retained messages merge.
+//
+//   channels       merge: a sync::MergeKind
+//   cells          state: what there is to merge, where the channel merges; beside it payload is what it shows
+constexpr const char* kVersion4 = R"sql(
+  ALTER TABLE channels ADD COLUMN merge INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE cells ADD COLUMN state BLOB NOT NULL DEFAULT x'';
+)sql";
+
+constexpr std::array kMigrations = {Migration{kVersion1}, Migration{kVersion2}, Migration{kVersion3},
+                                    Migration{kVersion4}};
 
 Expected<int> number_of(Connection& connection, const char* sql) {
   const auto text = connection.value(sql);

@@ -206,8 +206,9 @@ Expected<std::vector<sync::Cell>> View::cells(sync::ChannelNo channel, std::stri
     const std::string_view topic = as_text(query.blob(0));
     if (topic == after_topic) continue;
     if (!topic.starts_with(prefix)) break;
-    const sync::Message& message = *cells.emplace_back(cell_row(query)).message;
-    bytes += message.topic.size() + message.properties.size() + message.payload.size();
+    const sync::Cell& cell = cells.emplace_back(cell_row(query));
+    const sync::Message& message = *cell.message;
+    bytes += message.topic.size() + message.properties.size() + message.payload.size() + cell.state.size();
   }
   return cells;
 }

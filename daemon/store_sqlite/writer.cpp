@@ -21,7 +21,8 @@ Writer::Statements::Statements(Connection& c)
       load_node(c, "SELECT replica FROM node"),
       load_clock(c, kClockSql),
       load_channels(c,
-                    "SELECT number, name, live_cells, log_bytes, log_ops, log_bytes_at FROM channels ORDER BY number"),
+                    "SELECT number, name, live_cells, log_bytes, log_ops, log_bytes_at, merge FROM channels "
+                    "ORDER BY number"),
       load_replicas(c, select(kReplicaColumns, "FROM replicas WHERE channel=?")),
       count_log(c,
                 "SELECT ifnull(sum(length(bytes)), 0), ifnull(sum(count), 0), ifnull(max(place), 0) FROM segments "
@@ -46,14 +47,15 @@ Writer::Statements::Statements(Connection& c)
       held_cell(c,
                 "SELECT stamp_wall_ms, stamp_counter, stamp_quality, replica, seq, length(payload) FROM cells "
                 "WHERE channel=? AND topic=?"),
+      whole_cell(c, select(kCellColumns, "FROM cells WHERE channel=? AND topic=?")),
       put_cell(c,
                "INSERT INTO cells(channel, topic, stamp_wall_ms, stamp_counter, stamp_quality, replica, seq, arrival, "
-               "qos, publisher, expiry_s, properties, payload) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?) "
+               "qos, publisher, expiry_s, properties, payload, state) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
                "ON CONFLICT(channel, topic) DO UPDATE SET stamp_wall_ms=excluded.stamp_wall_ms, "
                "stamp_counter=excluded.stamp_counter, stamp_quality=excluded.stamp_quality, "
                "replica=excluded.replica, seq=excluded.seq, arrival=excluded.arrival, qos=excluded.qos, "
                "publisher=excluded.publisher, expiry_s=excluded.expiry_s, properties=excluded.properties, "
-               "payload=excluded.payload"),
+               "payload=excluded.payload, state=excluded.state"),
       put_live_cells(c, "UPDATE channels SET live_cells=? WHERE number=?"),
       gap_before(c,
                  "SELECT first, last, reason FROM gaps WHERE channel=? AND replica=? AND first<=? "
@@ -125,7 +127,8 @@ Expected<sync::StoredState> Writer::load() {
       state.channels.push_back({.number = query.as<sync::ChannelNo>(0),
                                 .name = std::string(query.text(1)),
                                 .replicas = {},
-                                .live_cells = query.number(2)});
+                                .live_cells = query.number(2),
+                                .merge = query.as<sync::MergeKind>(6)});
     }
   }
   for (sync::ChannelState& channel : state.channels) {
@@ -257,8 +260,17 @@ Expected<void> Writer::put_cell(sync::ChannelNo channel, const sync::Cell& cell)
   const sync::Message& message = *cell.message;
   return Query(sql_.put_cell, channel, as_bytes(message.topic), cell.order.stamp.wall_ms, cell.order.stamp.counter,
                cell.order.stamp.quality, cell.order.replica, cell.order.seq, cell.arrival, cell.qos, cell.publisher,
-               message.expiry_s, message.properties, message.payload)
+               message.expiry_s, message.properties, message.payload, cell.state)
       .run();
+}
+
+Expected<std::optional<sync::Cell>> Writer::whole_cell(sync::ChannelNo channel, std::string_view topic) {
+  if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
+  const ByteView key = as_bytes(topic);
+  Query query(sql_.whole_cell, channel, key);
+  const auto row = query.next();
+  if (!row) return tl::unexpected<Error>(row.error());
+  return *row ? std::optional(cell_row(query)) : std::nullopt;
 }
 
 Expected<void> Writer::put_live_cells(sync::ChannelNo channel, std::uint64_t live_cells) {

@@ -25,11 +25,14 @@ class Writer final : public sync::Storage {
   Expected<void> commit() override;
   void rollback() override;
   Expected<sync::ChannelNo> define_channel(std::string_view name) override;
+  Expected<void> put_merge(sync::ChannelNo channel, sync::MergeKind merge) override;
   Expected<void> append(sync::ChannelNo channel, const sync::SegmentRow& row) override;
   Expected<void> put_replica(sync::ChannelNo channel, const sync::ReplicaState& state) override;
   Expected<void> put_clock(sync::Arrival last_arrival, const sync::Stamp& last_stamp) override;
   Expected<std::optional<sync::HeldCell>> held_cell(sync::ChannelNo channel, std::string_view topic) override;
   Expected<void> put_cell(sync::ChannelNo channel, const sync::Cell& cell) override;
+  Expected<std::optional<sync::Cell>> whole_cell(sync::ChannelNo channel, std::string_view topic) override;
+  Expected<std::optional<sync::Cell>> cell_behind(sync::ChannelNo channel, std::string_view after_topic) override;
   Expected<void> put_live_cells(sync::ChannelNo channel, std::uint64_t live_cells) override;
   Expected<void> add_gap(sync::ChannelNo channel, const sync::Gap& gap) override;
   Expected<std::vector<Trimmed>> trim(sync::ChannelNo channel, std::uint64_t size_bytes, std::uint64_t oldest_wall_ms,
@@ -56,7 +59,7 @@ class Writer final : public sync::Storage {
     Statement load_node, load_clock, load_channels, load_replicas, count_log;
     Statement count_unmarked, put_mark, drop_marks;
     Statement find_channel, add_channel, put_size;
-    Statement append, put_replica, held_cell, put_cell, put_live_cells;
+    Statement append, put_replica, held_cell, whole_cell, put_cell, put_live_cells;
     Statement gap_before, extend_gap, add_gap;
     Statement oldest, drop;
     Statement stage, staged, drop_staged;

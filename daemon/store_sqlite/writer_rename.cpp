@@ -1,10 +1,17 @@
-// What the writer does when the database goes on under another name. It is rare, so its statements are not kept.
+// What the writer does when the database goes on under another name, or a channel begins to merge. It is rare, so its
+// statements are not kept.
 #include <gsl/assert>
 
 #include "daemon/store_sqlite/rows.hpp"
 #include "daemon/store_sqlite/writer.hpp"
 
 namespace hedgerow::store_sqlite {
+
+Expected<void> Writer::put_merge(sync::ChannelNo channel, sync::MergeKind merge) {
+  if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
+  Statement update(connection_, "UPDATE channels SET merge=? WHERE number=?");
+  return Query(update, merge, channel).run();
+}
 
 Expected<void> Writer::put_self(sync::ReplicaId self) {
   Expects(in_turn_);
@@ -24,6 +31,17 @@ Expected<std::optional<sync::SegmentRow>> Writer::segment_from(sync::ChannelNo c
   if (!row) return tl::unexpected<Error>(row.error());
   if (!*row) return std::nullopt;
   return segment_row(query);
+}
+
+Expected<std::optional<sync::Cell>> Writer::cell_behind(sync::ChannelNo channel, std::string_view after_topic) {
+  if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
+  Statement find(connection_, "SELECT " + std::string(kCellColumns) +
+                                  " FROM cells WHERE channel=? AND topic>? ORDER BY topic LIMIT 1");
+  const ByteView key = as_bytes(after_topic);
+  Query query(find, channel, key);
+  const auto row = query.next();
+  if (!row) return tl::unexpected<Error>(row.error());
+  return *row ? std::optional(cell_row(query)) : std::nullopt;
 }
 
 Expected<void> Writer::replace(sync::ChannelNo channel, const sync::SegmentRow& row) {

@@ -112,6 +112,7 @@ Expected<Hash256> channel_digest(ReadView& view, Hasher& hasher, ChannelNo chann
   Writer out(scratch);
   out.u8(0);
   for (const ReplicaState& state : *replicas) {
+    if (state.seq == 0) continue;  // all of it was moved to another name (Engine::renew())
     out.u64(static_cast<std::uint64_t>(state.replica));
     out.u64(state.seq);
     out.raw(state.head);

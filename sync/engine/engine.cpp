@@ -26,13 +26,21 @@ Expected<void> Engine::open(const std::vector<ChannelSettings>& channels) {
   if (auto begun = storage_.begin(); !begun) return begun;
   for (const ChannelSettings& settings : channels) {
     Expects(!settings.name.empty() && settings.name.size() <= kChannelNameBytesMax);
-    if (std::any_of(channels_.begin(), channels_.end(), is_named(settings.name))) continue;
-    const auto number = storage_.define_channel(settings.name);
-    if (!number) {
-      storage_.rollback();
-      return tl::make_unexpected(number.error());
+    auto channel = std::find_if(channels_.begin(), channels_.end(), is_named(settings.name));
+    if (channel == channels_.end()) {
+      const auto number = storage_.define_channel(settings.name);
+      if (!number) {
+        storage_.rollback();
+        return tl::make_unexpected(number.error());
+      }
+      channel = channels_.insert(channels_.end(), {.number = *number, .name = settings.name, .replicas = {}});
     }
-    channels_.push_back({.number = *number, .name = settings.name, .replicas = {}});
+    if (channel->merge == settings.merge || !channel->replicas.empty()) continue;
+    channel->merge = settings.merge;
+    if (auto put = storage_.put_merge(channel->number, settings.merge); !put) {
+      storage_.rollback();
+      return put;
+    }
   }
   if (auto done = storage_.commit(); !done) return done;
 
@@ -77,6 +85,7 @@ Expected<void> Engine::begin() {
   hlc_before_ = hlc_;
   last_arrival_before_ = last_arrival_;
   committed_ = {};
+  shown_bytes_ = 0;
   return {};
 }
 
@@ -100,6 +109,7 @@ Expected<void> Engine::write(const WallTime& now, const LocalWrite& write) {
   if (write.stamp && *write.stamp < op.stamp) op.stamp = *write.stamp;
   if (auto sound = check_op(op); !sound) return sound;
   if (auto room = check_cells_bound(*index, op); !room) return room;
+  if (auto mergeable = prepare_merge(*index, op); !mergeable) return mergeable;
   hlc_ = clock;
   return add_op(*index, self_, age_base_ms(now, op.stamp), std::move(op));
 }
@@ -114,7 +124,7 @@ Expected<void> Engine::check_cells_bound(std::size_t index, const Op& op) {
   const auto held = kept(storage_.held_cell(channels_[index].number, op.message->topic));
   if (!held) return tl::make_unexpected(held.error());
   const WriteOrder order{.stamp = op.stamp, .replica = self_, .seq = kSeqMax};
-  if (*held && !((*held)->is_tombstone && order > (*held)->order)) return {};
+  if (*held && !((*held)->is_tombstone && (merges(index) || order > (*held)->order))) return {};
   return fail(Category::kLimit, "the node holds " + std::to_string(live) + " retained messages, and at most " +
                                     std::to_string(*most) + " are allowed: delete some, or raise the limit");
 }
@@ -136,8 +146,11 @@ Expected<void> Engine::add_op(std::size_t index, ReplicaId replica, std::uint64_
   builder_.add(op);
   open_->age_base_ms = age_base;
   open_->ops.push_back(std::move(op));
-  return take_cell_of(index, {.replica = replica, .seq = state.seq}, last_arrival_ + open_->ops.size(),
-                      open_->ops.back());
+  auto shown =
+      take_cell_of(index, {.replica = replica, .seq = state.seq}, last_arrival_ + open_->ops.size(), open_->ops.back());
+  if (!shown) return tl::make_unexpected(std::move(shown.error()));
+  if (merges(index)) open_->shown.push_back(show(index, std::move(*shown)));
+  return {};
 }
 
 // Turns the open segment into a row.
@@ -150,7 +163,8 @@ Expected<void> Engine::flush() {
                        .segment = nullptr,
                        .head_before = open.head_before,
                        .head_after = state_in(channel.replicas, open.replica).head,
-                       .ops = std::move(open.ops)};
+                       .ops = std::move(open.ops),
+                       .shown = std::move(open.shown)};
   auto row = std::make_shared<SegmentRow>(SegmentRow{.replica = open.replica,
                                                      .first_seq = open.first_seq,
                                                      .count = builder_.count(),
@@ -168,13 +182,16 @@ Expected<void> Engine::append_row(std::size_t index, const SegmentRow& row) {
   return kept(storage_.append(channels_[index].number, row));
 }
 
-Expected<void> Engine::take_cell_of(std::size_t index, const OpName& name, Arrival arrival, const Op& op) {
-  if (!op.kind.cell) return {};
-  return take_cell(index, {.order = {.stamp = op.stamp, .replica = name.replica, .seq = name.seq},
-                           .arrival = arrival,
-                           .qos = op.kind.qos,
-                           .publisher = op.publisher,
-                           .message = op.message});
+Expected<MessagePtr> Engine::take_cell_of(std::size_t index, const OpName& name, Arrival arrival, const Op& op) {
+  if (!op.kind.cell) return nullptr;
+  if (merges(index)) return merge_op(index, name, arrival, op);
+  const auto taken = take_cell(index, {.order = {.stamp = op.stamp, .replica = name.replica, .seq = name.seq},
+                                       .arrival = arrival,
+                                       .qos = op.kind.qos,
+                                       .publisher = op.publisher,
+                                       .message = op.message});
+  if (!taken) return tl::make_unexpected(taken.error());
+  return nullptr;
 }
 
 // REQUIRES: touch(index)

@@ -34,6 +34,9 @@ struct Keep {
 struct ChannelSettings {
   std::string name;
   Keep keep;
+  // Of a channel in which nothing was written yet. Else it stays what it was, in ChannelState::merge: cells cannot be
+  // read another way, and no two nodes may read them differently (G3).
+  MergeKind merge = MergeKind::kLastWrite;
   // From so many retained messages in all channels on no local write makes one more in this one (G6). Changing and
   // deleting go on, and what peers wrote is always taken: nodes would diverge otherwise. None: never refused.
   std::optional<std::uint64_t> live_cells_max = std::nullopt;
@@ -65,11 +68,14 @@ struct CommittedSegment {
   Hash256 head_before{};  // the chain's hash before the first op
   Hash256 head_after{};
   std::vector<Op> ops;  // op i has seq first_seq + i and arrival first_arrival + i
+  // Of a channel that merges, one for each op: the retained message that it led to. Null: the op set none.
+  std::vector<MessagePtr> shown = {};
 };
 
 struct Committed {
   std::vector<CommittedSegment> segments;  // in arrival order
-  // Snapshot answers that were merged: their records are in the log now and must be read from there (they may be many).
+  // Channels whose records are in the log now and must be read from there: a snapshot answer was merged (they may be
+  // many), or the messages that they show took too much memory. What `segments` shows of them is not whole.
   std::vector<ChannelNo> merged;
   Arrival last_arrival = 0;
   // Frontiers of the channels that changed, whole, each ordered by replica.
@@ -112,12 +118,13 @@ class Engine {
   Expected<Stamp> stamp_now(const WallTime& now);
 
   // Stamps and sequences one write. Consecutive writes to one channel share a segment. kInvalidInput, kLimit:
-  // check_op() of sync/log/segment.hpp refuses it; kLimit also: it would be one retained message too many. kNotFound:
-  // no such channel.
+  // check_op() of sync/log/segment.hpp refuses it, or prepare_write() of sync/engine/merged_cell.hpp (kNotInVersion
+  // too); kLimit also: it would be one retained message too many. kNotFound: no such channel.
   Expected<void> write(const WallTime& now, const LocalWrite& write);
 
-  // A segment as it came from a peer. kCorrupt when it breaks the grammar. Ops under our own name that we have not
-  // written are a fork. `now` bounds what its age counts from.
+  // A segment as it came from a peer. kCorrupt when it breaks the grammar. kLimit: a document would grow too large, or
+  // the channel would know too many replicas: it must be given again, lest nodes differ. Ops under our own name that we
+  // have not written are a fork. `now` bounds what its age counts from.
   Expected<ReceiveResult> receive(const WallTime& now, ChannelNo channel, ByteView segment);
 
   // One page of a snapshot answer: set aside, durable with the turn. kCorrupt when it breaks the grammar.
@@ -163,6 +170,7 @@ class Engine {
     Hash256 head_before{};
     std::uint64_t age_base_ms = 0;
     std::vector<Op> ops;
+    std::vector<MessagePtr> shown = {};  // as CommittedSegment
   };
   // A snapshot answer while its pages are walked.
   struct Merge {
@@ -193,8 +201,21 @@ class Engine {
     ReplicaId replica{};
     Seq seq = 0;
   };
-  Expected<void> take_cell_of(std::size_t index, const OpName& name, Arrival arrival, const Op& op);
+  // Returns what CommittedSegment::shown says of it.
+  Expected<MessagePtr> take_cell_of(std::size_t index, const OpName& name, Arrival arrival, const Op& op);
   Expected<void> take_cell(std::size_t index, const Cell& cell);
+
+  // engine_cells.cpp: channels that merge
+  [[nodiscard]] bool merges(std::size_t index) const { return channels_[index].merge != MergeKind::kLastWrite; }
+  Expected<void> prepare_merge(std::size_t index, Op& op);
+  Expected<MessagePtr> merge_op(std::size_t index, const OpName& name, Arrival arrival, const Op& op);
+  Expected<void> merge_cell(std::size_t index, const Cell& cell);
+  Expected<void> put_merged(std::size_t index, const std::optional<Cell>& held, Cell next);
+  // Whether every document can take what these ops bring: kLimit.
+  Expected<void> check_merges(std::size_t index, const SegmentHeader& header, const std::vector<Op>& ops,
+                              std::size_t first_new);
+  Expected<void> check_join(std::size_t index, const Cell& cell);
+  [[nodiscard]] MessagePtr show(std::size_t index, MessagePtr shown);
   Expected<void> note_trimmed(std::size_t index, const std::vector<Storage::Trimmed>& gone);
   Expected<void> put_changes();
   void remember_own();
@@ -241,6 +262,7 @@ class Engine {
   Arrival last_arrival_before_ = 0;
   std::optional<OpenSegment> open_;
   bool report_ = true;  // rows go into committed_.segments; not while a merge appends them
+  std::size_t shown_bytes_ = 0;
   Committed committed_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "sync/engine/engine.hpp"
 #include "sync/engine/engine_internal.hpp"
+#include "sync/engine/merged_cell.hpp"
 #include "sync/limits.hpp"
 #include "sync/log/frontier.hpp"
 
@@ -127,11 +128,20 @@ Expected<ReceiveResult> Engine::walk_cell(std::size_t index, Cell cell, Pass pas
   if (cell.order.seq > seq_in(merge.sender, cell.order.replica)) {
     return contradiction(name_of(cell.order.replica, cell.order.seq) + " set a cell but is not in its frontier");
   }
-  if (pass == Pass::kCheck) return ReceiveResult::kApplied;
+  const MergeKind merge_kind = channels_[index].merge;
+  if (kind_of(cell) != merge_kind) {
+    return contradiction("a cell is merged as " + std::string(to_string(kind_of(cell))) + ", this channel as " +
+                         std::string(to_string(merge_kind)));
+  }
+  if (pass == Pass::kCheck) {
+    if (auto room = check_join(index, cell); !room) return tl::make_unexpected(std::move(room.error()));
+    return ReceiveResult::kApplied;
+  }
   if (auto done = flush(); !done) return tl::make_unexpected(std::move(done.error()));
   hlc_.observe(cell.order.stamp);
   cell.arrival = ++last_arrival_;
-  if (auto done = take_cell(index, cell); !done) return tl::make_unexpected(std::move(done.error()));
+  const auto taken = merges(index) ? merge_cell(index, cell) : take_cell(index, cell);
+  if (!taken) return tl::make_unexpected(taken.error());
   return ReceiveResult::kApplied;
 }
 
@@ -156,6 +166,9 @@ Expected<ReceiveResult> Engine::walk_segment(const WallTime& now, std::size_t in
   if (fitted.result == ReceiveResult::kDuplicate) return ReceiveResult::kApplied;
   if (fitted.result != ReceiveResult::kApplied) return fitted.result;
   if (pass == Pass::kCheck) {
+    if (auto room = check_merges(index, header, item.segment.ops, fitted.first_new); !room) {
+      return tl::make_unexpected(std::move(room.error()));
+    }
     held.seq = header.last_seq();
     held.head = fitted.head_after;
     return ReceiveResult::kApplied;

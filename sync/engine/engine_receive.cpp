@@ -44,6 +44,9 @@ Expected<ReceiveResult> Engine::receive(const WallTime& now, ChannelNo channel, 
     return fail(Category::kLimit, "receive: the channel knows " + std::to_string(kReplicasPerChannelMax) +
                                       " replicas, which is the bound");
   }
+  if (auto room = check_merges(*index, segment->header, segment->ops, fitted.first_new); !room) {
+    return tl::make_unexpected(std::move(room.error()));
+  }
   if (auto done = apply_tail(now, *index, {.bytes = bytes, .segment = std::move(*segment)}, fitted); !done) {
     return tl::make_unexpected(std::move(done.error()));
   }
@@ -71,9 +74,12 @@ Expected<void> Engine::apply_tail(const WallTime& now, std::size_t index, PageSe
                                                      .newest_wall_ms = age,
                                                      .bytes = to_bytes(item.bytes)});
   if (auto done = append_row(index, *row); !done) return done;
+  std::vector<MessagePtr> shown;
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const OpName name{.replica = header.replica, .seq = header.first_seq + i};
-    if (auto done = take_cell_of(index, name, row->first_arrival + i, ops[i]); !done) return done;
+    auto message = take_cell_of(index, name, row->first_arrival + i, ops[i]);
+    if (!message) return tl::make_unexpected(std::move(message.error()));
+    if (merges(index)) shown.push_back(show(index, std::move(*message)));
   }
   ReplicaState& state = state_in(channels_[index].replicas, header.replica);
   state.seq = header.last_seq();
@@ -83,7 +89,8 @@ Expected<void> Engine::apply_tail(const WallTime& now, std::size_t index, PageSe
                                  .segment = std::move(row),
                                  .head_before = header.predecessor,
                                  .head_after = fitted.head_after,
-                                 .ops = std::move(ops)});
+                                 .ops = std::move(ops),
+                                 .shown = std::move(shown)});
   return {};
 }
 

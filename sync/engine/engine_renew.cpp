@@ -4,6 +4,7 @@
 
 #include "sync/engine/engine.hpp"
 #include "sync/engine/engine_internal.hpp"
+#include "sync/engine/merged_rename.hpp"
 #include "sync/limits.hpp"
 
 namespace hedgerow::sync {
@@ -43,13 +44,15 @@ Expected<void> Engine::move_own(std::size_t index, ReplicaId fresh) {
   }
   const Seq last = own->seq;
   ReplicaState moved{.replica = fresh, .seq = last - before.seq};
+  MergedRename merged(channel.merge, {.from = self_, .after = before.seq, .to = fresh});
   const ChainName name{.channel = channel.name, .replica = fresh};
   for (Seq next = std::max(before.seq, own->trimmed) + 1; next <= last;) {
     auto row = kept(storage_.segment_from(channel.number, self_, next));
     if (!row) return tl::make_unexpected(std::move(row.error()));
     if (!*row) break;
-    const auto segment = kept(decode_segment((*row)->bytes));
+    auto segment = kept(decode_segment((*row)->bytes));
     if (!segment) return tl::make_unexpected(segment.error());
+    if (auto renamed = kept(merged.rename(*segment)); !renamed) return renamed;
     next = segment->header.last_seq() + 1;
     // What lies before it was trimmed; the chain begins here.
     const Seq first = segment->header.first_seq - before.seq;
@@ -67,6 +70,7 @@ Expected<void> Engine::move_own(std::size_t index, ReplicaId fresh) {
   // All of it was trimmed.
   if (moved.head == Hash256{}) moved.trimmed = moved.seq;
   if (auto done = kept(storage_.rename(channel.number, self_, before.seq, fresh)); !done) return done;
+  if (auto done = kept(merged.rename_cells(storage_, channel.number)); !done) return done;
   touch(index);
   ReplicaState& old = state_in(channel.replicas, self_);
   const Seq trimmed = std::min(old.trimmed, before.seq);

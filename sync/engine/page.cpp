@@ -4,6 +4,7 @@
 #include <gsl/assert>
 #include <limits>
 
+#include "sync/engine/merged_cell.hpp"
 #include "sync/limits.hpp"
 #include "sync/log/codec.hpp"
 
@@ -43,8 +44,16 @@ Expected<Cell> read_cell(Reader& in, std::string& topic) {
   if ((flags & kFlagExpiry) != 0U) {
     message->expiry_s = static_cast<std::uint32_t>(in.varint_up_to(std::numeric_limits<std::uint32_t>::max()));
   }
-  message->payload = to_bytes(in.sized(kPayloadBytesMax));
-  const bool misplaced = op.kind.record || !op.kind.cell || (flags & kFlagPublisher) != 0U ||
+  const bool has_state = (flags & kFlagState) != 0U;
+  if (has_state) {
+    cell.state = to_bytes(in.sized(kCellStateBytesMax));
+    auto payload = shown_by(cell.state);
+    if (!payload) return corrupt(in.position(), "a cell: " + payload.error().what);
+    message->payload = std::move(*payload);
+  } else {
+    message->payload = to_bytes(in.sized(kPayloadBytesMax));
+  }
+  const bool misplaced = op.kind.record || !op.kind.cell || (has_state && message->expiry_s) ||
                          (has_properties && message->properties.empty());
   if (!in.ok() || misplaced || cell.order.replica == ReplicaId{} || cell.order.seq == 0) {
     return corrupt(in.position(), "a cell breaks the grammar");
@@ -102,7 +111,7 @@ bool PageBuilder::add(const Cell& cell, std::size_t bytes_max) {
   const OpKind kind{.record = false, .cell = true, .qos = cell.qos};
   out.u8(static_cast<std::uint8_t>(op_flags(kind, cell.order.stamp.quality) |
                                    (message.properties.empty() ? 0U : kFlagProperties) |
-                                   (message.expiry_s ? kFlagExpiry : 0U)));
+                                   (message.expiry_s ? kFlagExpiry : 0U) | (cell.state.empty() ? 0U : kFlagState)));
   out.u64(static_cast<std::uint64_t>(cell.order.replica));
   out.varint(cell.order.seq);
   out.varint(cell.order.stamp.wall_ms);
@@ -112,7 +121,7 @@ bool PageBuilder::add(const Cell& cell, std::size_t bytes_max) {
   out.sized(topic.substr(shared));
   if (!message.properties.empty()) out.sized(message.properties);
   if (message.expiry_s) out.varint(*message.expiry_s);
-  out.sized(message.payload);
+  out.sized(cell.state.empty() ? message.payload : cell.state);
 
   if (bytes_.size() > bytes_max && items_ > 0) {
     bytes_.resize(size_before);

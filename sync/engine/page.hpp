@@ -4,11 +4,14 @@
 //   item     = tag:u8=1 cell | tag:u8=2 length:varint segment
 //   segment  = as in sync/log/segment.hpp
 //   cell     = flags:u8 replica:u64 seq:varint wall_ms:varint counter:varint publisher:u64 topic
-//              [properties] [expiry] payload
-//                flags: bit 1 set, 2-3 QoS, 4 stamped by a synchronised clock, 5 properties follow, 6 expiry follows
+//              [properties] [expiry] payload | state
+//                flags: bit 1 set, 2-3 QoS, 4 stamped by a synchronised clock, 5 properties follow, 6 expiry follows,
+//                7 a state stands in the payload's place
 //   topic    = shared:varint length:varint byte{length}
 //                the first `shared` bytes are those of the cell's topic before in this page
 //   properties, expiry, payload = as in a segment's op; an empty payload is a tombstone
+//   state    = length:varint byte{length}     of a channel that merges, grammar in merged_cell.hpp; it tells the
+//   payload
 //
 // Integers as in codec.hpp; bounds as in limits.hpp.
 // Pure. Thread rule: free functions, and builders of one thread each.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "sync/engine/merged_cell.hpp"
 #include "sync/engine/page.hpp"
 #include "sync/log/chain.hpp"
 #include "sync/log/codec.hpp"
@@ -216,10 +217,12 @@ Expected<Answer::Walk> Answer::walk_cells(Token& token, PageBuilder& page) {
     if (!cells) return tl::make_unexpected(cells.error());
     if (cells->empty()) return Walk::kEnd;
     for (const Cell& cell : *cells) {
-      const bool lacked = cell.order.seq > seq_in(theirs_, cell.order.replica);
-      if (lacked && !page.add(cell, window_)) return Walk::kFull;
+      const auto lacked = has_write_beyond(cell, theirs_);
+      if (!lacked) return tl::make_unexpected(lacked.error());
+      if (*lacked && !page.add(cell, window_)) return Walk::kFull;
       const Message& message = *cell.message;
-      scanned_ += kCellOverheadBytes + message.topic.size() + message.properties.size() + message.payload.size();
+      scanned_ += kCellOverheadBytes + message.topic.size() + message.properties.size() + message.payload.size() +
+                  cell.state.size();
       token.topic = message.topic;
     }
   }
@@ -276,6 +279,8 @@ Expected<PullAnswer> answer_pull(ReadView& view, Hasher& hasher, ChannelNo chann
   }
   auto ours = view.replicas(channel);
   if (!ours) return tl::make_unexpected(std::move(ours.error()));
+  // What was all moved to another name (Engine::renew()) stands at 0.
+  std::erase_if(*ours, [](const ReplicaState& state) { return state.seq == 0; });
   const std::size_t window =
       std::min({std::size_t{request.window_bytes}, limits.answer_bytes_max, kPageBytesMax - kSegmentBytesMax});
   Answer answer(view, hasher, channel, channel_name, request.frontier, window, std::move(*ours));

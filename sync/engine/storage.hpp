@@ -15,6 +15,7 @@
 
 #include "sync/base/expected.hpp"
 #include "sync/log/op.hpp"
+#include "sync/merge/merge_kind.hpp"
 
 namespace hedgerow::sync {
 
@@ -32,6 +33,7 @@ struct ChannelState {
   std::string name;
   std::vector<ReplicaState> replicas;
   std::uint64_t live_cells = 0;  // retained messages: cells that are no tombstones
+  MergeKind merge = MergeKind::kLastWrite;
 };
 
 struct StoredState {
@@ -62,12 +64,15 @@ struct LogTotals {
 };
 
 // A topic's winner, or its tombstone (empty payload). The retained message outlives its record in the log.
+// In a merged channel the payload is what all writes made together; the rest is of the greatest one among them.
 struct Cell {
   WriteOrder order;
   Arrival arrival = 0;
   std::uint8_t qos = 0;
   std::uint64_t publisher = 0;
   MessagePtr message;
+  // Of a merged channel: what there is to join, grammar in sync/engine/merged_cell.hpp. Empty: the last write won.
+  Bytes state = {};
   [[nodiscard]] bool is_tombstone() const { return message->payload.empty(); }
 };
 
@@ -139,12 +144,16 @@ class Storage {
 
   // Everything below is called between begin() and commit(), and sees what was written since begin().
   virtual Expected<ChannelNo> define_channel(std::string_view name) = 0;
+  virtual Expected<void> put_merge(ChannelNo, MergeKind) = 0;
   // Arrival numbers only rise.
   virtual Expected<void> append(ChannelNo, const SegmentRow&) = 0;
   virtual Expected<void> put_replica(ChannelNo, const ReplicaState&) = 0;
   virtual Expected<void> put_clock(Arrival last_arrival, const Stamp& last_stamp) = 0;
   virtual Expected<std::optional<HeldCell>> held_cell(ChannelNo, std::string_view topic) = 0;
   virtual Expected<void> put_cell(ChannelNo, const Cell&) = 0;
+  // All of a cell, for merged channels; and the first one whose topic lies behind `after_topic` in byte order.
+  virtual Expected<std::optional<Cell>> whole_cell(ChannelNo, std::string_view topic) = 0;
+  virtual Expected<std::optional<Cell>> cell_behind(ChannelNo, std::string_view after_topic) = 0;
   // ChannelState::live_cells. Who writes the cells counts them: the storage only keeps the number.
   virtual Expected<void> put_live_cells(ChannelNo, std::uint64_t live_cells) = 0;
   // A gap that continues the last one of the same channel, replica and reason (last + 1 == first) extends it, so that
@@ -175,8 +184,8 @@ class Storage {
   virtual Expected<std::optional<SegmentRow>> segment_from(ChannelNo, ReplicaId, Seq from) = 0;
   // Puts the row in the place of the one with the same first_arrival, which is there and has the same count.
   virtual Expected<void> replace(ChannelNo, const SegmentRow&) = 0;
-  // The ops of `from` beyond `after` belong to `to` now, which counts them from 1: in cells and gaps. Segments and
-  // frontiers are the caller's.
+  // The ops of `from` beyond `after` belong to `to` now, which counts them from 1: in the order of cells, and in gaps.
+  // Segments, frontiers and the states of cells are the caller's.
   virtual Expected<void> rename(ChannelNo, ReplicaId from, Seq after, ReplicaId to) = 0;
 };
 

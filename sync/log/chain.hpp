@@ -6,12 +6,13 @@
 //     channel_length:u8 channel          the channel's name
 //     replica:u64 seq:u64
 //     wall_ms:u64 counter:u16
-//     flags:u8                           bit 0 record, 1 cell, 2-3 QoS, 4 synchronised clock, 6 expiry
+//     flags:u8                           bit 0 record, 1 cell, 2-3 QoS, 4 synchronised clock, 6 expiry, 7 change
 //     publisher:u64
 //     expiry_s:u32                       0 without expiry
 //     topic_length:u16 topic
 //     properties_length:u16 properties
 //     payload_length:u32 payload
+//     [change_length:u32 change]         only where it has one
 //     predecessor:32                     hash of op seq - 1; zeros before the first
 //   )
 //

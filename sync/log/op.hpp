@@ -64,6 +64,9 @@ struct Op {
   // Names the publishing session on its own node, so that No Local holds for what is read back from disk; 0: the node.
   std::uint64_t publisher = 0;
   MessagePtr message;
+  // What it changes in a counter, for who takes the op: grammar in sync/engine/merged_cell.hpp. Empty in other
+  // channels.
+  Bytes change = {};
 };
 
 // The order of writes to one cell: the greatest wins everywhere (last-write). DESIGN 2: ties fall to the replica id.

@@ -67,7 +67,8 @@ const char* read_topic(Reader& in, Before& before) {
 const char* read_op(Reader& in, bool first, const std::vector<std::uint64_t>& publishers, Before& before, Op& op) {
   const std::uint8_t flags = in.u8();
   op.kind = kind_of_flags(flags);
-  if (!in.ok() || op.kind.qos > 2 || !(op.kind.record || op.kind.cell)) return "the flags";
+  const bool has_change = op.kind.qos == kQosWithChange;
+  if (!in.ok() || !(op.kind.record || op.kind.cell) || (has_change && !op.kind.cell)) return "the flags";
   if (const char* wrong = read_stamp(in, first, flags, before.stamp)) return wrong;
   op.stamp = before.stamp;
   if ((flags & kFlagPublisher) != 0U) {
@@ -87,6 +88,11 @@ const char* read_op(Reader& in, bool first, const std::vector<std::uint64_t>& pu
   }
   message->payload = to_bytes(in.sized(kPayloadBytesMax));
   if (!in.ok()) return "the payload, or what stands before it,";
+  if (has_change) {
+    op.kind.qos = in.u8();
+    op.change = to_bytes(in.sized(kPayloadBytesMax - message->payload.size()));
+    if (!in.ok() || op.kind.qos > 2 || op.change.empty()) return "the change";
+  }
   op.message = std::move(message);
   return nullptr;
 }
@@ -133,11 +139,11 @@ ClockQuality quality_of_flags(std::uint8_t flags) {
 
 Expected<void> check_op(const Op& op) {
   const Message& message = *op.message;
-  if (!(op.kind.record || op.kind.cell) || op.kind.qos > 2) {
+  if (!(op.kind.record || op.kind.cell) || op.kind.qos > 2 || (!op.change.empty() && !op.kind.cell)) {
     return fail(Category::kInvalidInput, "op: it must be a record or a cell write, of QoS 0 to 2");
   }
   if (message.topic.size() > kTopicBytesMax || message.properties.size() > kPropertiesBytesMax ||
-      message.payload.size() > kPayloadBytesMax) {
+      message.payload.size() + op.change.size() > kPayloadBytesMax) {
     return fail(Category::kLimit, "op: a message holds at most " + std::to_string(kPayloadBytesMax) +
                                       " bytes of payload, and " + std::to_string(kTopicBytesMax) +
                                       " each of topic and of properties");
@@ -210,9 +216,10 @@ bool SegmentBuilder::fits(const Op& op, std::size_t bytes_max) const {
   if (count_ == kSegmentOpsMax || op.stamp <= last_stamp_) return false;
   if (publishers_.size() == kSegmentPublishersMax && publisher_index(op.publisher) == publishers_.size()) return false;
   if (topic_bytes_ + op.message->topic.size() > kSegmentTopicBytesMax) return false;
-  constexpr std::size_t kOpOverheadMax = 48;  // flags, time, a new publisher, four lengths, expiry
+  constexpr std::size_t kOpOverheadMax = 56;  // flags, time, a new publisher, five lengths, expiry, the change's QoS
   const Message& message = *op.message;
-  return size_bytes() + kOpOverheadMax + message.topic.size() + message.properties.size() + message.payload.size() <=
+  return size_bytes() + kOpOverheadMax + message.topic.size() + message.properties.size() + message.payload.size() +
+             op.change.size() <=
          bytes_max;
 }
 
@@ -224,7 +231,9 @@ void SegmentBuilder::add(const Op& op) {
   const bool has_properties = !message.properties.empty();
 
   Writer out(body_);
-  out.u8(static_cast<std::uint8_t>(op_flags(op.kind, op.stamp.quality) | (has_properties ? kFlagProperties : 0U) |
+  OpKind kind = op.kind;
+  if (!op.change.empty()) kind.qos = kQosWithChange;
+  out.u8(static_cast<std::uint8_t>(op_flags(kind, op.stamp.quality) | (has_properties ? kFlagProperties : 0U) |
                                    (message.expiry_s ? kFlagExpiry : 0U) |
                                    (publisher != last_publisher_ ? kFlagPublisher : 0U)));
   const std::uint64_t wall_delta = op.stamp.wall_ms - last_stamp_.wall_ms;
@@ -238,6 +247,10 @@ void SegmentBuilder::add(const Op& op) {
   if (has_properties) out.sized(message.properties);
   if (message.expiry_s) out.varint(*message.expiry_s);
   out.sized(message.payload);
+  if (!op.change.empty()) {
+    out.u8(op.kind.qos);
+    out.sized(op.change);
+  }
 
   ++count_;
   topic_bytes_ += message.topic.size();

@@ -82,6 +82,8 @@ class Counter {
   friend bool operator==(const Counter&, const Counter&) = default;
 
  private:
+  friend class CounterRename;
+
   // The total as of an op of the part's replica.
   struct Count {
     Seq seq = 0;

@@ -173,6 +173,28 @@ void Document::prune(Place& place, const Stamp& floor) {
   if (place.replaced && place.replaced->value.empty() && place.replaced->order.stamp <= floor) place.replaced.reset();
 }
 
+void Document::rename(const Rename& rename) {
+  Place renamed = std::move(root_);
+  Document::rename(renamed, rename);
+  root_ = joined(renamed, {}, std::nullopt);
+}
+
+// Of two writes with one stamp the replica decides, so what opened a place may be less than what is within now.
+void Document::rename(Place& place, const Rename& rename) {
+  const auto move = [&rename](WriteOrder& order) {
+    if (order.replica != rename.from || order.seq <= rename.after) return;
+    order.replica = rename.to;
+    order.seq -= rename.after;
+  };
+  if (place.replaced) move(place.replaced->order);
+  if (place.opened) move(*place.opened);
+  for (Member& member : place.members) {
+    Document::rename(member.place, rename);
+    if (member.place.opened) place.opened = greater_of(place.opened, member.place.opened);
+    if (member.place.replaced) place.opened = greater_of(place.opened, std::optional(member.place.replaced->order));
+  }
+}
+
 // --- showing ---------------------------------------------------------------------------------------------------------
 
 bool Document::is_visible(const Place& place) {

@@ -72,6 +72,15 @@ class Document {
   // deleted would come back (G4). A frontier is not enough: it knows nothing of older writes of other replicas.
   void prune(const Stamp& floor);
 
+  // The writes of `from` beyond number `after` are those of `to` from now on, numbered from 1: the database that wrote
+  // them goes on under another name.
+  struct Rename {
+    ReplicaId from{};
+    Seq after = 0;
+    ReplicaId to{};
+  };
+  void rename(const Rename& rename);
+
   // The writes that this state still shows the effect of, in order. A receiver whose frontier has all of them lacks
   // nothing of this state. The last one is the order of the cell.
   [[nodiscard]] std::vector<WriteOrder> writes() const;
@@ -114,6 +123,7 @@ class Document {
   static bool goes_before(const Member& a, const Member& b);
   static tl::unexpected<Error> too_large(std::size_t bytes_max);
   static void prune(Place& place, const Stamp& floor);
+  static void rename(Place& place, const Rename& rename);
   static void render(const Place& place, std::string& out);
   static bool is_visible(const Place& place);
   static std::size_t size_of(const Place& place);

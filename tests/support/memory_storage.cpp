@@ -70,8 +70,11 @@ Expected<sync::StoredState> MemoryStorage::load() {
   sync::StoredState out{
       .self = state_->self, .last_arrival = state_->last_arrival, .last_stamp = state_->last_stamp, .channels = {}};
   for (const auto& [number, channel] : state_->channels) {
-    out.channels.push_back(
-        {.number = number, .name = channel.name, .replicas = replicas_of(channel), .live_cells = channel.live_cells});
+    out.channels.push_back({.number = number,
+                            .name = channel.name,
+                            .replicas = replicas_of(channel),
+                            .live_cells = channel.live_cells,
+                            .merge = channel.merge});
   }
   return out;
 }
@@ -195,6 +198,28 @@ Expected<std::optional<sync::HeldCell>> MemoryStorage::held_cell(ChannelNo chann
   const auto found = (*in)->cells.find(topic);
   if (found == (*in)->cells.end()) return std::nullopt;
   return sync::HeldCell{.order = found->second.order, .is_tombstone = found->second.is_tombstone()};
+}
+
+Expected<std::optional<Cell>> MemoryStorage::whole_cell(ChannelNo channel, std::string_view topic) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  const auto found = (*in)->cells.find(topic);
+  return found == (*in)->cells.end() ? std::nullopt : std::optional(found->second);
+}
+
+Expected<std::optional<Cell>> MemoryStorage::cell_behind(ChannelNo channel, std::string_view after_topic) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  const auto found = (*in)->cells.upper_bound(after_topic);
+  return found == (*in)->cells.end() ? std::nullopt : std::optional(found->second);
+}
+
+Expected<void> MemoryStorage::put_merge(ChannelNo channel, sync::MergeKind merge) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  undo_.emplace_back([channel, before = (*in)->merge](State& at) { at.channels.at(channel).merge = before; });
+  (*in)->merge = merge;
+  return {};
 }
 
 Expected<void> MemoryStorage::put_live_cells(ChannelNo channel, std::uint64_t live_cells) {

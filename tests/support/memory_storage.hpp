@@ -52,11 +52,14 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
   Expected<void> commit() override;
   void rollback() override;
   Expected<sync::ChannelNo> define_channel(std::string_view name) override;
+  Expected<void> put_merge(sync::ChannelNo channel, sync::MergeKind merge) override;
   Expected<void> append(sync::ChannelNo channel, const sync::SegmentRow& row) override;
   Expected<void> put_replica(sync::ChannelNo channel, const sync::ReplicaState& state) override;
   Expected<void> put_clock(sync::Arrival last_arrival, const sync::Stamp& last_stamp) override;
   Expected<std::optional<sync::HeldCell>> held_cell(sync::ChannelNo channel, std::string_view topic) override;
   Expected<void> put_cell(sync::ChannelNo channel, const sync::Cell& cell) override;
+  Expected<std::optional<sync::Cell>> whole_cell(sync::ChannelNo channel, std::string_view topic) override;
+  Expected<std::optional<sync::Cell>> cell_behind(sync::ChannelNo channel, std::string_view after_topic) override;
   Expected<void> put_live_cells(sync::ChannelNo channel, std::uint64_t live_cells) override;
   Expected<void> add_gap(sync::ChannelNo channel, const sync::Gap& gap) override;
   Expected<std::vector<Trimmed>> trim(sync::ChannelNo channel, std::uint64_t size_bytes, std::uint64_t oldest_wall_ms,
@@ -85,6 +88,7 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
     std::map<std::pair<std::string, std::uint64_t>, Bytes> staged;  // by peer and page
     sync::LogTotals log;
     std::uint64_t live_cells = 0;
+    sync::MergeKind merge = sync::MergeKind::kLastWrite;
   };
   struct State {
     sync::ReplicaId self{};

@@ -110,7 +110,8 @@ class MemoryView final : public sync::ReadView {
     auto cell = after_topic < prefix ? all.lower_bound(prefix) : all.upper_bound(after_topic);
     for (; cell != all.end() && cell->first.starts_with(prefix) && !batch.is_full(); ++cell) {
       const sync::Message& message = *cell->second.message;
-      batch.count(message.topic.size() + message.properties.size() + message.payload.size());
+      batch.count(message.topic.size() + message.properties.size() + message.payload.size() +
+                  cell->second.state.size());
       out.push_back(cell->second);
     }
     return out;

@@ -23,6 +23,55 @@ TEST_CASE_METHOD(Fixture, "a cell comes back as it was stored", "[storage][contr
   CHECK(held.message->properties == stored.message->properties);
   CHECK(held.message->payload == stored.message->payload);
   CHECK(held.message->expiry_s == stored.message->expiry_s);
+  CHECK(held.state.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a cell of a channel that merges keeps its state", "[storage][contract][G3]") {
+  Cell merged = cell("a/b", "7");
+  merged.state = to_bytes(std::string_view("\x02\0state", 7));
+  put({merged});
+  reopen();
+  const Cell held = view()->cell(channel_, "a/b").value().value();
+  CHECK(held.state == merged.state);
+  const std::vector<Cell> all = view()->cells(channel_, "", "", kMuch).value();
+  CHECK(all.front().state == merged.state);
+  merged.state = to_bytes("other");
+  put({merged});
+  CHECK(view()->cell(channel_, "a/b").value()->state == merged.state);
+}
+
+TEST_CASE_METHOD(Fixture, "the turn sees whole cells, one behind the other", "[storage][contract]") {
+  turn([this](Storage& storage) {
+    Cell merged = cell("b", "v", 4);
+    merged.state = to_bytes("state");
+    REQUIRE(storage.put_cell(channel_, merged));
+    REQUIRE(storage.put_cell(channel_, cell("d", "")));
+    REQUIRE(storage.put_cell(other_, cell("c", "v")));
+    const Cell held = storage.whole_cell(channel_, "b").value().value();
+    CHECK(held.order == merged.order);
+    CHECK(held.message->payload == merged.message->payload);
+    CHECK(held.message->properties == merged.message->properties);
+    CHECK(held.publisher == merged.publisher);
+    CHECK(held.qos == merged.qos);
+    CHECK(held.state == merged.state);
+    CHECK_FALSE(storage.whole_cell(channel_, "a").value());
+    CHECK_FALSE(storage.whole_cell(other_, "b").value());
+    CHECK(storage.cell_behind(channel_, "").value()->message->topic == "b");
+    CHECK(storage.cell_behind(channel_, "b").value()->message->topic == "d");
+    CHECK_FALSE(storage.cell_behind(channel_, "d").value());
+  });
+}
+
+TEST_CASE_METHOD(Fixture, "how a channel merges is kept with the turn", "[storage][contract][G3]") {
+  turn([this](Storage& storage) { REQUIRE(storage.put_merge(channel_, MergeKind::kCounter)); });
+  REQUIRE(storage().begin());
+  REQUIRE(storage().put_merge(channel_, MergeKind::kDocument));
+  storage().rollback();
+  reopen();
+  const StoredState state = storage().load().value();
+  for (const ChannelState& channel : state.channels) {
+    CHECK(channel.merge == (channel.number == channel_ ? MergeKind::kCounter : MergeKind::kLastWrite));
+  }
 }
 
 TEST_CASE_METHOD(Fixture, "no expiry is not expiry 0", "[storage][contract]") {

@@ -41,16 +41,16 @@ class SyncNode {
  public:
   // The bound on retained messages refuses in channel c.
   explicit SyncNode(std::uint64_t replica, Keep keep = {.age_ms = 1'000'000, .size_bytes = 1U << 20U},
-                    std::optional<std::uint64_t> live_cells_max = {})
-      : storage(ReplicaId{replica}), keep_(keep), live_cells_max_(live_cells_max) {
+                    std::optional<std::uint64_t> live_cells_max = {}, MergeKind merge = MergeKind::kLastWrite)
+      : storage(ReplicaId{replica}), keep_(keep), live_cells_max_(live_cells_max), merge_(merge) {
     reopen();
   }
 
   // As a restart of the process.
   void reopen() {
     engine.emplace(storage, hasher);
-    REQUIRE(
-        engine->open({{.name = "c", .keep = keep_, .live_cells_max = live_cells_max_}, {.name = "d", .keep = keep_}}));
+    REQUIRE(engine->open({{.name = "c", .keep = keep_, .merge = merge_, .live_cells_max = live_cells_max_},
+                          {.name = "d", .keep = keep_}}));
     c = number_of("c");
     d = number_of("d");
   }
@@ -160,6 +160,7 @@ class SyncNode {
  private:
   Keep keep_;
   std::optional<std::uint64_t> live_cells_max_;
+  MergeKind merge_;
 };
 
 // The segments that a node would send to someone who knows nothing.

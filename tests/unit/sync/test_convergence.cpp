@@ -5,29 +5,37 @@
 #include <map>
 
 #include "sync/log/segment.hpp"
+#include "tests/support/merge_patch_model.hpp"
 #include "tests/support/seeded_random.hpp"
 #include "tests/unit/sync/sync_node.hpp"
 
 namespace hedgerow::test {
 namespace {
 
-// All committed writes, and nothing clever: the greatest write of a topic is its value.
+// All committed writes, and nothing clever. The value of a topic is its greatest write; or what the patches make of
+// nothing, one after the other; or the sum of all increments that no deletion had seen.
 class Model {
  public:
-  void add(const CommittedSegment& segment) {
+  explicit Model(MergeKind kind) : kind_(kind) {}
+
+  // `seen`: by the node that wrote, before it wrote.
+  void add(const CommittedSegment& segment, const Frontier& seen) {
     for (std::size_t i = 0; i < segment.ops.size(); ++i) {
       const Op& op = segment.ops[i];
       const WriteOrder order{
           .stamp = op.stamp, .replica = segment.segment->replica, .seq = segment.segment->first_seq + i};
       records_[order.replica].push_back(op.message);
-      if (op.kind.cell) cells_[op.message->topic][order] = op.message;
+      if (!op.kind.cell) continue;
+      const bool deletes = op.message->payload.empty();
+      if (deletes && kind_ == MergeKind::kCounter) note_deletion(op.message->topic, order, seen);
+      cells_[op.message->topic][order] = op.message;
     }
   }
   [[nodiscard]] std::map<std::string, Bytes> cells() const {
     std::map<std::string, Bytes> out;
     for (const auto& [topic, writes] : cells_) {
-      const MessagePtr& last = writes.rbegin()->second;
-      if (!last->payload.empty()) out[topic] = last->payload;
+      const std::string value = value_of(topic, writes);
+      if (!value.empty()) out[topic] = to_bytes(value);
     }
     return out;
   }
@@ -39,16 +47,68 @@ class Model {
   }
 
  private:
+  using Writes = std::map<WriteOrder, MessagePtr>;
+  struct Deletion {
+    WriteOrder order;
+    std::map<ReplicaId, Seq> seen;
+  };
+
+  // Who has seen a deletion has seen what its node had seen.
+  void note_deletion(const std::string& topic, const WriteOrder& order, const Frontier& frontier) {
+    Deletion deletion{.order = order, .seen = {}};
+    for (const FrontierEntry& entry : frontier) deletion.seen[entry.replica] = entry.seq;
+    deletion.seen[order.replica] = order.seq;
+    std::vector<Deletion>& all = deletions_[topic];
+    for (const Deletion& other : all) {
+      const auto known = deletion.seen.find(other.order.replica);
+      if (known == deletion.seen.end() || known->second < other.order.seq) continue;
+      for (const auto& [replica, seq] : other.seen) deletion.seen[replica] = std::max(deletion.seen[replica], seq);
+    }
+    all.push_back(std::move(deletion));
+  }
+
+  [[nodiscard]] std::string value_of(const std::string& topic, const Writes& writes) const {
+    switch (kind_) {
+      case MergeKind::kLastWrite: return text_of(writes.rbegin()->second);
+      case MergeKind::kDocument: {
+        std::vector<std::string> patches;
+        for (const auto& [order, message] : writes) patches.push_back(text_of(message));
+        return patched_text(patches);
+      }
+      case MergeKind::kCounter: break;
+    }
+    const auto deletions = deletions_.find(topic);
+    const auto is_hidden = [&](const WriteOrder& order) {
+      if (deletions == deletions_.end()) return false;
+      return std::any_of(deletions->second.begin(), deletions->second.end(), [&](const Deletion& deletion) {
+        const auto seen = deletion.seen.find(order.replica);
+        return seen != deletion.seen.end() && seen->second >= order.seq;
+      });
+    };
+    bool is_visible = false;
+    long long sum = 0;
+    for (const auto& [order, message] : writes) {
+      if (message->payload.empty() || is_hidden(order)) continue;
+      is_visible = true;
+      sum += std::stoll(text_of(message));
+    }
+    return is_visible ? std::to_string(sum) : std::string{};
+  }
+  [[nodiscard]] static std::string text_of(const MessagePtr& message) { return std::string(as_text(message->payload)); }
+
+  MergeKind kind_;
   std::map<ReplicaId, std::vector<MessagePtr>> records_;
-  std::map<std::string, std::map<WriteOrder, MessagePtr>> cells_;
+  std::map<std::string, Writes> cells_;
+  std::map<std::string, std::vector<Deletion>> deletions_;
 };
 
 class RandomMesh {
  public:
-  RandomMesh(std::uint64_t seed, std::size_t size, bool tight_keep) : random_(seed) {
+  RandomMesh(std::uint64_t seed, std::size_t size, bool tight_keep, MergeKind kind = MergeKind::kLastWrite)
+      : random_(seed), kind_(kind), model_(kind) {
     for (std::size_t i = 0; i < size; ++i) {
       const Keep keep{.age_ms = 1'000'000, .size_bytes = tight_keep ? 300 + random_.below(3000) : 1U << 24U};
-      nodes_.emplace_back(i + 1, keep);
+      nodes_.emplace_back(i + 1, keep, std::nullopt, kind);
       nodes_.back().now_ms = random_.below(5000);
       for (std::size_t peer = 0; peer < size; ++peer) pullers_[{i, peer}] = Puller("peer " + std::to_string(peer));
     }
@@ -92,6 +152,7 @@ class RandomMesh {
       REQUIRE(node.frontier() == model_.frontier());
       REQUIRE(node.digest(DigestCheck::kRecords) == nodes_.front().digest(DigestCheck::kRecords));
       check_cells(node);
+      check_states(node);
       check_counts(node);
       check_records(node);
     }
@@ -108,8 +169,9 @@ class RandomMesh {
     // A connection that dies now, whose will may come much later.
     std::optional<Stamp> died;
     if (random_.one_in(4)) died = node.engine->stamp_now(at(node.now_ms, quality)).value();
+    const Frontier seen = node.frontier();
     for (std::size_t count = 1 + random_.below(6); count > 0; --count) {
-      const std::string payload = random_.one_in(5) ? "" : std::string(random_.below(60), 'x') + std::to_string(count);
+      const std::string payload = random_.one_in(5) ? "" : random_payload(count);
       const OpKind kind = random_.one_in(2) ? kRecord : random_.one_in(2) ? kRetained : kCellOnly;
       REQUIRE(node.engine->write(at(node.now_ms, quality),
                                  {.channel = node.c,
@@ -127,10 +189,19 @@ class RandomMesh {
     REQUIRE(committed);
     if (died) died_[&node].push_back(*died);
     for (const CommittedSegment& segment : committed->segments) {
-      model_.add(segment);
+      model_.add(segment, seen);
       pushed_.push_back(segment.segment->bytes);
       if (pushed_.size() > 40) pushed_.pop_front();
     }
+  }
+
+  std::string random_payload(std::size_t number) {
+    switch (kind_) {
+      case MergeKind::kLastWrite: return std::string(random_.below(60), 'x') + std::to_string(number);
+      case MergeKind::kDocument: return to_text(random_patch_value(random_));
+      case MergeKind::kCounter: break;
+    }
+    return std::to_string(static_cast<int>(random_.below(20)) - 8);
   }
 
   // Now and then: of a connection that died. Some wills fire twice.
@@ -173,6 +244,19 @@ class RandomMesh {
     REQUIRE(held == model_.cells());
   }
 
+  // Byte for byte, also what is hidden.
+  void check_states(SyncNode& node) {
+    const auto states_of = [](SyncNode& of) {
+      std::map<std::string, Bytes> out;
+      const std::vector<Cell> cells = of.storage.open_view().value()->cells(of.c, "", "", 1U << 30U).value();
+      for (const Cell& cell : cells) {
+        out[cell.message->topic] = cell.state;
+      }
+      return out;
+    };
+    REQUIRE(states_of(node) == states_of(nodes_.front()));
+  }
+
   // The counts that are kept are those that one finds by counting.
   void check_counts(SyncNode& node) {
     StoreTotals counted{.live_cells = model_.cells().size()};
@@ -205,6 +289,7 @@ class RandomMesh {
   }
 
   SeededRandom random_;
+  MergeKind kind_;
   std::deque<SyncNode> nodes_;
   std::map<std::pair<std::size_t, std::size_t>, Puller> pullers_;
   std::deque<Bytes> pushed_;
@@ -236,6 +321,26 @@ TEST_CASE("five nodes converge again and again while they go on writing", "[sync
   RandomMesh mesh(pick_seed("five nodes converge"), 5, true);
   for (int round = 0; round < 5; ++round) {
     mesh.run(150);
+    mesh.settle();
+    mesh.check();
+  }
+}
+
+TEST_CASE("documents converge to what their patches make in the order of writes", "[sync][document][G3][G4]") {
+  SeededRandom seeds(pick_seed("documents converge"));
+  for (int round = 0; round < 12; ++round) {
+    RandomMesh mesh(seeds.next(), 2 + static_cast<std::size_t>(round) % 3, round % 3 != 0, MergeKind::kDocument);
+    mesh.run(200);
+    mesh.settle();
+    mesh.check();
+  }
+}
+
+TEST_CASE("counters converge to the sum of what no deletion had seen", "[sync][counter][G3][G4]") {
+  SeededRandom seeds(pick_seed("counters converge"));
+  for (int round = 0; round < 12; ++round) {
+    RandomMesh mesh(seeds.next(), 2 + static_cast<std::size_t>(round) % 3, round % 3 != 0, MergeKind::kCounter);
+    mesh.run(200);
     mesh.settle();
     mesh.check();
   }

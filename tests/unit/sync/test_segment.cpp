@@ -57,7 +57,7 @@ Bytes encode(const std::vector<Op>& ops, Seq first = 1, const Hash256& predecess
 bool same(const Op& a, const Op& b) {
   return a.stamp == b.stamp && a.stamp.quality == b.stamp.quality && a.kind == b.kind && a.publisher == b.publisher &&
          a.message->topic == b.message->topic && a.message->properties == b.message->properties &&
-         a.message->payload == b.message->payload && a.message->expiry_s == b.message->expiry_s;
+         a.message->payload == b.message->payload && a.message->expiry_s == b.message->expiry_s && a.change == b.change;
 }
 
 std::vector<Op> three_ops() {
@@ -115,6 +115,47 @@ TEST_CASE("a segment decodes to what was encoded", "[sync]") {
   CHECK(segment.header.predecessor == predecessor);
   REQUIRE(segment.ops.size() == 3);
   for (std::size_t i = 0; i < ops.size(); ++i) CHECK(same(segment.ops[i], ops[i]));
+}
+
+Op changing_op() {
+  Op out = full_op(1003);
+  out.change = from_hex("00f1f2");
+  return out;
+}
+
+TEST_CASE("an op brings what it changes in a counter", "[sync]") {
+  const Segment segment = decode_segment(encode({full_op(1002), changing_op(), full_op(1004)})).value();
+  REQUIRE(segment.ops.size() == 3);
+  CHECK(same(segment.ops[1], changing_op()));
+  CHECK(same(segment.ops[2], full_op(1004)));
+}
+
+TEST_CASE("a change of an op that sets no cell is refused", "[sync][G6]") {
+  Op wrong = changing_op();
+  wrong.kind.cell = false;
+  CHECK_FALSE(check_op(wrong));
+  SegmentBuilder builder;
+  builder.start(kReplica, 1, {});
+  builder.add(wrong);
+  CHECK_FALSE(decode_segment(builder.finish()));
+}
+
+TEST_CASE("a payload and its change together keep within the bound of a payload", "[sync][G6]") {
+  Op large = changing_op();
+  large.change.assign(kPayloadBytesMax - large.message->payload.size(), 1);
+  CHECK(check_op(large));
+  CHECK(decode_segment(encode({large})));
+  large.change.push_back(1);
+  CHECK(check_op(large).error().category == Category::kLimit);
+}
+
+TEST_CASE("test vector: an op with a change, and its chain", "[sync][G5]") {
+  CHECK(to_hex(encode({changing_op()}, 9)) ==
+        "0101020304050607080901000000000000000000000000000000000000000000000000000000000000000001000000000000"
+        "abcd6feb0703000c6f7263686172642f70756d70020101901c023432020300f1f2");
+  security::Sha256 hasher;
+  CHECK(to_hex(Chain(hasher).next({}, {.channel = "default", .replica = kReplica}, 9, changing_op())) ==
+        "afac56adb7f2ae585f68f7d0edc41f0f707de207db703252920654e1689a02ca");
 }
 
 TEST_CASE("the header can be read alone", "[sync]") {
@@ -178,6 +219,8 @@ TEST_CASE("everything about an op is in its hash", "[sync][G5]") {
   with([](Op&, Message& at) { at.payload = to_bytes("p42"); });
   with([](Op&, Message& at) { at.expiry_s.reset(); });
   with([](Op&, Message& at) { at.expiry_s = 0; });
+  with([](Op& at, Message&) { at.change = to_bytes("42"); });
+  with([](Op& at, Message&) { at.change = to_bytes("43"); });
   std::sort(hashes.begin(), hashes.end());
   CHECK(std::adjacent_find(hashes.begin(), hashes.end()) == hashes.end());
 }
@@ -322,6 +365,8 @@ TEST_CASE("mutated segments are refused or decode to what encodes again", "[sync
   test::SeededRandom random(test::pick_seed("mutated segments"));
   std::vector<Op> ops = three_ops();
   ops.push_back(op(2000, "orchard/pump/speed", std::string(300, 'y'), 0, 9));
+  ops.push_back(full_op(2001));
+  ops.back().change = to_bytes("what it changes");
   const Bytes good = encode(ops, 77);
   for (int round = 0; round < 20'000; ++round) {
     Bytes bytes = good;
