@@ -101,7 +101,7 @@ void Node::on_turn(Instant now, TurnResult turn) {
       if (!wills_.was_tried(will.number)) ++counters_.refused;
       wills_.retry(will.number, now + kWillRetryDisk);
     }
-    retry_lost(now, turn);
+    keep_lost(now, turn);
     links_.on_turn(now, turn);
     flush();
     return;
@@ -192,7 +192,7 @@ void Node::on_timer(Instant now) {
     for (const std::uint64_t id : due) {
       if (Client* client = find_client(id)) client->on_timer(now);
     }
-    submit_lost();
+    submit_owed();
     delivery_.on_tick();
     save_due_positions(now);
     expire_sessions(now);

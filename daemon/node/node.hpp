@@ -25,6 +25,7 @@
 #include "daemon/node/cells_soon.hpp"
 #include "daemon/node/delivery.hpp"
 #include "daemon/node/links.hpp"
+#include "daemon/node/owed.hpp"
 #include "daemon/node/system_topics.hpp"
 #include "daemon/node/wills.hpp"
 
@@ -156,6 +157,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void adopt(Session& session, const Client& client, const Newcomer& newcomer);
   // A CONNECT of the session was refused after all: it goes on as before, or was never there.
   void abandon(Session& session);
+  // The disk has, or has not, what a CONNECT put there for its session.
+  void on_session_stored(std::uint64_t session, bool stored);
   // CONNACK waits until the session and the will are on disk. The session's newest connect wins.
   void await_stored(Session& session, Client& client, const Newcomer& newcomer, bool session_present);
   void accept(Session& session, Client& client, const Newcomer& newcomer, bool session_present);
@@ -175,8 +178,11 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void submit_position(Session& session);
   void save_position(Session& session, Instant now, bool at_once);
   void save_due_positions(Instant now);
-  void retry_lost(Instant now, TurnResult& turn);
-  void submit_lost();
+  void keep_lost(Instant now, TurnResult& turn);
+  void keep_position(PositionIntent lost);
+  void submit_owed();
+  // A full disk owes so much already that this exchange of QoS 2 cannot be promised to go on.
+  bool is_exchange_refused(Client& client);
   // Brings the intent up to date.
   [[nodiscard]] bool is_still_wanted(Intent& intent);
 
@@ -213,6 +219,13 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // The connection has ended without a word.
   void will_died(Instant now, Session& session);
   void disarm_will(std::uint64_t session);
+  // The disk has the session's row once more: it is to hold the will that waits, that of its connection, or nothing.
+  // While a connection with a will waits to be accepted, the row is its own: it is looked at again later.
+  void tidy_will_row(std::uint64_t session);
+  // Whether a CONNECT of this session waits for its will to be on disk.
+  [[nodiscard]] bool is_will_on_its_way(std::uint64_t session) const;
+  // Whether the row of a will that is published or given up goes with it. If not, it holds another, or will be tidied.
+  [[nodiscard]] bool may_erase_will(std::uint64_t session);
   [[nodiscard]] bool may_fire(const StoredWill& will) const;
   void end_wills_of(std::uint64_t session);
   void fire_due_wills(Instant now);
@@ -254,7 +267,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   std::unordered_map<std::uint64_t, OperatorTold> told_;  // for TurnResult::told
   CellsSoon cells_soon_;
   std::uint64_t cells_token_ = 0;  // of the cells that were handed to the store last; 0: they are on disk
-  std::vector<Intent> lost_;       // of turns that failed: tried again with the next tick
+  Owed owed_;                      // of turns that failed: tried again with the next tick
   std::uint64_t last_client_ = 0;
   std::uint64_t last_token_ = 0;
   bool pressed_ = false;  // the store is behind: clients are not read from

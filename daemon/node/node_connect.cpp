@@ -98,6 +98,9 @@ void Node::on_verdict(Instant now, std::uint64_t id, const Newcomer& newcomer,
     return client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded,
                                       "the node keeps no more sessions: connect with clean start and session expiry 0");
   }
+  if ((client.will || (!had_persistent && newcomer.session_expiry_s > 0)) && owed_.is_full()) {
+    return client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
+  }
   // Asked before anything is changed: a CONNECT that is refused has done nothing.
   if (client.will) {
     client.will->session = session == nullptr ? 0 : session->id;
@@ -178,7 +181,7 @@ void Node::adopt(Session& session, const Client& client, const Newcomer& newcome
   session.expiry_s = newcomer.session_expiry_s;
   session.window.set_persistent(session.is_persistent());
   if (expiry_changed && session.is_persistent() && session.was_confirmed) store_session(session, {});
-  if (!session.is_persistent() && std::exchange(session.was_stored, false)) {
+  if (!session.is_persistent() && session.was_confirmed && std::exchange(session.was_stored, false)) {
     ports_.store.submit(EraseSessionIntent{.id = session.id});
   }
   drop_forbidden(session, client.principal);
@@ -210,20 +213,35 @@ void Node::await_stored(Session& session, Client& client, const Newcomer& newcom
     if (stored && (found->was_confirmed || !is_kept)) return accept(*found, waiting, newcomer, session_present);
     waiting.session = nullptr;
     waiting.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
-    disarm_will(id);
+    wills_.disarm(id);
     if (!found->was_confirmed) found->was_stored = false;
     abandon(*found);
   };
   if (must_store) {
     store_session(session, [this, id = session.id, then, is_last = !will.has_value()](bool stored) {
-      if (Session* found = sessions_.find(id); found != nullptr && stored) found->was_confirmed = true;
+      on_session_stored(id, stored);
       if (is_last) then(stored);
     });
   }
   if (!will) return;
   const std::uint64_t token = ++last_token_;
-  waiting_.emplace(token, then);
+  waiting_.emplace(token, [this, id = session.id, then](bool stored) {
+    then(stored);
+    if (stored) tidy_will_row(id);  // it may have been turned away meanwhile
+  });
   ports_.store.submit(PutWillIntent{.will = std::move(*will), .died = false, .token = token});
+}
+
+// It may have ended, or been taken over by a connection that wants it no more, before the disk had it.
+void Node::on_session_stored(std::uint64_t id, bool stored) {
+  if (!stored) return;
+  Session* session = sessions_.find(id);
+  if (session != nullptr) {
+    session->was_confirmed = true;
+    if (session->is_persistent()) return;
+    session->was_stored = false;
+  }
+  ports_.store.submit(EraseSessionIntent{.id = id});
 }
 
 void Node::abandon(Session& session) {
@@ -258,10 +276,10 @@ void Node::accept(Session& session, Client& client, const Newcomer& newcomer, bo
   save_position(session, Instant{}, /*at_once=*/true);
 }
 
-// Its CONNECT was not answered yet.
+// Its CONNECT was not answered yet. What it put on disk is seen to once the disk has it.
 void Node::turn_away(Client& client, mqtt::ReasonCode code) {
   client.session->pending = nullptr;
-  disarm_will(client.session->id);
+  wills_.disarm(client.session->id);
   client.session = nullptr;
   client.connection().refuse(code);
   touch(client);
@@ -288,7 +306,9 @@ void Node::on_gone(Instant now, Client& client, const Gone& gone) {
       session->expiry_s = *gone.session_expiry_s;
       if (session->is_persistent()) store_session(*session, {});
     }
-    if (gone.cancels_will || was_pending) {
+    if (was_pending) {
+      wills_.disarm(session->id);
+    } else if (gone.cancels_will) {
       disarm_will(session->id);
     } else {
       will_died(now, *session);

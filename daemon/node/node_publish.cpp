@@ -112,7 +112,16 @@ void Node::refuse(Client& client, const mqtt::PublishRequest& request, Category 
       .why = why});
 }
 
+bool Node::is_exchange_refused(Client& client) {
+  if (!owed_.is_full() || !client.session->is_persistent()) return false;
+  ++counters_.refused;
+  client.connection().disconnect(mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
+  touch(client);
+  return true;
+}
+
 void Node::on_pubrel(Instant, Client& client, const mqtt::AckReceived& pubrel) {
+  if (is_exchange_refused(client)) return;
   Session& session = *client.session;
   // Not found: it was completed before, and the PUBCOMP was lost. That may not be on disk yet, so it is answered in its
   // turn, lest the client uses the identifier for another message, and a restarted daemon takes that for this one.
@@ -158,7 +167,7 @@ void Node::on_puback(Instant now, Client& client, const mqtt::AckReceived& pubac
 }
 
 void Node::on_pubrec(Instant now, Client& client, const mqtt::AckReceived& pubrec) {
-  if (breaks_exchange(client, pubrec.packet_id, mqtt::QoS::kExactlyOnce)) return;
+  if (breaks_exchange(client, pubrec.packet_id, mqtt::QoS::kExactlyOnce) || is_exchange_refused(client)) return;
   Session& session = *client.session;
   // Refused: it is done, and nothing follows [MQTT-4.3.3-4].
   if (mqtt::is_failure(pubrec.reason)) {

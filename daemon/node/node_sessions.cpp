@@ -55,7 +55,8 @@ void Node::end_session(Session& session) {
   delivery_.detach(session);
   delivery_.forget(session);
   end_wills_of(session.id);
-  if (session.was_stored) ports_.store.submit(EraseSessionIntent{.id = session.id});
+  // One that is on its way to the disk goes once it is there.
+  if (session.was_stored && session.was_confirmed) ports_.store.submit(EraseSessionIntent{.id = session.id});
   sessions_.erase(session.id);
 }
 
@@ -136,7 +137,7 @@ void Node::save_due_positions(Instant now) {
   }
 }
 
-void Node::retry_lost(Instant now, TurnResult& turn) {
+void Node::keep_lost(Instant now, TurnResult& turn) {
   for (const std::uint64_t id : turn.lost_positions) {
     Session* session = sessions_.find(id);
     if (session == nullptr) continue;
@@ -149,18 +150,38 @@ void Node::retry_lost(Instant now, TurnResult& turn) {
   for (Intent& intent : turn.lost) {
     if (const auto* put = std::get_if<PutGroupIntent>(&intent)) {
       delivery_.groups().save_again(put->group);
+    } else if (const auto* will = std::get_if<PutWillIntent>(&intent)) {
+      owed_.add_will_row(will->will.session);
+    } else if (const auto* erased = std::get_if<EraseWillIntent>(&intent)) {
+      owed_.add_will_row(erased->session);
+    } else if (auto* position = std::get_if<PositionIntent>(&intent)) {
+      keep_position(std::move(*position));
     } else {
-      lost_.push_back(std::move(intent));
+      owed_.add(std::move(intent));
     }
   }
 }
 
+// What came further is the session's to say again; which releases were completed nobody else knows.
+void Node::keep_position(PositionIntent lost) {
+  Session* session = sessions_.find(lost.id);
+  if (session == nullptr) return;
+  for (const StoredSubscription& stored : std::exchange(lost.runs, {})) {
+    const auto known = session->subscriptions.find(stored.filter);
+    if (known == session->subscriptions.end()) continue;
+    known->second.moved = true;
+    session->runs_moved = true;
+  }
+  if (!lost.finished.empty()) owed_.add(std::move(lost));
+}
+
 // What was lost is tried again, as it is to be now: newer intents may have reached the disk meanwhile.
-void Node::submit_lost() {
+void Node::submit_owed() {
   for (const auto& [id, session] : sessions_.all()) {
     if (std::exchange(session->store_due, false) && session->is_persistent()) store_session(*session, {});
   }
-  for (Intent& intent : std::exchange(lost_, {})) {
+  for (const std::uint64_t session : owed_.take_will_rows()) tidy_will_row(session);
+  for (Intent& intent : owed_.take()) {
     if (is_still_wanted(intent)) ports_.store.submit(std::move(intent));
   }
 }
@@ -182,23 +203,8 @@ bool Node::is_still_wanted(Intent& intent) {
     const Session* session = sessions_.find(position->id);
     if (session == nullptr) return false;
     position->position = std::max(position->position, session->position_submitted);
-    for (StoredSubscription& stored : std::exchange(position->runs, {})) {
-      const auto known = session->subscriptions.find(stored.filter);
-      if (known != session->subscriptions.end())
-        position->runs.push_back(stored_subscription(known->first, known->second));
-    }
     return true;
   }
-  if (auto* will = std::get_if<PutWillIntent>(&intent)) {
-    // Of the connection that died then, or of one that died since. While a newer one waits to be accepted, the row is
-    // its own; if it is refused, what waits is put back then.
-    const StoredWill* waiting = wills_.find_waiting(will->will.session);
-    if (waiting == nullptr || wills_.find_armed(will->will.session) != nullptr) return false;
-    will->will = *waiting;
-    will->died = !waiting->died;
-    return true;
-  }
-  if (const auto* erased = std::get_if<EraseWillIntent>(&intent)) return !wills_.has(erased->session);
   if (const auto* erased = std::get_if<EraseGroupIntent>(&intent)) {
     return !delivery_.groups().is_known(erased->share, erased->filter);
   }

@@ -23,6 +23,7 @@ mqtt::ReasonCode Node::subscribe(Client& client, const mqtt::SubscribeEntry& ent
                     session.filter_bytes + entry.filter.size() > kFilterBytesPerSessionMax)) {
     return mqtt::ReasonCode::kQuotaExceeded;
   }
+  if (!entry.share.empty() && owed_.is_full()) return mqtt::ReasonCode::kQuotaExceeded;
   if (!delivery_.subscribe(session, entry, replay_since_ms)) return mqtt::ReasonCode::kQuotaExceeded;
   return entry.verdict;
 }

@@ -12,14 +12,29 @@ void Node::will_died(Instant now, Session& session) {
   if (waiting != nullptr) ports_.store.submit(PutWillIntent{.will = *waiting, .died = true});
 }
 
-// A connection ends that leaves no will. One that waited while it was to be accepted may have lost its row to it.
+// A connection ends that leaves no will.
 void Node::disarm_will(std::uint64_t session) {
-  if (!wills_.disarm(session)) return;
+  if (wills_.disarm(session)) tidy_will_row(session);
+}
+
+bool Node::is_will_on_its_way(std::uint64_t id) const {
+  const Session* session = sessions_.find(id);
+  return session != nullptr && session->pending != nullptr && wills_.find_armed(id) != nullptr;
+}
+
+void Node::tidy_will_row(std::uint64_t session) {
+  if (is_will_on_its_way(session)) return owed_.add_will_row(session);
+  if (wills_.find_armed(session) != nullptr) return;
   if (const StoredWill* waiting = wills_.find_waiting(session)) {
     ports_.store.submit(PutWillIntent{.will = *waiting, .died = !waiting->died});
   } else {
     ports_.store.submit(EraseWillIntent{.session = session});
   }
+}
+
+bool Node::may_erase_will(std::uint64_t session) {
+  if (is_will_on_its_way(session)) owed_.add_will_row(session);
+  return !wills_.has(session);
 }
 
 void Node::fire_due_wills(Instant now) {
@@ -62,18 +77,18 @@ void Node::fire(Instant now, Wills::Due due) {
                                     .ack = {},
                                     .will = due.number,
                                     // A newer connection's will may have taken its place on disk.
-                                    .erased_will = wills_.has(will.session) ? 0 : will.session});
+                                    .erased_will = may_erase_will(will.session) ? will.session : 0});
 }
 
 void Node::give_up_will(const Wills::Due& due) {
   wills_.done(due.number);
-  if (!wills_.has(due.will.session)) ports_.store.submit(EraseWillIntent{.session = due.will.session});
+  if (may_erase_will(due.will.session)) ports_.store.submit(EraseWillIntent{.session = due.will.session});
 }
 
 void Node::on_will_refused(Instant now, const TurnResult::FiredWill& fired) {
   const std::uint64_t row = wills_.handed_out(fired.number).session;
   const auto erase_row = [&] {
-    if (!wills_.has(row)) ports_.store.submit(EraseWillIntent{.session = row});
+    if (may_erase_will(row)) ports_.store.submit(EraseWillIntent{.session = row});
   };
   if (!wills_.was_tried(fired.number)) ++counters_.refused;
   if (fired.refused->category != Category::kLimit) {
