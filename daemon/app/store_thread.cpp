@@ -17,6 +17,12 @@ std::size_t weight(const node::Intent& intent) {
   if (const auto* put = std::get_if<node::PutWillIntent>(&intent)) {
     return kIntentBytes + put->will.message.topic.size() + put->will.message.payload.size();
   }
+  if (const auto* replace = std::get_if<node::ReplaceSessionIntent>(&intent)) {
+    std::size_t bytes = kIntentBytes;
+    for (const node::StoredWill& will : replace->wills)
+      bytes += will.message.topic.size() + will.message.payload.size();
+    return bytes;
+  }
   if (const auto* segment = std::get_if<sync::ApplySegment>(&intent)) return kIntentBytes + segment->segment.size();
   if (const auto* page = std::get_if<sync::StagePage>(&intent)) return kIntentBytes + page->page.size();
   if (const auto* merge = std::get_if<sync::MergeStaged>(&intent)) {

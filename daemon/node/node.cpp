@@ -7,6 +7,7 @@
 #include "daemon/mqtt/topic.hpp"
 #include "daemon/node/accepted_link.hpp"
 #include "daemon/node/limits.hpp"
+#include "daemon/node/newcomer.hpp"
 
 namespace hedgerow::node {
 

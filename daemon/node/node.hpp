@@ -128,7 +128,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
 
  private:
   struct AcceptedLink;
-  struct Newcomer;  // a CONNECT, while its credentials are looked at
+  struct Newcomer;
+  struct Replacing;
 
   // ClientOwner
   void on_connect(Instant now, Client& client, const mqtt::ConnectRequest& request) override;
@@ -146,11 +147,16 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // Connecting
   void on_verdict(Instant now, std::uint64_t client, const Newcomer& newcomer,
                   tl::expected<security::Principal, AccessPort::Denial> verdict);
+  // It is who it says: looks at what else it asks for, and finds its session.
+  void admit(Instant now, Client& client, const Newcomer& newcomer);
   [[nodiscard]] bool may_leave_will(Client& client);
   // Whether a connection that waits for the disk may still be accepted. If not, it has been told.
   bool check_pending(Session& session);
-  // Ends the session's connection in favour of a newer one [MQTT-3.1.4-3].
-  void take_over(Instant now, Session& session, bool clean_start);
+  // Ends the session's connection in favour of a newer one [MQTT-3.1.4-3], and the session where it does not outlive
+  // it.
+  void take_over(Instant now, Session& session);
+  [[nodiscard]] std::unique_ptr<Session> make_session(std::uint64_t id, const Client& client,
+                                                      const Newcomer& newcomer) const;
   void open_session(Instant now, Client& client, const Newcomer& newcomer);
   void resume_session(Client& client, const Newcomer& newcomer, Session& session);
   // The session is as its new connection wants it from now on.
@@ -163,6 +169,11 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void await_stored(Session& session, Client& client, const Newcomer& newcomer, bool session_present);
   void accept(Session& session, Client& client, const Newcomer& newcomer, bool session_present);
   void turn_away(Client& client, mqtt::ReasonCode code);
+  // A clean start that the disk must know of: the old session ends once it does.
+  void replace_session(Client& client, const Newcomer& newcomer, const Session& old);
+  void await_replaced(Replacing& replacing, const Client& client, const Newcomer& newcomer);
+  void on_replaced(std::uint64_t old, bool stored);
+  void settle_replaced(const Replacing& replacing, Client* client);
   void end_link(Instant now, Client& client, const std::string& reason);
 
   // Sessions
@@ -263,8 +274,9 @@ class Node final : public StreamAcceptor, public ClientOwner {
   std::unordered_map<std::uint64_t, Client*> clients_;
   std::unordered_map<std::uint64_t, std::unique_ptr<AcceptedLink>> accepted_links_;  // by client
   std::vector<Client*> touched_;
-  std::unordered_map<std::uint64_t, Stored> waiting_;     // for TurnResult::saved and unsaved
-  std::unordered_map<std::uint64_t, OperatorTold> told_;  // for TurnResult::told
+  std::unordered_map<std::uint64_t, Stored> waiting_;                        // for TurnResult::saved and unsaved
+  std::unordered_map<std::uint64_t, std::unique_ptr<Replacing>> replacing_;  // by the old session
+  std::unordered_map<std::uint64_t, OperatorTold> told_;                     // for TurnResult::told
   CellsSoon cells_soon_;
   std::uint64_t cells_token_ = 0;  // of the cells that were handed to the store last; 0: they are on disk
   Owed owed_;                      // of turns that failed: tried again with the next tick

@@ -81,7 +81,11 @@ void Node::on_verdict(Instant now, std::uint64_t id, const Newcomer& newcomer,
     return client.connection().refuse(mqtt::ReasonCode::kBadUserNameOrPassword);
   }
   client.principal = std::move(*verdict);
-  // The rules may have changed while the password was checked.
+  admit(now, client, newcomer);
+}
+
+void Node::admit(Instant now, Client& client, const Newcomer& newcomer) {
+  // The rules may have changed while the password was checked, or another CONNECT was waited for.
   if (!ports_.access.knows(client.principal)) {
     ++counters_.refused_access;
     return client.connection().refuse(mqtt::ReasonCode::kBadUserNameOrPassword);
@@ -103,7 +107,7 @@ void Node::on_verdict(Instant now, std::uint64_t id, const Newcomer& newcomer,
   }
   // Asked before anything is changed: a CONNECT that is refused has done nothing.
   if (client.will) {
-    client.will->session = session == nullptr ? 0 : session->id;
+    client.will->session = session == nullptr || newcomer.clean_start ? 0 : session->id;
     client.will->principal = client.principal;
     client.will->expiry_s = newcomer.session_expiry_s;
     if (!wills_.has_room(*client.will)) {
@@ -112,8 +116,17 @@ void Node::on_verdict(Instant now, std::uint64_t id, const Newcomer& newcomer,
   }
   if (session != nullptr) {
     const std::uint64_t session_id = session->id;
-    take_over(now, *session, newcomer.clean_start);
+    if (const auto under_way = replacing_.find(session_id); under_way != replacing_.end()) {
+      return await_replaced(*under_way->second, client, newcomer);
+    }
+    take_over(now, *session);
     session = sessions_.find(session_id);
+  }
+  if (session != nullptr && newcomer.clean_start) {  // [MQTT-3.1.2-4]
+    const bool must_store = client.will || newcomer.session_expiry_s > 0;
+    if (must_store && session->was_confirmed) return replace_session(client, newcomer, *session);
+    end_session(*session);
+    session = nullptr;
   }
   if (session == nullptr) return open_session(now, client, newcomer);
   resume_session(client, newcomer, *session);
@@ -137,7 +150,7 @@ bool Node::check_pending(Session& session) {
   return false;
 }
 
-void Node::take_over(Instant now, Session& session, bool clean_start) {
+void Node::take_over(Instant now, Session& session) {
   if (session.pending != nullptr) turn_away(*session.pending, mqtt::ReasonCode::kSessionTakenOver);
   if (session.client != nullptr) {
     Client& before = *session.client;
@@ -148,21 +161,24 @@ void Node::take_over(Instant now, Session& session, bool clean_start) {
     session.expires_at = expiry_moment(now, session.expiry_s);
     will_died(now, session);
   }
-  if (clean_start || !session.is_persistent()) return end_session(session);  // [MQTT-3.1.2-4]
+  if (!session.is_persistent()) return end_session(session);
   fire_due_wills(now);  // before the new connection writes anything
 }
 
-void Node::open_session(Instant now, Client& client, const Newcomer& newcomer) {
-  const std::uint64_t id = fresh_id();
+std::unique_ptr<Session> Node::make_session(std::uint64_t id, const Client& client, const Newcomer& newcomer) const {
   const std::uint16_t window = std::min(newcomer.receive_maximum, settings_.limits.in_flight_max);
   auto fresh = std::make_unique<Session>(id, owner_of(client.principal), newcomer.client_id,
                                          newcomer.session_expiry_s > 0, window);
-  Session& session = sessions_.add(std::move(fresh));
-  session.expiry_s = newcomer.session_expiry_s;
+  fresh->expiry_s = newcomer.session_expiry_s;
+  fresh->cursor = delivery_.latest();
+  fresh->position_submitted = fresh->cursor;
+  fresh->window.settle(fresh->cursor);
+  return fresh;
+}
+
+void Node::open_session(Instant now, Client& client, const Newcomer& newcomer) {
+  Session& session = sessions_.add(make_session(fresh_id(), client, newcomer));
   session.expires_at = expiry_moment(now, session.expiry_s);
-  session.cursor = delivery_.latest();
-  session.position_submitted = session.cursor;
-  session.window.settle(session.cursor);
   client.session = &session;
   await_stored(session, client, newcomer, /*session_present=*/false);
 }

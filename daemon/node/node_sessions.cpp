@@ -63,7 +63,7 @@ void Node::end_session(Session& session) {
 void Node::expire_sessions(Instant now) {
   std::vector<std::uint64_t> expired;
   for (const auto& [id, session] : sessions_.all()) {
-    const bool is_away = session->client == nullptr && session->pending == nullptr;
+    const bool is_away = session->client == nullptr && session->pending == nullptr && !replacing_.contains(id);
     if (is_away && session->expires_at && *session->expires_at <= now) expired.push_back(id);
   }
   counters_.sessions_expired += expired.size();

@@ -52,6 +52,14 @@ struct PutSessionIntent {
   StoredSession session;
   std::uint64_t token = 0;  // comes back in TurnResult::saved; 0: nobody waits
 };
+// A clean start: the new session, if it is kept, and the will of its connection, if it has one, in the place of the old
+// session.
+struct ReplaceSessionIntent {
+  std::uint64_t replaced = 0;
+  std::vector<StoredSession> sessions = {};
+  std::vector<StoredWill> wills = {};
+  std::uint64_t token = 0;  // as PutSessionIntent
+};
 struct EraseSessionIntent {
   std::uint64_t id = 0;
 };
@@ -98,9 +106,9 @@ struct RefusalIntent {
 };
 
 using Intent = std::variant<PublishIntent, ReleaseReceivedIntent, AddReleaseIntent, sync::ApplySegment, sync::StagePage,
-                            sync::MergeStaged, sync::DropStaged, PutSessionIntent, EraseSessionIntent, PositionIntent,
-                            PutWillIntent, EraseWillIntent, PutGroupIntent, EraseGroupIntent, TrimIntent, RenewIntent,
-                            BarrierIntent, RepeatIntent, RefusalIntent>;
+                            sync::MergeStaged, sync::DropStaged, PutSessionIntent, ReplaceSessionIntent,
+                            EraseSessionIntent, PositionIntent, PutWillIntent, EraseWillIntent, PutGroupIntent,
+                            EraseGroupIntent, TrimIntent, RenewIntent, BarrierIntent, RepeatIntent, RefusalIntent>;
 
 struct Ack {
   AckAddress address;
@@ -125,9 +133,9 @@ struct TurnResult {
   std::vector<Told> told;
   std::vector<Received> received;
   std::vector<std::pair<std::uint64_t, sync::Arrival>> positions;  // saved: session, position
-  std::vector<std::uint64_t> saved;                                // tokens of PutSessionIntent and BarrierIntent
-  std::vector<std::uint64_t> unsaved;                              // likewise, of a turn that failed
-  std::vector<StoredWill> stamped;                                 // wills whose connections died
+  std::vector<std::uint64_t> saved;    // tokens of PutSessionIntent, BarrierIntent and the like
+  std::vector<std::uint64_t> unsaved;  // likewise, of a turn that failed
+  std::vector<StoredWill> stamped;     // wills whose connections died
   struct FiredWill {
     std::uint64_t number = 0;
     std::optional<Error> refused{};  // nothing of it is on disk, its row is as it was

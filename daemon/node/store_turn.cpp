@@ -28,6 +28,7 @@ class FailedTurn {
     unsaved(intent.token);
     if (intent.token == 0) result_.lost_sessions.push_back(intent.session.id);
   }
+  void operator()(ReplaceSessionIntent& intent) { unsaved(intent.token); }
   void operator()(BarrierIntent& intent) { unsaved(intent.token); }
   void operator()(sync::ApplySegment& intent) { received(intent.link, intent.channel); }
   void operator()(sync::StagePage& intent) { received(intent.link, intent.channel); }
@@ -145,6 +146,17 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
             auto stored = sessions_.put_session(put.session);
             if (stored && put.token != 0) result.saved.push_back(put.token);
             return stored;
+          },
+          [&](ReplaceSessionIntent& replace) -> Expected<void> {
+            if (auto erased = sessions_.erase_session(replace.replaced); !erased) return erased;
+            for (const StoredSession& session : replace.sessions) {
+              if (auto put = sessions_.put_session(session); !put) return put;
+            }
+            for (const StoredWill& will : replace.wills) {
+              if (auto put = sessions_.put_will(will); !put) return put;
+            }
+            result.saved.push_back(replace.token);
+            return {};
           },
           [&](EraseSessionIntent& erase) { return sessions_.erase_session(erase.id); },
           [&](PositionIntent& position) -> Expected<void> {
