@@ -1,6 +1,8 @@
 // Shared subscriptions through a whole node: MQTT 5.0 section 4.8.2.
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <map>
 
 #include "tests/unit/node/exchange.hpp"
 
@@ -108,6 +110,32 @@ TEST_CASE_METHOD(SharedHarness, "a member without room is passed over", "[node][
   for (const char* payload : {"1", "2", "3", "4"}) publish(payload);
   CHECK(narrow.messages(/*acknowledge=*/false) == Texts{"a=1"});
   CHECK(wide.messages() == Texts{"a=2", "a=3", "a=4"});
+}
+
+TEST_CASE_METHOD(SharedHarness, "a plain and a shared copy of one message share an identifier: one follows the other",
+                 "[node][MQTT-2.2.1-4]") {
+  const unsigned qos = GENERATE(1U, 2U);
+  const unsigned window = GENERATE(1U, 3U, 100U);
+  TestClient client(*this, {.client_id = "1", .properties = property(0x21, u16(window))});
+  join(client, qos, "a");
+  join(client, qos);
+  std::map<std::string, int> copies;
+  unsigned turns = 0;
+  for (const char* payload : {"1", "2", "3", "4", "5"}) publish(payload, qos);
+  for (auto packets = client.received(); !packets.empty(); packets = client.received()) {
+    const auto got = deliveries(packets);
+    CHECK(got.size() <= window);
+    turns += got.empty() ? 0U : 1U;
+    for (const Delivered& message : got) {
+      ++copies[message.payload];
+      client.send(qos == 1 ? encode_puback(message.packet_id) : encode_pubrec(message.packet_id));
+      settle();
+      if (qos == 2) client.send(encode_pubcomp(message.packet_id));
+      settle();
+    }
+  }
+  CHECK(copies == std::map<std::string, int>{{"1", 2}, {"2", 2}, {"3", 2}, {"4", 2}, {"5", 2}});
+  if (window == 100) CHECK(turns <= 3);  // as many as the window holds are on their way at once
 }
 
 TEST_CASE_METHOD(SharedHarness, "messages wait while no member has room, and go on", "[node][G6]") {
