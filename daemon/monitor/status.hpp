@@ -18,7 +18,6 @@ namespace hedgerow::monitor {
 
 inline constexpr std::string_view kControlSocketName = "control.sock";
 inline constexpr std::string_view kStatusRequest = "{\"verb\":\"status\"}\n";
-inline constexpr std::size_t kControlRequestBytesMax = 4096;
 inline constexpr std::size_t kControlAnswerBytesMax = std::size_t{4} << 20U;
 
 enum class LinkState {

@@ -1,4 +1,4 @@
-// A stock Mosquitto with a `connection` stanza that dials hedgerowd, as daemon/README.md shows it: both ways, no loops.
+// A stock Mosquitto with a `connection` stanza that dials hedgerowd, as README.md shows it: both ways, no loops.
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
