@@ -25,6 +25,9 @@ constexpr const char* kUsage =
     "       hedgerow-bench wait --port P                              until a broker accepts a client\n"
     "       hedgerow-bench sync --dir DIR                             what a sync of the disk costs there\n"
     "       hedgerow-bench reflector --seconds N                      a broker that only acknowledges and forwards\n"
+    "       hedgerow-bench fill --port P --count N --window N          an outage's telemetry between two markers\n"
+    "       hedgerow-bench collect --port P --filter F --count N --seconds N\n"
+    "       hedgerow-bench relay --to PORT --seconds N                a link that can be cut, and counts\n"
     "       hedgerow-bench free-port\n";
 
 struct UsageError : std::runtime_error {
@@ -116,6 +119,22 @@ void flow(const Arguments& arguments) {
               static_cast<unsigned long long>(result.lost), result.client_busy);
 }
 
+void fill(const Arguments& arguments) {
+  const FillResult result = run_fill({.port = arguments.port("--port"),
+                                      .count = arguments.number("--count", 1, 10'000'000),
+                                      .window = arguments.number("--window", 1, 10'000)});
+  std::printf("payload_bytes=%llu seconds=%.2f\n", static_cast<unsigned long long>(result.payload_bytes),
+              result.seconds);
+}
+
+void collect(const Arguments& arguments) {
+  const CollectResult result = run_collect({.port = arguments.port("--port"),
+                                            .filter = arguments.text("--filter"),
+                                            .count = arguments.number("--count", 1, 10'000'000),
+                                            .limit = arguments.seconds()});
+  std::printf("messages=%llu seconds=%.3f\n", static_cast<unsigned long long>(result.messages), result.seconds);
+}
+
 void sync_time(const Arguments& arguments) {
   const SyncResult result = measure_sync(arguments.text("--dir"));
   std::printf("append_p50_us=%.0f append_p99_us=%.0f overwrite_p50_us=%.0f\n", result.append_p50_us,
@@ -140,6 +159,12 @@ void run(std::string_view verb, const Arguments& arguments) {
     sync_time(arguments);
   } else if (verb == "reflector") {
     run_reflector(arguments.seconds());
+  } else if (verb == "fill") {
+    fill(arguments);
+  } else if (verb == "collect") {
+    collect(arguments);
+  } else if (verb == "relay") {
+    run_relay(arguments.port("--to"), arguments.seconds());
   } else if (verb == "free-port") {
     std::printf("%u\n", unsigned{free_port()});
   } else {

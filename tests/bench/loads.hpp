@@ -67,6 +67,37 @@ FlowResult run_flow(const FlowLoad& load);
 // they are connected.
 void hold_idle(std::uint16_t port, const std::string& authority_file, std::uint64_t count, std::chrono::seconds limit);
 
+// JSON telemetry of about 100 B a record for an outage: QoS 1, between two messages to kMarkerTopic.
+inline constexpr const char* kMarkerTopic = "bench/marker";
+struct FillLoad {
+  std::uint16_t port = 0;
+  std::uint64_t count = 0;
+  std::uint64_t window = 100;
+};
+struct FillResult {
+  std::uint64_t payload_bytes = 0;
+  double seconds = 0;
+};
+FillResult run_fill(const FillLoad& load);
+
+// A QoS 1 subscriber with a session that stays. Prints "subscribed", then waits for `count` messages.
+struct CollectLoad {
+  std::uint16_t port = 0;
+  std::string filter;
+  std::uint64_t count = 0;
+  std::chrono::seconds limit{};
+};
+struct CollectResult {
+  std::uint64_t messages = 0;
+  double seconds = 0;  // from the first to the last
+};
+CollectResult run_collect(const CollectLoad& load);
+
+// Carries connections to a loopback port, counting their bytes both ways. Prints "listening PORT". SIGUSR1: cuts all
+// and refuses new ones; SIGUSR2: serves again; SIGHUP: prints "bytes=N" so far. Serves for `limit`, or until it is
+// killed.
+void run_relay(std::uint16_t to, std::chrono::seconds limit);
+
 // What a sync of the disk costs below a directory: one small write, then fdatasync, many times.
 struct SyncResult {
   double append_p50_us = 0;  // the file grows
@@ -78,6 +109,13 @@ SyncResult measure_sync(const std::string& directory);
 // A broker that does nothing but acknowledge and forward, in one thread: what it reaches is the most that this client
 // and this kernel can show. Prints "listening PORT", serves for `limit`, or until it is killed.
 void run_reflector(std::chrono::seconds limit);
+
+struct Listening {
+  int fd = -1;
+  std::uint16_t port = 0;
+};
+// A loopback port of the kernel's choice.
+Listening listen_anywhere();
 
 // A loopback port that was free just now, for a broker that cannot choose one itself.
 std::uint16_t free_port();

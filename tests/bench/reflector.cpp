@@ -15,24 +15,6 @@
 namespace hedgerow::bench {
 namespace {
 
-struct Listening {
-  int fd = -1;
-  std::uint16_t port = 0;
-};
-
-Listening listen_anywhere() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (fd < 0 || ::bind(fd, generic, size) != 0 || ::listen(fd, 64) != 0 || ::getsockname(fd, generic, &size) != 0) {
-    throw std::runtime_error("no free loopback port");
-  }
-  return {.fd = fd, .port = ntohs(address.sin_port)};
-}
-
 class Reflector {
  public:
   // False: the connection has ended.
@@ -62,6 +44,19 @@ class Reflector {
 };
 
 }  // namespace
+
+Listening listen_anywhere() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (fd < 0 || ::bind(fd, generic, size) != 0 || ::listen(fd, 64) != 0 || ::getsockname(fd, generic, &size) != 0) {
+    throw std::runtime_error("no free loopback port");
+  }
+  return {.fd = fd, .port = ntohs(address.sin_port)};
+}
 
 std::uint16_t free_port() {
   const Listening listening = listen_anywhere();

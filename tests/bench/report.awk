@@ -31,6 +31,7 @@ function grouped(number,    text, out) {
 function shown(value, unit) {
   if (unit == "ms") return sprintf("%.3f ms", value / 1000)
   if (unit == "MiB") return sprintf("%.2f MiB", value / 1024)
+  if (unit == "x") return sprintf("%.2f x", value)
   if (unit == "us") return sprintf("%.2f", value)
   return grouped(value) unit
 }
@@ -85,6 +86,13 @@ END {
     row("microseconds of processor time for each, 1 client", "cpu_1", "us", -1, 0, "")
     row("microseconds of processor time for each, 10 clients", "cpu_10", "us", -1, 0, "")
   }
+  row("catch-up after an outage, records a second, until the other node has them", "catchup_rate", "/s", 1,
+      10 * median("catchup_rate", "mosquitto"), "10 x the peer's =")
+  row("the same, until a QoS 1 subscriber there has them", "catchup_subscriber_rate", "/s", 1,
+      2 * median("catchup_subscriber_rate", "mosquitto"), "2 x the peer's =")
+  row("bytes on the wire for it, times the payload", "catchup_wire", "x", -1, median("catchup_wire", "mosquitto") / 5,
+      "1/5 of the peer's =")
+  row("memory that grows while the records wait", "catchup_memory", "MiB", -1, 4 * 1024, "at most")
   for (way = 1; way <= 2; way++) {
     for (load = 1; load <= 3; load++) {
       for (qos = 0; qos <= 1; qos++) {

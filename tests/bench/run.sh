@@ -2,9 +2,11 @@
 # Measures Hedgerow and Mosquitto side by side: the same machine, the same client, in turns; prints medians, ratios and
 # targets. What each figure means, and the last ones, are in daemon/docs/performance.md.
 #
-#   run.sh [--only NAME] [--rounds N]
+#   run.sh [--only NAME] [--rounds N] [--records N]
 #
 #   acked      QoS 1 publishes acknowledged a second, 1 and 10 clients, and what a sync of this disk costs
+#   catchup    an outage of the link between two nodes, --records (200,000 unless given, at most 2,000,000) of JSON telemetry
+#              published meanwhile: how fast the other node has them, and a subscriber there; bytes on the wire; memory
 #   flow       publishers to subscribers on one node, as fast as it goes: QoS 0 and 1, 64 B and 16 KiB, 1 and 10 publishers,
 #              50 subscribers, plain and over TLS
 #   idle       resident memory for each of 10,000 idle connections, and of 1,000 over TLS
@@ -12,6 +14,7 @@
 #   mesh       publisher on one node to subscriber on another, over TLS, both ways
 #   memory     resident memory: idle without and with peers, and after load
 #   size       the programs on disk
+#   wear       bytes written for each record: at a block device of its own (as root), and by the process
 #
 # Everything runs on the loopback interface, each measurement with brokers started for it. Data lies below
 # ${TMPDIR:-/var/tmp} and is removed; N is 3 unless given. HEDGEROW_BIN_DIR takes the programs from there instead of
@@ -32,23 +35,32 @@ die() {
 
 only=
 rounds=3
+records=200000
 while [ $# -gt 0 ]; do
   case $1 in
     --only) only=${2:-} ;;
     --rounds) rounds=${2:-} ;;
-    *) die 2 "unknown argument '$1': use --only NAME or --rounds N" ;;
+    --records) records=${2:-} ;;
+    *) die 2 "unknown argument '$1': use --only NAME, --rounds N or --records N" ;;
   esac
   [ $# -ge 2 ] || die 2 "$1 needs a value"
   shift 2
 done
 case $only in
-  '' | acked | flow | idle | latency | mesh | memory | size) ;;
-  *) die 2 "nothing is called '$only': use acked, flow, idle, latency, mesh, memory or size" ;;
+  '' | acked | catchup | flow | idle | latency | mesh | memory | size | wear) ;;
+  *) die 2 "nothing is called '$only': use acked, catchup, flow, idle, latency, mesh, memory, size or wear" ;;
 esac
 case $rounds in
   [1-9] | 1[0-9] | 20) ;;
   *) die 2 "--rounds is '$rounds': give a number from 1 to 20" ;;
 esac
+
+case $records in
+  '' | *[!0-9]* | ????????*) die 2 "--records is '$records': give a number from 1,000 to 2,000,000" ;;
+esac
+if [ "$records" -lt 1000 ] || [ "$records" -gt 2000000 ]; then
+  die 2 "--records is '$records': give a number from 1,000 to 2,000,000"
+fi
 
 sh "$root/cross-toolchains/install-packages.sh" bench
 if [ -z "${HEDGEROW_BIN_DIR:-}" ]; then
@@ -126,6 +138,8 @@ client() { timeout 120 "$bin/hedgerow-bench" "$@"; }
 # that asks for no certificate. NAME's files lie below $work/now. A node has an identity, and TLS listeners, when
 # $work/mesh has one for it.
 
+channels= # of a node's configuration, where its defaults will not do
+inflight=0
 fresh_place() {
   stop_all
   rm -rf "$work/now"
@@ -156,7 +170,7 @@ start_hedgerow() {
   peers=
   for peer in "$@"; do peers="$peers\"127.0.0.1:$peer\", "; done
   cat >"$work/now/$name.json" <<END
-{ "mesh": "bench", "node": "$name", "data": "$work/now/$name", "listeners": [$listeners], "peers": [$peers],
+{ "mesh": "bench", "node": "$name", "data": "$work/now/$name", "listeners": [$listeners], "peers": [$peers], $channels
   "limits": { "connections": 12000, "connections_per_address": 12000 } }
 END
   : >"$work/now/$name.log"
@@ -187,7 +201,7 @@ start_mosquitto() {
       echo "persistence true"
       echo "persistence_location $work/now/$name/"
       echo "max_queued_messages 0"
-      echo "max_inflight_messages 0"
+      echo "max_inflight_messages $inflight"
       echo "set_tcp_nodelay true"
       echo "listener $port 127.0.0.1"
       echo "allow_anonymous true"
@@ -237,6 +251,23 @@ start_pair() {
   "start_$1" gw-0
   dialled=$port
   "start_$1" gw-1 "$tls_port"
+  dialler=$port
+  dialler_pid=$pid
+  client probe --from "$dialler" --to "$dialled" --qos 1 >/dev/null
+}
+
+# The same through a relay that can be cut: relay_pid.
+start_relayed_pair() {
+  make_identities
+  fresh_place
+  "start_$1" gw-0
+  dialled=$port
+  : >"$work/now/relay.log"
+  "$bin/hedgerow-bench" relay --to "$tls_port" --seconds 600 >"$work/now/relay.log" 2>&1 &
+  relay_pid=$!
+  running="$running $relay_pid"
+  wait_listening $relay_pid "$work/now/relay.log" 1 || die 1 "the relay does not serve"
+  "start_$1" gw-1 "$(sed -n 's/^listening //p' "$work/now/relay.log")"
   dialler=$port
   dialler_pid=$pid
   client probe --from "$dialler" --to "$dialled" --qos 1 >/dev/null
@@ -372,6 +403,63 @@ idle_once() {
   idle_figures "$1" 1000 tls
 }
 
+# What the relay carried so far.
+relay_bytes() {
+  lines=$(grep -c '^bytes=' "$work/now/relay.log" || true)
+  kill -HUP "$relay_pid"
+  tries=100
+  while [ "$(grep -c '^bytes=' "$work/now/relay.log" || true)" -eq "$lines" ] && [ $tries -gt 0 ]; do
+    sleep 0.1
+    tries=$((tries - 1))
+  done
+  sed -n 's/^bytes=//p' "$work/now/relay.log" | tail -n 1
+}
+
+# An outage, and what the node behind it makes of it: one_outage SYSTEM WHAT FILTER COUNT. Sets seconds.
+one_outage() {
+  kill -USR1 "$relay_pid"
+  settle "$dialler_pid"
+  idle_kib=$(memory_kib "$dialler_pid" Rss)
+  run_client "$1" "outage" fill --port "$dialler" --count "$records" --window 100
+  payload_bytes=$(value payload_bytes)
+  settle "$dialler_pid"
+  waiting_kib=$(memory_kib "$dialler_pid" Rss)
+  : >"$work/now/collect.log"
+  timeout 400 "$bin/hedgerow-bench" collect --port "$dialled" --filter "$3" --count "$4" --seconds 390 \
+    >"$work/now/collect.log" 2>&1 &
+  collect_pid=$!
+  running="$running $collect_pid"
+  tries=100
+  while ! grep -q '^subscribed' "$work/now/collect.log" && [ $tries -gt 0 ]; do
+    sleep 0.1
+    tries=$((tries - 1))
+  done
+  bytes_before=$(relay_bytes)
+  kill -USR2 "$relay_pid"
+  wait "$collect_pid" || die 1 "$1: the other node did not get everything: $(cat "$work/now/collect.log")"
+  line=$(tail -n 1 "$work/now/collect.log")
+  seconds=$(value seconds)
+  wire_bytes=$(($(relay_bytes) - bytes_before))
+  say "  round $round  $(printf '%-32s' "$1 $2") seconds=$seconds wire_bytes=$wire_bytes Rss=$idle_kib to $waiting_kib KiB"
+}
+
+catchup_once() {
+  # The other node keeps them as well: more than the default of 64 MiB.
+  channels='"channels": [{ "name": "default", "filter": "#", "keep": { "age": "7d", "size": "2GiB" } }],'
+    # Unlimited, its bridge stops for good with more messages waiting than there are identifiers.
+  inflight=1000
+  start_relayed_pair "$1"
+  one_outage "$1" "has them" bench/marker 2
+  record catchup_rate "$1" "$(awk "BEGIN { print $records / $seconds }")"
+  record catchup_wire "$1" "$(awk "BEGIN { print $wire_bytes / $payload_bytes }")"
+  record catchup_memory "$1" "$((waiting_kib - idle_kib))"
+  start_relayed_pair "$1"
+  one_outage "$1" "subscriber has them" 'bench/#' $((records + 2))
+  record catchup_subscriber_rate "$1" "$(awk "BEGIN { print $records / $seconds }")"
+  channels=
+  inflight=0
+}
+
 latency_once() {
   for qos in 0 1; do
     fresh_place
@@ -411,7 +499,7 @@ memory_once() {
   record_memory "$1" "$pid" ten_peers
 }
 
-# Calls acked_once, flow_once, idle_once, latency_once, mesh_once or memory_once for the systems in turns: measure NAME SYSTEM...
+# Calls acked_once, catchup_once, flow_once, idle_once, latency_once, mesh_once or memory_once for the systems in turns: measure NAME SYSTEM...
 measure() {
   what=$1
   shift
@@ -466,6 +554,7 @@ disk=$(df -T "$work" | awk 'NR == 2 { print $2 }')
 if [ "$disk" = tmpfs ]; then say "run.sh: $work is in memory, where a sync costs nothing: set TMPDIR to a disk"; fi
 
 if wanted acked; then measure acked hedgerow mosquitto reflector; fi
+if wanted catchup; then measure catchup hedgerow mosquitto; fi
 if wanted flow; then measure flow hedgerow mosquitto; fi
 if wanted idle; then measure idle hedgerow mosquitto; fi
 if wanted latency; then measure latency hedgerow mosquitto reflector; fi

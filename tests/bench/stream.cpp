@@ -156,7 +156,8 @@ std::vector<std::uint8_t> encode_publish(std::string_view topic, std::span<const
   return packet(kPublish | (qos << 1U), body);
 }
 
-Stream connect_client(std::uint16_t port, std::string_view client_id, const std::string& authority_file) {
+Stream connect_client(std::uint16_t port, std::string_view client_id, const std::string& authority_file,
+                      bool clean_session) {
   const auto deadline = Clock::now() + kConnectPatience;
   int fd = connect_loopback(port);
   while (fd < 0 && Clock::now() < deadline) {
@@ -167,7 +168,7 @@ Stream connect_client(std::uint16_t port, std::string_view client_id, const std:
   Stream client(fd, authority_file.empty() ? nullptr : std::make_unique<TlsSession>(fd, authority_file));
   std::vector<std::uint8_t> body;
   append_text(body, "MQTT");
-  body.insert(body.end(), {4 /* 3.1.1 */, 2 /* clean session */, 0, 0 /* no keep-alive */});
+  body.insert(body.end(), {4 /* 3.1.1 */, static_cast<std::uint8_t>(clean_session ? 2 : 0), 0, 0 /* no keep-alive */});
   append_text(body, client_id);
   client.append(packet(kConnect, body));
   client.flush();

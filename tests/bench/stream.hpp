@@ -99,7 +99,8 @@ inline std::size_t packet_id_at(std::string_view topic) { return 2U + 2U + topic
 
 // A connected client of the broker on 127.0.0.1:port. Tries for 10 s: the broker may have been started just now.
 // `authority_file`: over TLS, with this authority; empty: plain.
-Stream connect_client(std::uint16_t port, std::string_view client_id, const std::string& authority_file = {});
+Stream connect_client(std::uint16_t port, std::string_view client_id, const std::string& authority_file = {},
+                      bool clean_session = true);
 // Returns once the subscription is granted.
 void subscribe(Stream& client, std::string_view filter, unsigned qos);
 
