@@ -38,7 +38,7 @@ inline constexpr std::size_t kChannelNameBytesMax = 255;
 inline constexpr std::size_t kPeerNameBytesMax = 255;
 
 // One answer to a pull: as many items as fit, at least one, so one item of the greatest size decides.
-inline constexpr std::size_t kAnswerBytesDefault = std::size_t{256} << 10U;
+inline constexpr std::size_t kAnswerBytesDefault = std::size_t{512} << 10U;
 inline constexpr std::size_t kPageBytesMax = std::size_t{2} << 20U;
 static_assert(kPageBytesMax >= kSegmentBytesMax + 16);
 // What one answer may read to find what the requester lacks; a page may then be short or empty.
@@ -66,7 +66,11 @@ static_assert(kLinkMessageHeadBytesMax + kResumeTokenBytesMax + kReplicasPerChan
               kLinkMessageBytesMax);
 static_assert(kLinkMessageHeadBytesMax + 4 * kPeerNameBytesMax + kChannelsPerLinkMax * (kChannelNameBytesMax + 2) <=
               kLinkMessageBytesMax);
-static_assert(kAnswerBytesDefault + kSegmentBytesMax + kRangeSegmentsMax * 3 <= kLinkMessageBytesMax);
+// The segments of one range, with their lengths.
+inline constexpr std::size_t kRangeBytesMax = kAnswerBytesDefault + kSegmentBytesMax + kRangeSegmentsMax * 3;
+static_assert(kRangeBytesMax + kLinkMessageHeadBytesMax <= kLinkMessageBytesMax);
+// What is shorter is not worth compressing; what shrinks by less than an eighth is sent as it is.
+inline constexpr std::size_t kPackBytesMin = 256;
 // Above this a link's send queue takes no push and no live message: pull repairs the one, the other is counted.
 inline constexpr std::size_t kLinkQueueBytesSoft = std::size_t{1} << 20U;
 // What was heard from peers and waits for its commit. Beyond it nothing more is asked for, and pushes are let go (pull

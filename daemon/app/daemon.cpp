@@ -16,6 +16,7 @@
 #include "daemon/app/status_answer.hpp"
 #include "daemon/app/store_thread.hpp"
 #include "daemon/cli/control_request.hpp"
+#include "daemon/compress_zstd/zstd_compressor.hpp"
 #include "daemon/control/operator.hpp"
 #include "daemon/link_paho/paho_dialler.hpp"
 #include "daemon/net_asio/control_server.hpp"
@@ -82,6 +83,7 @@ struct Daemon::Parts {
   std::unique_ptr<store_sqlite::Database> database;
   security::Sha256 engine_hasher;
   security::Sha256 read_hasher;
+  compress_zstd::ZstdCompressor compressor;
   std::optional<sync::Engine> engine;
   net_asio::EventLoop loop;
   std::optional<StoreThread> store;
@@ -354,6 +356,7 @@ Expected<std::unique_ptr<Daemon>> Daemon::create(config::Config config, ReadConf
   node::NodePorts ports{.store = *parts->store,
                         .access = *parts->access,
                         .read_hasher = parts->read_hasher,
+                        .compressor = parts->compressor,
                         .wall_clock = wall_clock,
                         .random = random_u64,
                         .log = [](const std::string& line) { log_line(line); },

@@ -5,19 +5,21 @@
 
 #include "daemon/node/limits.hpp"
 #include "sync/base/overloaded.hpp"
+#include "sync/link/packing.hpp"
 
 namespace hedgerow::node {
 
 Links::Links(sync::ReplicatorSettings settings, const std::vector<sync::ChannelState>& replicated,
-             const ChannelTable& channels, StorePort& store, Hasher& read_hasher,
+             const ChannelTable& channels, StorePort& store, Hasher& read_hasher, const Compressor& compressor,
              std::function<void(const sync::DeliverLive&)> deliver_live, std::function<std::uint64_t()> random)
     : settings_(std::move(settings)),
       channels_(channels),
       store_(store),
       read_hasher_(read_hasher),
+      compressor_(compressor),
       deliver_live_(std::move(deliver_live)),
       random_(std::move(random)),
-      replicator_(settings_, replicated) {}
+      replicator_(settings_, replicated, compressor) {}
 
 sync::LinkId Links::up(Instant now, std::string_view peer, bool dialled, LinkOutput& output) {
   const sync::LinkId link{++last_link_};
@@ -55,7 +57,7 @@ void Links::on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelS
   answers_for_former_ += replicator_.unanswered();
   settings_.replica = replica;
   settings_.incarnation = random_();
-  replicator_ = sync::Replicator(settings_, replicated);
+  replicator_ = sync::Replicator(settings_, replicated, compressor_);
   for (const auto& [link, output] : outputs_) output->close("this node goes on under a new name", DialAgain::kNow);
 }
 
@@ -128,6 +130,7 @@ void Links::answer_pull(sync::AnswerPull pull) {
       [this, hand_over, pull = std::move(pull), name = channel->channel.name](sync::ReadView& view) -> Continuation {
         auto answer = std::make_shared<Expected<sync::PullAnswer>>(
             sync::answer_pull(view, read_hasher_, pull.channel, name, pull.request));
+        if (*answer) sync::pack(compressor_, **answer);
         return [hand_over, answer](Instant now) { hand_over(now, *answer); };
       },
       [hand_over](Instant now, const Error& error) { hand_over(now, tl::unexpected<Error>(error)); });

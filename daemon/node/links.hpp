@@ -36,10 +36,10 @@ class LinkOutput {
 
 class Links {
  public:
-  // `read_hasher` is used on the reader thread only. `deliver_live` takes what other nodes published at QoS 0.
-  // `random`: uniformly distributed, unpredictable.
+  // `read_hasher` is used on the reader thread only, `compressor` there and on the loop. `deliver_live` takes what
+  // other nodes published at QoS 0. `random`: uniformly distributed, unpredictable.
   Links(sync::ReplicatorSettings settings, const std::vector<sync::ChannelState>& replicated,
-        const ChannelTable& channels, StorePort& store, Hasher& read_hasher,
+        const ChannelTable& channels, StorePort& store, Hasher& read_hasher, const Compressor& compressor,
         std::function<void(const sync::DeliverLive&)> deliver_live, std::function<std::uint64_t()> random);
 
   // `peer`: the authenticated name.
@@ -70,6 +70,7 @@ class Links {
   const ChannelTable& channels_;
   StorePort& store_;
   Hasher& read_hasher_;
+  const Compressor& compressor_;
   std::function<void(const sync::DeliverLive&)> deliver_live_;
   std::function<std::uint64_t()> random_;
   sync::Replicator replicator_;

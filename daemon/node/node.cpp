@@ -45,6 +45,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
            .version = settings_.version,
            .incarnation = ports_.random()},
           replicated_channels(channels_, state.channels), channels_, ports_.store, ports_.read_hasher,
+          ports_.compressor,
           [this](const sync::DeliverLive& live) { delivery_.publish_foreign(*live.message, live.retain); },
           ports_.random),
       wills_(kWillBytesInAllMax),

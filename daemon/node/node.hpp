@@ -43,6 +43,7 @@ struct NodePorts {
   StorePort& store;
   AccessPort& access;
   Hasher& read_hasher;  // used in read jobs only
+  const Compressor& compressor;
   WallClock wall_clock;
   std::function<std::uint64_t()> random;  // uniformly distributed, unpredictable
   Log log;

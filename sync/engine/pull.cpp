@@ -183,7 +183,7 @@ Expected<Answer::Walk> Answer::range_of(const ReplicaState& state, RangeAnswer& 
 }
 
 Expected<PullAnswer> Answer::snapshot(Token token) {
-  SnapshotPage out{.page_no = token.page_no, .page = {}, .next_token = {}, .frontier = {}};
+  SnapshotPage out{.page_no = token.page_no, .page = {}, .next_token = {}, .frontier = {}, .packed = {}};
   PageBuilder page;
   Walk walked = Walk::kEnd;
   if (!token.in_log) {

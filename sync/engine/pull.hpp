@@ -52,10 +52,17 @@ struct PullRequest {
   std::uint32_t window_bytes = 0;  // of segments or page wanted in this answer; one item always comes
 };
 
+// What an answer carries in bulk, compressed (sync/link/packing.hpp). Empty: it did not pay, or nobody tried.
+struct PackedBulk {
+  Bytes bytes;
+  std::size_t unpacked_bytes = 0;
+};
+
 // Complete ranges: see above. No segments and no more: the requester lacks nothing that we hold.
 struct RangeAnswer {
   std::vector<Bytes> segments;  // grammar of sync/log/segment.hpp, cut to begin right after the requester's frontier
   bool more = false;            // the window ended it: ask again once these are received
+  PackedBulk packed = {};       // of the segments
 };
 
 struct SnapshotPage {
@@ -64,6 +71,7 @@ struct SnapshotPage {
   Bytes next_token;  // of the page that follows; empty iff this is the last
   // With the last page only: F, ordered by replica. The answer has page_no + 1 pages.
   std::vector<ReplicaState> frontier;
+  PackedBulk packed = {};  // of the page
   [[nodiscard]] bool is_last() const { return next_token.empty(); }
 };
 

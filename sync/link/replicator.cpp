@@ -16,8 +16,9 @@ constexpr std::size_t kNotOurs = std::numeric_limits<std::size_t>::max();
 
 }  // namespace
 
-Replicator::Replicator(ReplicatorSettings settings, const std::vector<ChannelState>& channels)
-    : settings_(std::move(settings)) {
+Replicator::Replicator(ReplicatorSettings settings, const std::vector<ChannelState>& channels,
+                       const Compressor& compressor)
+    : settings_(std::move(settings)), compressor_(&compressor) {
   for (const ChannelState& state : channels) {
     if (channels_.size() == kChannelsPerLinkMax) break;
     Channel channel;

@@ -34,6 +34,7 @@
 #include <variant>
 #include <vector>
 
+#include "sync/base/compressor.hpp"
 #include "sync/engine/engine.hpp"
 #include "sync/engine/pull.hpp"
 #include "sync/link/live_window.hpp"
@@ -134,7 +135,8 @@ struct ForkStatus {
 class Replicator {
  public:
   // `channels`: those that the mesh shares, with the state of the database. More than kChannelsPerLinkMax are cut off.
-  Replicator(ReplicatorSettings settings, const std::vector<ChannelState>& channels);
+  // The compressor must outlive it.
+  Replicator(ReplicatorSettings settings, const std::vector<ChannelState>& channels, const Compressor& compressor);
 
   // `peer` is the authenticated node name if the caller knows it (from the certificate), else empty.
   std::span<const Action> on_link_up(Instant now, LinkId link, std::string_view peer, bool dialled);
@@ -306,6 +308,7 @@ class Replicator {
   void pull_all(Instant now);
 
   ReplicatorSettings settings_;
+  const Compressor* compressor_;
   std::vector<Channel> channels_;  // the position is the channel's index in our Hello
   std::map<LinkId, Link> links_;
   std::map<std::string, Peer, std::less<>> peers_;

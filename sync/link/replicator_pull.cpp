@@ -6,6 +6,7 @@
 
 #include "sync/limits.hpp"
 #include "sync/link/marks.hpp"
+#include "sync/link/packing.hpp"
 #include "sync/link/replicator.hpp"
 #include "sync/link/timing.hpp"
 #include "sync/log/segment.hpp"
@@ -15,6 +16,8 @@ namespace {
 
 // After so many timeouts in a row a half received snapshot is given up.
 constexpr unsigned kSnapshotFailuresMax = 4;
+
+wire::Packed packed(const PackedBulk& bulk) { return {.bytes = bulk.bytes, .unpacked_bytes = bulk.unpacked_bytes}; }
 
 Duration patience(unsigned failures) { return kPullTimeout * (1U << std::min(failures, kPullTimeoutDoublings)); }
 
@@ -65,9 +68,20 @@ void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t chann
   Shared& shared = peer.channels[channel];
   question_answered(now, channel, shared);
   if (ours.snapshot && !ours.snapshot->merging) abandon_snapshot(channel);
+  Bytes unpacked;
+  std::vector<ByteView> segments = range.segments;
+  if (!range.packed.is_empty()) {
+    auto expanded = unpack(*compressor_, range.packed);
+    if (!expanded)
+      return close(now, link.id, "the peer answered with a range that is broken: " + expanded.error().what);
+    unpacked = std::move(*expanded);
+    auto decoded = wire::decode_segments(unpacked);
+    if (!decoded) return close(now, link.id, decoded.error().what);
+    segments = std::move(*decoded);
+  }
   bool progress = false;
   bool in_sequence = true;
-  for (const ByteView segment : range.segments) {
+  for (const ByteView segment : segments) {
     const Accepted accepted = accept_segment(link, channel, segment, /*asked_for=*/true);
     if (accepted == Accepted::kBroken) return close(now, link.id, "the peer answered with a broken segment");
     progress = progress || accepted == Accepted::kSubmitted;
@@ -98,12 +112,18 @@ void Replicator::on_page(Instant now, Link& link, Peer& peer, std::size_t channe
     ours.snapshot = {.peer = peer.name, .pages = 0, .token = {}, .merging = false};
     actions_.emplace_back(DropStaged{.channel = ours.number, .peer = peer.name});
   }
-  submit({.job = Job::kStage, .link = link.id, .channel = channel, .replica = {}, .size_bytes = page.page.size()},
+  Bytes content = to_bytes(page.page);
+  if (!page.packed.is_empty()) {
+    auto expanded = unpack(*compressor_, page.packed);
+    if (!expanded) return close(now, link.id, "the peer answered with a page that is broken: " + expanded.error().what);
+    content = std::move(*expanded);
+  }
+  submit({.job = Job::kStage, .link = link.id, .channel = channel, .replica = {}, .size_bytes = content.size()},
          StagePage{.link = link.id,
                    .channel = ours.number,
                    .peer = peer.name,
                    .page_no = page.page_no,
-                   .page = to_bytes(page.page)});
+                   .page = std::move(content)});
   ++ours.snapshot->pages;
   ours.snapshot->token = page.next_token;
   if (page.next_token.empty()) {
@@ -185,7 +205,8 @@ bool Replicator::send_answer(Link& link, Shared& shared, std::size_t channel, wi
                                        .page_no = page->page_no,
                                        .page = page->page,
                                        .next_token = page->next_token,
-                                       .frontier = page->frontier}));
+                                       .frontier = page->frontier,
+                                       .packed = packed(page->packed)}));
     return false;
   }
   const auto* complete = std::get_if<RangeAnswer>(&answer);
@@ -193,7 +214,8 @@ bool Replicator::send_answer(Link& link, Shared& shared, std::size_t channel, wi
     send(link, wire::encode(wire::Restart{.channel = index, .id = question}));
     return false;
   }
-  wire::Range range{.channel = index, .id = question, .more = complete->more, .segments = {}};
+  wire::Range range{
+      .channel = index, .id = question, .more = complete->more, .segments = {}, .packed = packed(complete->packed)};
   for (const Bytes& segment : complete->segments) {
     if (range.segments.size() == kRangeSegmentsMax) {
       range.more = true;
@@ -265,7 +287,8 @@ void Replicator::pull(Instant now, std::size_t channel) {
   question.request.frontier = paging ? ours.own : ours.expected;
   // Of a forked replica nothing more is wanted.
   for (const auto& [replica, peer] : ours.forked) {
-    if (claims_forks && replica != ReplicaId{}) raise(question.request.frontier, replica, std::numeric_limits<Seq>::max());
+    if (claims_forks && replica != ReplicaId{})
+      raise(question.request.frontier, replica, std::numeric_limits<Seq>::max());
   }
   if (paging) question.request.token = ours.snapshot->token;
   const std::size_t room = kUnappliedBytesMax - unapplied_bytes_;

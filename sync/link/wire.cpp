@@ -152,12 +152,33 @@ Pull read_pull(Reader& in) {
   return pull;
 }
 
+void put_segments(Writer& out, const std::vector<ByteView>& segments) {
+  out.varint(segments.size());
+  for (const ByteView segment : segments) out.sized(segment);
+}
+
+std::vector<ByteView> read_segments(Reader& in) {
+  std::vector<ByteView> segments;
+  const std::size_t count = read_count(in, {.max = kRangeSegmentsMax, .item_bytes = kRangeSegmentBytesMin});
+  segments.reserve(count);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) segments.push_back(in.sized(kSegmentBytesMax));
+  return segments;
+}
+
+std::size_t read_unpacked(Reader& in, std::size_t bytes_max) {
+  return static_cast<std::size_t>(in.varint_up_to(bytes_max));
+}
+
 void put_body(Writer& out, const Range& range) {
   out.varint(range.channel);
   out.varint(range.id);
   out.u8(range.more ? 1 : 0);
-  out.varint(range.segments.size());
-  for (const ByteView segment : range.segments) out.sized(segment);
+  out.varint(range.packed.unpacked_bytes);
+  if (range.packed.is_empty()) {
+    put_segments(out, range.segments);
+  } else {
+    out.sized(range.packed.bytes);
+  }
 }
 
 Range read_range(Reader& in) {
@@ -167,9 +188,12 @@ Range read_range(Reader& in) {
   const std::uint8_t more = in.u8();
   if (more > 1) in.reject();
   range.more = more == 1;
-  const std::size_t count = read_count(in, {.max = kRangeSegmentsMax, .item_bytes = kRangeSegmentBytesMin});
-  range.segments.reserve(count);
-  for (std::size_t i = 0; i < count && in.ok(); ++i) range.segments.push_back(in.sized(kSegmentBytesMax));
+  range.packed.unpacked_bytes = read_unpacked(in, kRangeBytesMax);
+  if (range.packed.is_empty()) {
+    range.segments = read_segments(in);
+  } else {
+    range.packed.bytes = in.sized(kRangeBytesMax);
+  }
   return range;
 }
 
@@ -177,7 +201,8 @@ void put_body(Writer& out, const Page& page) {
   out.varint(page.channel);
   out.varint(page.id);
   out.varint(page.page_no);
-  out.sized(page.page);
+  out.varint(page.packed.unpacked_bytes);
+  out.sized(page.packed.is_empty() ? page.page : page.packed.bytes);
   out.sized(page.next_token);
   put_states(out, page.frontier);
 }
@@ -187,7 +212,8 @@ Page read_page(Reader& in) {
   page.channel = read_channel(in);
   page.id = in.varint();
   page.page_no = in.varint_up_to(kPagesMax - 1);
-  page.page = in.sized(kPageBytesMax);
+  page.packed.unpacked_bytes = read_unpacked(in, kPageBytesMax);
+  (page.packed.is_empty() ? page.page : page.packed.bytes) = in.sized(kPageBytesMax);
   page.next_token = to_bytes(in.sized(kResumeTokenBytesMax));
   page.frontier = read_states(in);
   if (page.next_token.empty() == page.frontier.empty()) in.reject();
@@ -285,6 +311,20 @@ Expected<AnyMessage> decode(ByteView bytes) {
   AnyMessage message = read_body(static_cast<Type>(type), in);
   if (!in.at_end()) return broken(kTypeNames[type]);
   return message;
+}
+
+Bytes encode_segments(const std::vector<ByteView>& segments) {
+  Bytes bytes;
+  Writer out(bytes);
+  put_segments(out, segments);
+  return bytes;
+}
+
+Expected<std::vector<ByteView>> decode_segments(ByteView bytes) {
+  Reader in(bytes);
+  std::vector<ByteView> segments = read_segments(in);
+  if (!in.at_end()) return broken("range");
+  return segments;
 }
 
 }  // namespace hedgerow::sync::wire

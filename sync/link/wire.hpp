@@ -13,13 +13,16 @@
 //   2 frontier := channel:number flags:u8 marks    an announcement; flag 1: answer with yours
 //   3 push     := channel:number segment           a segment as stored, grammar in sync/log/segment.hpp
 //   4 pull     := channel:number id:number window:number token:text marks
-//   5 range    := channel:number id:number more:u8 count:number { segment:text }*count
-//   6 page     := channel:number id:number page_no:number page:text next_token:text states
+//   5 range    := channel:number id:number more:u8 unpacked:number (segments | frame:text)
+//   6 page     := channel:number id:number page_no:number unpacked:number page:text next_token:text states
 //                 The last page has an empty token, and only it has states.
+//                 `unpacked` is 0; or the frame, likewise the page, is a zstd frame (RFC 8878) of so many bytes, those
+//                 of `segments`, likewise of the page.
 //   7 restart  := channel:number id:number         the log lost what the token relies on: ask anew without one
 //   8 live     := origin:u64 counter:number flags:u8 [expiry_s:number] topic:text properties:text payload
 //                 flag 1: retain, flag 2: expiry_s is there
 //
+//   segments   := count:number { segment:text }*count
 //   marks      := count:number { replica:u64 seq:number }*count                          ascending by replica, no zeros
 //   states     := count:number { replica:u64 seq:number head:32 trimmed:number }*count   likewise
 //
@@ -85,11 +88,19 @@ struct Pull {
   PullRequest request;
 };
 
+// Bulk that is sent compressed: see sync/link/packing.hpp. Empty: it is sent as it is.
+struct Packed {
+  ByteView bytes;
+  std::size_t unpacked_bytes = 0;  // from 1
+  [[nodiscard]] bool is_empty() const { return unpacked_bytes == 0; }
+};
+
 struct Range {
   ChannelIndex channel = 0;
   PullId id = 0;
   bool more = false;
   std::vector<ByteView> segments;
+  Packed packed = {};  // instead of the segments: decode_segments() of what it is expanded into
 };
 
 struct Page {
@@ -99,6 +110,7 @@ struct Page {
   ByteView page;
   Bytes next_token;                    // empty: this is the last
   std::vector<ReplicaState> frontier;  // with the last only
+  Packed packed = {};                  // instead of the page
 };
 
 struct Restart {
@@ -122,5 +134,10 @@ using AnyMessage = std::variant<Hello, Announcement, Push, Pull, Range, Page, Re
 // kInvalidInput: the bytes break the grammar or a bound. kNotInVersion: the peer speaks another version. The sentence
 // is fit to be the reason of a close. Views in the result end with `bytes`.
 [[nodiscard]] Expected<AnyMessage> decode(ByteView bytes);
+
+// What a Range compresses: `segments` of the grammar.
+[[nodiscard]] Bytes encode_segments(const std::vector<ByteView>& segments);
+// kInvalidInput as decode(). Views in the result end with `bytes`.
+[[nodiscard]] Expected<std::vector<ByteView>> decode_segments(ByteView bytes);
 
 }  // namespace hedgerow::sync::wire

@@ -6,6 +6,7 @@
 
 #include "sync/engine/pull.hpp"
 #include "sync/limits.hpp"
+#include "sync/link/packing.hpp"
 #include "sync/log/segment.hpp"
 
 namespace hedgerow::sim {
@@ -69,7 +70,7 @@ bool SimNode::start() {
   replicator_ = std::make_unique<sync::Replicator>(
       sync::ReplicatorSettings{
           .mesh = "sim", .node = identity_.name, .replica = replica_, .version = "sim", .incarnation = incarnation_},
-      engine_->channels());
+      engine_->channels(), compressor_);
   return true;
 }
 
@@ -142,6 +143,7 @@ void SimNode::answer_pull(const sync::AnswerPull& pull) {
     }();
     if (has_ended(answer ? nullptr : &answer.error())) return power_lost();
     if (!answer) throw Violation("an honest question was refused at " + identity_.name + ": " + answer.error().what);
+    sync::pack(compressor_, *answer);
     unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 10ms),
                    [this, link = pull.link, channel = pull.channel,
                     kept = std::make_shared<Expected<sync::PullAnswer>>(std::move(answer))] {

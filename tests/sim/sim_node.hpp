@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "daemon/compress_zstd/zstd_compressor.hpp"
 #include "sync/engine/engine.hpp"
 #include "sync/link/replicator.hpp"
 #include "tests/sim/board_clock.hpp"
@@ -144,6 +145,7 @@ class SimNode {
   Wires& wires_;
   Random random_;
   MixingHasher hasher_;
+  compress_zstd::ZstdCompressor compressor_;
   std::unique_ptr<Disk> disk_;
   BoardClock clock_;
   std::function<void()> on_power_lost_;

@@ -32,6 +32,7 @@ void NodeHarness::start() {
       node::NodePorts{.store = *this,
                       .access = access,
                       .read_hasher = read_hasher,
+                      .compressor = compressor,
                       .wall_clock = [this] { return wall; },
                       .random = [this] { return ++next_random_; },
                       .log = [this](const std::string& line) { log.push_back(line); },

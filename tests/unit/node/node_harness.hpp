@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/compress_zstd/zstd_compressor.hpp"
 #include "daemon/node/load_state.hpp"
 #include "daemon/node/node.hpp"
 #include "daemon/node/store_turn.hpp"
@@ -86,6 +87,7 @@ class NodeHarness : public node::StorePort {
   std::optional<std::uint64_t> retained_max;  // likewise
   security::Sha256 hasher;
   security::Sha256 read_hasher;
+  compress_zstd::ZstdCompressor compressor;
   std::unique_ptr<sync::Engine> engine;
   std::unique_ptr<node::Node> node;
   std::vector<node::Intent> intents;

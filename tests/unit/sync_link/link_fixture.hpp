@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "daemon/compress_zstd/zstd_compressor.hpp"
 #include "sync/link/marks.hpp"
 #include "sync/link/replicator.hpp"
 #include "sync/link/timing.hpp"
@@ -69,7 +70,10 @@ class LinkFixture {
   LinkFixture()
       : replicator_({.mesh = "orchard", .node = "m", .replica = kOwnReplica, .version = "0.1.0", .incarnation = 99},
                     {{.number = kDefault, .name = "default", .replicas = {}},
-                     {.number = kTelemetry, .name = "telemetry", .replicas = {}}}) {}
+                     {.number = kTelemetry, .name = "telemetry", .replicas = {}}},
+                    compressor_) {}
+  LinkFixture(const LinkFixture&) = delete;
+  LinkFixture& operator=(const LinkFixture&) = delete;
 
   Replicator& replicator() { return replicator_; }
   [[nodiscard]] Instant now() const { return now_; }
@@ -189,6 +193,7 @@ class LinkFixture {
     take(replicator_.on_committed(now_, committed));
   }
 
+  compress_zstd::ZstdCompressor compressor_;
   Replicator replicator_;
   Instant now_{1h};
   Frontier own_;

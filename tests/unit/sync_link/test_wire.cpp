@@ -49,6 +49,14 @@ std::vector<AnyMessage> examples(ByteView segment) {
           Range{.channel = 0, .id = 9, .more = true, .segments = {segment, segment}},
           Page{.channel = 0, .id = 9, .page_no = 2, .page = segment, .next_token = {1}, .frontier = {}},
           last,
+          Range{.channel = 0, .id = 9, .more = true, .segments = {}, .packed = {.bytes = segment, .unpacked_bytes = 7}},
+          Page{.channel = 0,
+               .id = 9,
+               .page_no = 2,
+               .page = {},
+               .next_token = {1},
+               .frontier = {},
+               .packed = {.bytes = segment, .unpacked_bytes = 7}},
           Restart{.channel = 0, .id = 9},
           example_live()};
 }
@@ -129,9 +137,32 @@ TEST_CASE("range has the documented bytes", "[wire]") {
         "00"
         "09"
         "01"
+        "00"
         "02"
         "02dead"
         "02dead");
+}
+
+TEST_CASE("a compressed range and a compressed page have the documented bytes", "[wire]") {
+  const Bytes frame = {0xDE, 0xAD};
+  const Packed packed{.bytes = frame, .unpacked_bytes = 300};
+  CHECK(to_hex(encode(Range{.channel = 0, .id = 9, .more = true, .segments = {}, .packed = packed})) ==
+        "0105"
+        "00"
+        "09"
+        "01"
+        "ac02"
+        "02dead");
+  CHECK(to_hex(encode(Page{
+            .channel = 0, .id = 9, .page_no = 3, .page = {}, .next_token = {1}, .frontier = {}, .packed = packed})) ==
+        "0106"
+        "00"
+        "09"
+        "03"
+        "ac02"
+        "02dead"
+        "0101"
+        "00");
 }
 
 TEST_CASE("page has the documented bytes", "[wire]") {
@@ -144,6 +175,7 @@ TEST_CASE("page has the documented bytes", "[wire]") {
         "00"
         "09"
         "03"
+        "00"
         "02dead"
         "00"
         "01"
@@ -235,9 +267,40 @@ TEST_CASE("a frontier reaches the last sequence number", "[wire]") {
 }
 
 TEST_CASE("a count that cannot follow is refused before anything is reserved", "[wire][G6]") {
-  CHECK_FALSE(decode(from_hex("0102 00 00 8020")));                     // 4096 marks in no bytes
-  CHECK_FALSE(decode(from_hex("0105 00 09 00 808001")));                // 16384 segments in no bytes
-  CHECK_FALSE(decode(from_hex("0105 00 09 00 ffffffffffffffffff01")));  // 2^64 - 1
+  CHECK_FALSE(decode(from_hex("0102 00 00 8020")));                        // 4096 marks in no bytes
+  CHECK_FALSE(decode(from_hex("0105 00 09 00 00 808001")));                // 16384 segments in no bytes
+  CHECK_FALSE(decode(from_hex("0105 00 09 00 00 ffffffffffffffffff01")));  // 2^64 - 1
+}
+
+TEST_CASE("bulk that claims to be larger than any answer is refused", "[wire][G6]") {
+  const auto range = [](std::size_t unpacked) {
+    return encode(Range{
+        .channel = 0, .id = 9, .more = false, .segments = {}, .packed = {.bytes = {}, .unpacked_bytes = unpacked}});
+  };
+  const auto page = [](std::size_t unpacked) {
+    return encode(Page{.channel = 0,
+                       .id = 9,
+                       .page_no = 0,
+                       .page = {},
+                       .next_token = {1},
+                       .frontier = {},
+                       .packed = {.bytes = {}, .unpacked_bytes = unpacked}});
+  };
+  CHECK(decode(range(kRangeBytesMax)));
+  CHECK_FALSE(decode(range(kRangeBytesMax + 1)));
+  CHECK(decode(page(kPageBytesMax)));
+  CHECK_FALSE(decode(page(kPageBytesMax + 1)));
+}
+
+TEST_CASE("the segments of a compressed range are held to the grammar", "[wire][hostile]") {
+  const Bytes segment = {0xDE, 0xAD};
+  const Bytes bytes = encode_segments({segment, segment});
+  CHECK(to_hex(bytes) == "0202dead02dead");
+  const auto back = decode_segments(bytes);
+  REQUIRE(back);
+  CHECK(encode_segments(*back) == bytes);
+  for (std::size_t size = 0; size < bytes.size(); ++size) CHECK_FALSE(decode_segments(ByteView(bytes).first(size)));
+  CHECK_FALSE(decode_segments(from_hex("0202dead02dead00")));
 }
 
 TEST_CASE("a channel beyond the limit is refused", "[wire][G6]") {
