@@ -83,6 +83,7 @@ finish() {
   trap - EXIT
   trap '' HUP INT TERM
   stop_all
+  release_disk
   if [ $status -ne 0 ]; then tail -n 20 "$work"/now/*.log >&2 2>/dev/null || true; fi
   rm -rf "$work"
   exit $status
@@ -138,6 +139,7 @@ client() { timeout 120 "$bin/hedgerow-bench" "$@"; }
 # that asks for no certificate. NAME's files lie below $work/now. A node has an identity, and TLS listeners, when
 # $work/mesh has one for it.
 
+disk_root= # where nodes keep their data, if not below $work/now
 channels= # of a node's configuration, where its defaults will not do
 inflight=0
 fresh_place() {
@@ -159,10 +161,12 @@ start_hedgerow() {
   name=$1
   shift
   mkdir "$work/now/$name"
+  data=${disk_root:-$work/now}/$name
+  mkdir -p "$data"
   listeners='{ "name": "local", "address": "127.0.0.1:0", "tls": false }'
   count=1
   if [ -d "$work/mesh/$name" ]; then
-    cp -R "$work/mesh/$name/identity" "$work/now/$name/identity"
+    cp -R "$work/mesh/$name/identity" "$data/identity"
     listeners="$listeners, { \"name\": \"mesh\", \"address\": \"127.0.0.1:0\" }"
     listeners="$listeners, { \"name\": \"devices\", \"address\": \"127.0.0.1:0\", \"auth\": \"anonymous\" }"
     count=3
@@ -170,7 +174,7 @@ start_hedgerow() {
   peers=
   for peer in "$@"; do peers="$peers\"127.0.0.1:$peer\", "; done
   cat >"$work/now/$name.json" <<END
-{ "mesh": "bench", "node": "$name", "data": "$work/now/$name", "listeners": [$listeners], "peers": [$peers], $channels
+{ "mesh": "bench", "node": "$name", "data": "$data", "listeners": [$listeners], "peers": [$peers], $channels
   "limits": { "connections": 12000, "connections_per_address": 12000 } }
 END
   : >"$work/now/$name.log"
@@ -460,6 +464,75 @@ catchup_once() {
   inflight=0
 }
 
+# A block device of our own, whose writes nobody else's are mixed with: as root, where loop devices work. Else the
+# figure is what the process made the kernel write, whole pages of 4 KiB. Sets written_by: block or process.
+take_disk() {
+  written_by=process
+  [ "$(id -u)" = 0 ] && command -v losetup >/dev/null && command -v mkfs.ext4 >/dev/null || return 0
+  truncate -s 512M "$work/disk.image"
+  mkfs.ext4 -q -O ^has_journal "$work/disk.image" || return 0
+  loop=$(losetup --find --show "$work/disk.image" 2>/dev/null) || return 0
+  mkdir -p "$work/disk"
+  if mount "$loop" "$work/disk"; then
+    disk_root=$work/disk
+    written_by=block
+  else
+    losetup -d "$loop"
+  fi
+}
+release_disk() {
+  [ -n "$disk_root" ] || return 0
+  umount "$disk_root" && losetup -d "$loop"
+  disk_root=
+}
+# Bytes written so far for the node whose process is given.
+written_bytes() {
+  if [ "$written_by" = block ]; then
+    sync -f "$disk_root"
+    awk '{ print $7 * 512 }' "/sys/block/${loop##*/}/stat"
+  else
+    sed -n 's/^write_bytes: //p' "/proc/$1/io"
+  fi
+}
+
+# wear_figures NAME COUNT WINDOW
+wear_figures() {
+  before=$(written_bytes "$pid")
+  run_client hedgerow "$1" fill --port "$port" --count "$2" --window "$3"
+  record "$1" hedgerow "$(awk "BEGIN { print ($(written_bytes "$pid") - $before) / $2 }")"
+}
+
+wear_once() {
+  take_disk
+  say "  written: by the ${written_by}"
+  fresh_place
+  "start_$1" gw
+  wear_figures wear_1 3000 1
+  wear_figures wear_100 50000 100
+  stop_all
+  release_disk
+  # One node on that disk receives four records a second from another.
+  make_identities
+  fresh_place
+  take_disk
+  "start_$1" gw-0
+  dialled=$port
+  dialled_pid=$pid
+  if [ -n "$disk_root" ]; then
+    disk_held=$disk_root
+    disk_root=
+  fi
+  "start_$1" gw-1 "$tls_port"
+  dialler=$port
+  disk_root=${disk_held:-}
+  client probe --from "$dialler" --to "$dialled" --qos 1 >/dev/null
+  before=$(written_bytes "$dialled_pid")
+  run_client "$1" "4 records a second" latency --from "$dialler" --to "$dialled" --qos 1 --rate 4 --seconds 60
+  record wear_receiving "$1" "$(awk "BEGIN { print ($(written_bytes "$dialled_pid") - $before) * 86400 / 61 / 1e6 }")"
+  stop_all
+  release_disk
+}
+
 latency_once() {
   for qos in 0 1; do
     fresh_place
@@ -499,7 +572,7 @@ memory_once() {
   record_memory "$1" "$pid" ten_peers
 }
 
-# Calls acked_once, catchup_once, flow_once, idle_once, latency_once, mesh_once or memory_once for the systems in turns: measure NAME SYSTEM...
+# Calls acked_once, catchup_once, flow_once, idle_once, latency_once, mesh_once, memory_once or wear_once for the systems in turns: measure NAME SYSTEM...
 measure() {
   what=$1
   shift
@@ -561,6 +634,7 @@ if wanted latency; then measure latency hedgerow mosquitto reflector; fi
 if wanted mesh; then measure mesh hedgerow mosquitto; fi
 if wanted memory; then measure memory hedgerow mosquitto; fi
 if wanted size; then size_once; fi
+if wanted wear; then measure wear hedgerow; fi
 
 processor=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
 cores=$(getconf _NPROCESSORS_ONLN)
