@@ -44,7 +44,7 @@ static_assert(kPageBytesMax >= kSegmentBytesMax + 16);
 // What one answer may read to find what the requester lacks; a page may then be short or empty.
 inline constexpr std::size_t kAnswerScanBytesMax = std::size_t{4} << 20U;
 inline constexpr std::size_t kResumeTokenBytesMax = 32 + kTopicBytesMax + kReplicasPerChannelMax * 18;
-// Pages of one snapshot answer: 2^20 pages of 256 KiB are 256 GiB.
+// Pages of one snapshot answer: 2^20 pages of 512 KiB are 512 GiB.
 inline constexpr std::uint64_t kPagesMax = std::uint64_t{1} << 20U;
 
 // Retention: segments dropped in one step.
@@ -69,6 +69,10 @@ static_assert(kLinkMessageHeadBytesMax + 4 * kPeerNameBytesMax + kChannelsPerLin
 // The segments of one range, with their lengths.
 inline constexpr std::size_t kRangeBytesMax = kAnswerBytesDefault + kSegmentBytesMax + kRangeSegmentsMax * 3;
 static_assert(kRangeBytesMax + kLinkMessageHeadBytesMax <= kLinkMessageBytesMax);
+// Small segments that follow each other are sent as one.
+inline constexpr std::size_t kJoinPartBytesMax = std::size_t{4} << 10U;
+inline constexpr std::size_t kJoinBytesMax = std::size_t{64} << 10U;
+static_assert(kJoinBytesMax <= kSegmentBytesSoft);
 // What is shorter is not worth compressing; what shrinks by less than an eighth is sent as it is.
 inline constexpr std::size_t kPackBytesMin = 256;
 // Above this a link's send queue takes no push and no live message: pull repairs the one, the other is counted.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sync/limits.hpp"
+#include "sync/log/join.hpp"
 
 namespace hedgerow::sync {
 namespace {
@@ -23,7 +24,9 @@ void pack(const Compressor& compressor, PullAnswer& answer) {
     return;
   }
   auto* range = std::get_if<RangeAnswer>(&answer);
-  if (range == nullptr || range->segments.size() > kRangeSegmentsMax) return;
+  if (range == nullptr) return;
+  range->segments = join_segments(std::move(range->segments));
+  if (range->segments.size() > kRangeSegmentsMax) return;
   range->packed = packed(compressor, wire::encode_segments({range->segments.begin(), range->segments.end()}));
 }
 

@@ -14,7 +14,8 @@
 
 namespace hedgerow::sync {
 
-// Fills in `packed` where the bulk of the answer shrinks by an eighth at least.
+// Joins small segments (sync/log/join.hpp), and fills in `packed` where the bulk of the answer then shrinks by an
+// eighth at least.
 void pack(const Compressor& compressor, PullAnswer& answer);
 
 // `packed`, expanded. kInvalidInput: it is broken; kLimit: no memory. REQUIRES: !packed.is_empty(), as decoded
