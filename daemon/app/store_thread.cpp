@@ -3,6 +3,8 @@
 #include <memory>
 #include <utility>
 
+#include "daemon/node/turn_share.hpp"
+
 namespace hedgerow::app {
 
 namespace {
@@ -93,8 +95,8 @@ void StoreThread::run_store() {
       std::unique_lock lock(store_mutex_);
       store_wakes_.wait(lock, [&] { return store_ends_ || !intents_.empty() || !barriers_.empty(); });
       if (intents_.empty() && barriers_.empty()) return;
-      intents.swap(intents_);
-      barriers.swap(barriers_);
+      intents = node::take_turn(intents_);
+      if (intents_.empty()) barriers.swap(barriers_);
     }
     if (!intents.empty()) {
       std::size_t bytes = 0;

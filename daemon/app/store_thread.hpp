@@ -1,6 +1,6 @@
 // StoreThread: the two threads behind the node's StorePort.
 //
-//   store thread    swaps out all intents that wait, runs one StoreTurn, posts its result to the loop
+//   store thread    takes what waits (node::take_turn), runs one StoreTurn, posts its result to the loop
 //   reader thread   runs read jobs, each on a fresh snapshot, and checkpoints between them, so that neither ever stalls
 //                   an acknowledgement
 //

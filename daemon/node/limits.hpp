@@ -66,6 +66,9 @@ static_assert(kReadPageBytes < kRecentBytesMax, "a page must be able to reach wh
 // Writes handed to the store thread and not committed yet. Above it, no client is read from.
 inline constexpr std::size_t kStorePendingBytesMax = 4 * 1024 * 1024;
 
+// What peers sent that one turn of the store applies; a publish on this board waits no longer than for that.
+inline constexpr std::size_t kTurnPeerBytes = 256 * 1024;
+
 // A packet from a peer: one link message under a topic of three names.
 inline constexpr std::uint32_t kLinkPacketBytesMax = static_cast<std::uint32_t>(sync::kLinkMessageBytesMax) + 512;
 // Above this, messages for a link are dropped: the peer pulls them later.

@@ -1,5 +1,5 @@
 // Port: the store as the node on the loop thread sees it. Intents go in, in order; each turn of the store thread
-// commits all that wait, syncs once, and hands one TurnResult back. DESIGN 4.
+// commits what waits (turn_share.hpp), syncs once, and hands one TurnResult back. DESIGN 4.
 // Thread rule: the node calls from the loop thread; results and continuations arrive on the loop thread.
 #pragma once
 
