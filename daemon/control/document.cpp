@@ -88,6 +88,7 @@ Reason reason_of(sync::GapReason reason) {
     case sync::GapReason::kRefused: return {"refused", "this node refused them"};
     case sync::GapReason::kTrimmedElsewhere:
       return {"trimmed elsewhere", "no node that this one heard them of held them any more"};
+    case sync::GapReason::kDamaged: return {"damaged", "the disk did not return what was written there"};
   }
   return {"unknown", "nobody knows"};
 }

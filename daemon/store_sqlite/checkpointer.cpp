@@ -43,19 +43,29 @@ Expected<void> Checkpointer::run() { return run(SQLITE_CHECKPOINT_PASSIVE); }
 
 Expected<void> Checkpointer::run(int mode) {
   const std::lock_guard lock(mutex_);
-  if (auto usable = connection_->health().check(); !usable) return usable;
+  if (auto folded = fold(mode); !folded) return tl::unexpected<Error>(std::move(folded.error()));
+  return {};
+}
+
+void Checkpointer::alone(const std::function<void(const Fold&)>& work) {
+  const std::lock_guard lock(mutex_);
+  work([this] { return fold(SQLITE_CHECKPOINT_PASSIVE).value_or(false); });
+}
+
+Expected<bool> Checkpointer::fold(int mode) {
+  if (auto usable = connection_->health().check(); !usable) return tl::unexpected<Error>(std::move(usable.error()));
   connection_->clear_error();
   int frames = 0;
   int folded = 0;
   const int code = sqlite3_wal_checkpoint_v2(connection_->raw(), nullptr, mode, &frames, &folded);
-  if (code == SQLITE_BUSY) return {};
+  if (code == SQLITE_BUSY) return false;
   if (code != SQLITE_OK) {
     Error error = connection_->error(code);
     if (error.category == Category::kLimit) refused_.store(frames_.load());
     return tl::unexpected<Error>(std::move(error));
   }
   if (folded >= 0) folded_.store(static_cast<std::uint32_t>(folded));
-  return {};
+  return folded == frames;
 }
 
 Expected<void> Checkpointer::bound() {

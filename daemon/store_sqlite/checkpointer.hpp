@@ -6,11 +6,14 @@
 // once the log has reached its bound, the writer itself folds in the rest between two turns, and waits for the views
 // that were open before; those opened meanwhile do not need the log. What is left by then is little where checkpoints
 // were run when due.
-// Thread rule: on_commit(), bound() and make_room() on the store thread; run() on any thread, due() likewise.
+// Nothing but a checkpoint writes to the database file; alone() keeps them off.
+// Thread rule: alone() on any thread; on_commit(), bound() and make_room() on the store thread; run() on any thread,
+// due() likewise.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -32,8 +35,15 @@ class Checkpointer {
   // starts over, and there is room in it. So a node whose database has its full size goes on when others fill the disk.
   void make_room();
 
+  // Folds all of the log in; false: it could not, since a view reads it, or the disk is full.
+  using Fold = std::function<bool()>;
+  // Nobody else writes to the database file while `work` runs.
+  void alone(const std::function<void(const Fold&)>& work);
+
  private:
   Expected<void> run(int mode);
+  // Whether all of the log is folded in. REQUIRES: mutex_ is held.
+  Expected<bool> fold(int mode);
 
   std::mutex mutex_;
   std::unique_ptr<Connection> connection_;

@@ -3,6 +3,7 @@
 #include <bit>
 #include <gsl/assert>
 
+#include "daemon/store_sqlite/gathering_vfs.hpp"
 #include "daemon/store_sqlite/limits.hpp"
 
 namespace hedgerow::store_sqlite {
@@ -21,6 +22,9 @@ Expected<std::unique_ptr<Connection>> Connection::open(FileHealth& health, const
   const std::string settings = "PRAGMA cache_size=-" + std::to_string(options.cache_kib) +
                                "; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON";
   if (auto set = connection->execute(settings.c_str()); !set) return tl::unexpected<Error>(std::move(set.error()));
+  // Room for the seal of each page, in a file that has no page yet, and in what is copied from it.
+  int reserved = static_cast<int>(kSealBytes);
+  if (!reads_only) sqlite3_file_control(raw, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
   return connection;
 }
 
@@ -54,9 +58,12 @@ void Connection::roll_back() {
 }
 
 Error Connection::error(int code) {
+  std::int64_t damaged_at = -1;
+  if (code == GatheringVfs::kDamagedPage) sqlite3_file_control(raw_, "main", GatheringVfs::kDamageControl, &damaged_at);
   const FileHealth::Failure failure{.code = code,
                                     .os_error = raw_ == nullptr ? 0 : sqlite3_system_errno(raw_),
-                                    .detail = raw_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(raw_)};
+                                    .detail = raw_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(raw_),
+                                    .damaged_at = damaged_at};
   Error judged = health_.judge(failure, role_);
   if (!first_error_) first_error_ = judged;
   return judged;
@@ -112,6 +119,14 @@ std::string_view Query::text(int column) const {
 void Query::bind_number(std::uint64_t value) {
   if (statement_.raw_ == nullptr) return;
   keep(sqlite3_bind_int64(statement_.raw_, ++index_, std::bit_cast<std::int64_t>(value)));
+}
+
+void Query::bind(const Columns& columns) {
+  sqlite3_stmt* const row = columns.row.statement_.raw_;
+  if (statement_.raw_ == nullptr) return;
+  for (int column = 0; column < sqlite3_column_count(row); ++column) {
+    keep(sqlite3_bind_value(statement_.raw_, ++index_, sqlite3_column_value(row, column)));
+  }
 }
 
 void Query::bind(ByteView value) {

@@ -81,6 +81,10 @@ class Statement {
 // next().
 class Query {
  public:
+  // Bound as they are: the columns of another query's row.
+  struct Columns {
+    const Query& row;
+  };
   template <class... Values>
   explicit Query(Statement& statement, const Values&... values) : statement_(statement) {
     (bind(values), ...);
@@ -111,6 +115,7 @@ class Query {
   void bind(const std::optional<T>& value) {
     value ? bind(*value) : skip();
   }
+  void bind(const Columns& columns);
   void bind(ByteView value);
   void bind(const Bytes& value) { bind(ByteView(value)); }
   void bind(std::string_view value);

@@ -100,6 +100,7 @@ bool rename_if_there(const std::string& from, const std::string& to) {
 }  // namespace
 
 void write_end_marker(const std::string& path, const EndMarker& marker) {
+  if (path.empty()) return;
   const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!file.is_open()) return;
   const std::string text = std::string(marker.corrupt ? kCorruptMark : kFailedMark) + marker.sentence + "\n";
@@ -164,21 +165,53 @@ Expected<void> DataDir::remove(const std::string& path) const {
   return {};
 }
 
-Expected<void> DataDir::replace_database(const std::string& copy) const {
-  if (auto synced = sync_path(copy, 0); !synced) return synced;
+Expected<void> DataDir::remove_database() const {
+  for (const char* part : {"-wal", "-shm", ""}) {
+    if (auto removed = remove(database() + part); !removed) return removed;
+  }
+  return {};
+}
+
+Expected<void> DataDir::create_file(const std::string& path) const {
+  if (auto removed = remove(path); !removed) return removed;
+  const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.is_open()) return os_error(path, "cannot be made");
+  return {};
+}
+
+Expected<std::string> DataDir::replace_database(const std::string& copy, bool keep_old) const {
+  if (::chmod(copy.c_str(), 0600) != 0) return os_error(copy, "its mode cannot be set");
+  if (auto synced = sync_path(copy, 0); !synced) return tl::unexpected<Error>(std::move(synced.error()));
+  if (::rename(copy.c_str(), next().c_str()) != 0) return os_error(copy, "cannot be renamed");
+  if (auto synced = sync_path(dir_, O_DIRECTORY); !synced) return tl::unexpected<Error>(std::move(synced.error()));
+  std::string aside;
+  if (keep_old) {
+    auto kept = set_aside();
+    if (!kept) return kept;
+    aside = std::move(*kept);
+  }
+  if (auto finished = finish_replacement(); !finished) return tl::unexpected<Error>(std::move(finished.error()));
+  return aside;
+}
+
+Expected<void> DataDir::finish_replacement() const {
+  if (::access(next().c_str(), F_OK) != 0) return {};
   // The old log's removal must be durable before the new file takes the old one's name.
+  if (!remove_file(database() + "-wal") || !remove_file(database() + "-shm")) {
+    return os_error(database(), "its log cannot be removed");
+  }
   if (auto synced = sync_path(dir_, O_DIRECTORY); !synced) return synced;
-  if (!remove_file(database() + "-shm") || ::rename(copy.c_str(), database().c_str()) != 0) {
-    return os_error(copy, "cannot be put in the place of the database");
+  if (::rename(next().c_str(), database().c_str()) != 0) {
+    return os_error(next(), "cannot be put in the place of the database");
   }
   return sync_path(dir_, O_DIRECTORY);
 }
 
-Expected<std::string> DataDir::identity(const std::string& board_identity) const {
+Expected<std::string> DataDir::identity(const std::string& path, const std::string& board_identity) {
   struct stat file = {};
   struct statfs system = {};
-  if (::stat(database().c_str(), &file) != 0) return os_error(database(), "cannot be examined");
-  if (::statfs(database().c_str(), &system) != 0) return os_error(database(), "its file system cannot be examined");
+  if (::stat(path.c_str(), &file) != 0) return os_error(path, "cannot be examined");
+  if (::statfs(path.c_str(), &system) != 0) return os_error(path, "its file system cannot be examined");
   std::array<std::uint8_t, sizeof(system.f_fsid)> system_id{};
   std::memcpy(system_id.data(), &system.f_fsid, system_id.size());
   return board_identity + "/" + to_hex(system_id) + "/" + std::to_string(file.st_ino);

@@ -4,6 +4,8 @@
 //   hedgerow.lock                  locked by the process that uses the directory; holds its process id
 //   hedgerow.db.ended              how the file's last use ended, when it ended badly: see EndMarker
 //   hedgerow.db.corrupt-N[-wal]    files that were set aside, oldest N first
+//   hedgerow.db.scrub              how far the file was read through: scrubber.hpp
+//   hedgerow.db.copy, .next        while the database moves to a new file: new_file.hpp
 //
 // The lock is flock(2)'s: the kernel lets go of it however the process ends, also after kill -9.
 // Thread rule: one thread. Ownership: holds the lock's descriptor until destroyed.
@@ -36,18 +38,28 @@ class DataDir {
 
   [[nodiscard]] std::string database() const { return dir_ + "/hedgerow.db"; }
   [[nodiscard]] std::string marker() const { return database() + ".ended"; }
+  [[nodiscard]] std::string scrub_note() const { return database() + ".scrub"; }
+  // While it is there, it is the database: whole, synced, and about to get its name.
+  [[nodiscard]] std::string next() const { return database() + ".next"; }
 
   // Makes the database file, empty and with mode 0600, when there is none; durable with its directory entry.
   Expected<void> create_database() const;
   // Renames the database and its log to hedgerow.db.corrupt-N. Returns the new name of the database.
   Expected<std::string> set_aside() const;
+  // Removes the database and its log, if they are there.
+  Expected<void> remove_database() const;
   // Removes a file, if it is there.
   Expected<void> remove(const std::string& path) const;
-  // Puts `copy`, synced first, in the place of the database, whose log is empty. Atomic.
-  Expected<void> replace_database(const std::string& copy) const;
+  // Makes a file, empty and with mode 0600, in the place of one that may be there.
+  Expected<void> create_file(const std::string& path) const;
+  // Puts `copy`, synced first, in the place of the database and its log. Those are removed, or set aside: then returns
+  // their new name. Whole, or not at all, whenever the power goes: see finish_replacement().
+  Expected<std::string> replace_database(const std::string& copy, bool keep_old) const;
+  // Ends a replacement that was cut short once the copy was safe. Call it before the database is touched.
+  Expected<void> finish_replacement() const;
 
-  // Names this board, this file system and this file. REQUIRES: the database exists.
-  [[nodiscard]] Expected<std::string> identity(const std::string& board_identity) const;
+  // Names this board, this file system and this file. REQUIRES: the file exists.
+  [[nodiscard]] static Expected<std::string> identity(const std::string& path, const std::string& board_identity);
 
   [[nodiscard]] std::optional<EndMarker> read_end_marker() const;
   Expected<void> clear_end_marker() const;

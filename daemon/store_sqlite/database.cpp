@@ -9,7 +9,10 @@
 #include "daemon/store_sqlite/file_health.hpp"
 #include "daemon/store_sqlite/gathering_vfs.hpp"
 #include "daemon/store_sqlite/limits.hpp"
+#include "daemon/store_sqlite/log_check.hpp"
+#include "daemon/store_sqlite/new_file.hpp"
 #include "daemon/store_sqlite/schema.hpp"
+#include "daemon/store_sqlite/scrubber.hpp"
 #include "daemon/store_sqlite/session_table.hpp"
 #include "daemon/store_sqlite/views.hpp"
 #include "daemon/store_sqlite/writer.hpp"
@@ -21,6 +24,7 @@ struct Database::Parts {
   std::unique_ptr<DataDir> dir;
   std::unique_ptr<FileHealth> health;
   std::unique_ptr<GatheringVfs> vfs;
+  std::unique_ptr<Scrubber> scrubber;
   std::unique_ptr<Connection> connection;
   std::unique_ptr<Checkpointer> checkpointer;
   std::unique_ptr<Writer> writer;
@@ -38,6 +42,11 @@ sync::ReadViews& Database::views() { return *parts_->views; }
 node::SessionStore& Database::sessions() { return *parts_->sessions; }
 bool Database::checkpoint_due() const { return parts_->checkpointer->due(); }
 Expected<void> Database::checkpoint() { return parts_->checkpointer->run(); }
+Expected<std::uint64_t> Database::scrub(std::uint64_t now_unix_ms) {
+  return parts_->scrubber->step(*parts_->checkpointer, now_unix_ms);
+}
+ScrubStatus Database::scrub_status() const { return parts_->scrubber->status(); }
+Expected<void> Database::check() const { return parts_->health->check(); }
 
 namespace {
 
@@ -112,6 +121,7 @@ Expected<void> settle_replica(Connection& connection, const OpenOptions& options
   report.new_replica = true;
   if (!known) {
     report.fresh = true;
+    report.note = ended;
     Statement insert(connection, "INSERT INTO node(one, replica, identity) VALUES(1,?,?)");
     return Query(insert, options.fresh_replica, identity).run();
   }
@@ -125,12 +135,13 @@ Expected<std::unique_ptr<Database::Parts>> open_parts(std::unique_ptr<DataDir>& 
                                                       const std::string& ended) {
   if (auto made = dir->create_database(); !made) return pass_on(made.error());
   const std::string path = dir->database();
-  const auto identity = dir->identity(options.board_identity);
+  const auto identity = DataDir::identity(path, options.board_identity);
   if (!identity) return pass_on(identity.error());
   auto parts = std::make_unique<Database::Parts>();
   parts->health = std::make_unique<FileHealth>(path, dir->marker());
   parts->vfs = std::make_unique<GatheringVfs>(options.vfs_name);
   const std::string& vfs_name = parts->vfs->name();
+  parts->scrubber = std::make_unique<Scrubber>(*parts->health, path, dir->scrub_note());
   auto connection = open_writer(*parts->health, path, vfs_name);
   if (!connection) return pass_on(connection.error());
   parts->connection = std::move(*connection);
@@ -155,24 +166,56 @@ Expected<std::unique_ptr<Database::Parts>> open_parts(std::unique_ptr<DataDir>& 
   return parts;
 }
 
-// After a failed sync the kernel may hold pages that the disk lacks, and call them clean: the log could have a hole
-// that ends it at the next loss of power. So everything that can be read moves to a new file. G1.
-Expected<void> copy_to_new_file(const DataDir& dir, const std::string& vfs_name) {
-  const std::string copy = dir.database() + ".copy";
-  FileHealth health(dir.database(), dir.marker());
+// Opens after everything that could be read has moved to a new file. `why`: a sentence.
+Expected<std::unique_ptr<Database::Parts>> open_moved(std::unique_ptr<DataDir>& dir, const OpenOptions& options,
+                                                      const std::string& why, bool damaged) {
+  Expected<Moved> moved = Moved{};
   {
-    auto connection = Connection::open(health, {.path = dir.database(),
-                                                .vfs_name = vfs_name,
-                                                .role = FileHealth::Role::kWriter,
-                                                .cache_kib = kWriterCacheKib});
-    if (!connection) return pass_on(connection.error());
-    if (auto removed = dir.remove(copy); !removed) return removed;
-    // Without a log the file stands alone, and can be replaced in one step.
-    if (auto set = insist(**connection, "PRAGMA journal_mode=DELETE", "delete", dir.database()); !set) return set;
-    Statement into(**connection, "VACUUM INTO ?");
-    if (auto copied = Query(into, copy).run(); !copied) return copied;
+    const GatheringVfs vfs(options.vfs_name);
+    moved = move_to_new_file(*dir, vfs.name(), damaged);
   }
-  return dir.replace_database(copy);
+  if (!moved) return pass_on(moved.error());
+  std::string note = why;
+  if (!moved->lost.empty()) note += "; lost here, where no peer has it: " + moved->lost;
+  if (!moved->aside.empty()) note += "; the old file is " + moved->aside;
+  note += ": the database goes on as a new replica, in a new file, and peers will fill it";
+  auto parts = open_parts(dir, options, note);
+  if (parts || parts.error().category != Category::kCorrupt) return parts;
+  // Each page was as it was written, and yet it makes no sense.
+  std::string aside = moved->aside;
+  if (aside.empty()) {
+    auto kept = dir->set_aside();
+    if (!kept) return pass_on(kept.error());
+    aside = std::move(*kept);
+  } else if (auto removed = dir->remove_database(); !removed) {
+    return pass_on(removed.error());
+  }
+  return open_parts(dir, options, why + ": set aside as " + aside + "; a new database starts, and peers will fill it");
+}
+
+// The database is neither what it was nor older: log_check.hpp.
+Expected<std::unique_ptr<Database::Parts>> open_beside_damaged_log(std::unique_ptr<DataDir>& dir,
+                                                                   const OpenOptions& options, std::uint64_t at) {
+  const std::string why = dir->database() + "-wal: the frame at byte " + std::to_string(at) +
+                          " is not as it was synced, and nobody knows what was acknowledged after it";
+  const auto aside = dir->set_aside();
+  if (!aside) return pass_on(aside.error());
+  return open_parts(dir, options, why + ": set aside as " + *aside + "; a new database starts, and peers will fill it");
+}
+
+// By whichever way there is: as it is, moved to a new file, or anew.
+Expected<std::unique_ptr<Database::Parts>> open_some_way(std::unique_ptr<DataDir>& dir, const OpenOptions& options) {
+  if (auto finished = dir->finish_replacement(); !finished) return pass_on(finished.error());
+  if (const auto at = damaged_frame(dir->database() + "-wal")) return open_beside_damaged_log(dir, options, *at);
+  {
+    const GatheringVfs vfs(options.vfs_name);
+    if (auto ready = prepare_file(*dir, vfs.name(), options.board_identity); !ready) return pass_on(ready.error());
+  }
+  const auto marker = dir->read_end_marker();
+  auto parts = marker ? open_moved(dir, options, "the last run ended with: " + marker->sentence, marker->corrupt)
+                      : open_parts(dir, options, "");
+  if (marker || parts || parts.error().category != Category::kCorrupt) return parts;
+  return open_moved(dir, options, parts.error().what, /*damaged=*/true);
 }
 
 }  // namespace
@@ -182,30 +225,7 @@ Expected<std::unique_ptr<Database>> open(const OpenOptions& options) {
   auto locked = DataDir::open(options.dir);
   if (!locked) return pass_on(locked.error());
   auto dir = std::make_unique<DataDir>(std::move(*locked));
-
-  std::string ended;  // why the replica's life is over
-  bool corrupt = false;
-  if (const auto marker = dir->read_end_marker()) {
-    corrupt = marker->corrupt;
-    ended = "the last run ended with: " + marker->sentence + ": the database goes on as a new replica, in a new file";
-    if (!corrupt) {
-      auto copied = copy_to_new_file(*dir, options.vfs_name);
-      if (!copied && copied.error().category == Category::kLimit) return pass_on(copied.error());
-      corrupt = !copied;
-    }
-  }
-
-  auto parts = corrupt ? Expected<std::unique_ptr<Database::Parts>>(fail(Category::kCorrupt, ended))
-                       : open_parts(dir, options, ended);
-  if (!parts && parts.error().category == Category::kCorrupt) {
-    const std::string why = parts.error().what;
-    const auto aside = dir->set_aside();
-    if (!aside) return pass_on(aside.error());
-    parts = open_parts(dir, options, ended);
-    if (parts) {
-      (*parts)->report.note = why + ": set aside as " + *aside + "; a new database starts, and peers will fill it";
-    }
-  }
+  auto parts = open_some_way(dir, options);
   if (!parts) return pass_on(parts.error());
   if (auto cleared = (*parts)->dir->clear_end_marker(); !cleared) return pass_on(cleared.error());
   return std::make_unique<Database>(std::move(*parts));

@@ -7,7 +7,7 @@
 // Thread rule:
 //   storage(), sessions()       the store thread; both write into the same transaction
 //   views()                     any thread; each view belongs to one thread at a time
-//   checkpoint()                any thread but one call at a time; never the store thread, which it must not stall
+//   checkpoint(), scrub()       any thread but one call at a time; never the store thread, which it must not stall
 // Ownership: everything handed out, views too, must be gone before the Database is.
 #pragma once
 
@@ -15,6 +15,7 @@
 #include <string>
 
 #include "daemon/node/session_store.hpp"
+#include "daemon/store_sqlite/scrub_status.hpp"
 #include "sync/base/expected.hpp"
 #include "sync/engine/storage.hpp"
 
@@ -54,6 +55,13 @@ class Database {
   // Folds what was committed into the file while commits go on. Best called on the reader thread after a turn that left
   // a checkpoint due. Where nobody calls it, begin() does the work once the log has reached its bound (limits.hpp).
   Expected<void> checkpoint();
+
+  // Reads on a little in the file, to find damage. Best called on the reader thread. Returns in how many milliseconds
+  // the next step is due; kCorrupt: a page is not as it was written, and the file has ended.
+  Expected<std::uint64_t> scrub(std::uint64_t now_unix_ms);
+  [[nodiscard]] ScrubStatus scrub_status() const;
+  // Fails once the file must not be used any more, with the sentence of its end. Any thread.
+  [[nodiscard]] Expected<void> check() const;
 
  private:
   std::unique_ptr<Parts> parts_;

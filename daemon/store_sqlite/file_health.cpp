@@ -26,6 +26,13 @@ Error FileHealth::judge(const Failure& failure, Role role) {
   if (lacks_room(failure)) {
     return {Category::kLimit, path_ + ": the disk is full; free some room. What was acknowledged is safe" + said};
   }
+  if (failure.damaged_at >= 0) {
+    return end({Category::kCorrupt, path_ + ": the page at byte " + std::to_string(failure.damaged_at) +
+                                        " is not as it was written: the disk or card is failing, or another program "
+                                        "wrote there; restart hedgerowd, which saves what it can read and lets peers "
+                                        "fill in the rest"},
+               /*leave_marker=*/true);
+  }
   switch (code & 0xFF) {
     case SQLITE_NOMEM: return {Category::kLimit, path_ + ": out of memory" + said};
     case SQLITE_TOOBIG: return {Category::kLimit, path_ + ": a value is too large to be stored" + said};

@@ -4,7 +4,8 @@
 //   SQLITE_FULL            kLimit       the turn is rolled back; there may be room for the next. So where another
 //                                       write failed for lack of room or quota
 //   SQLITE_IOERR_*         kIo          ends the file for the writer: a failed sync is never retried on it (G1)
-//   SQLITE_CORRUPT, NOTADB kCorrupt     ends the file: the next open sets it aside (G11); so does SQLITE_ERROR
+//   SQLITE_CORRUPT, NOTADB kCorrupt     ends the file: the next open saves what it can (G11); so do SQLITE_ERROR, and
+//                                       a page that is not as it was written
 //   SQLITE_BUSY, LOCKED    kUnavailable another program has it locked
 //   anything else          kIo          ends the file until it is opened again
 //
@@ -12,6 +13,7 @@
 // Thread rule: any thread. Ownership: shared by all connections to the file; outlives them.
 #pragma once
 
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -22,16 +24,17 @@ namespace hedgerow::store_sqlite {
 
 class FileHealth {
  public:
-  // `marker_path`: the file that tells the next open how this one ended (data_dir.hpp).
+  // `marker_path`: the file that tells the next open how this one ended (data_dir.hpp); empty: none.
   FileHealth(std::string path, std::string marker_path)
       : path_(std::move(path)), marker_path_(std::move(marker_path)) {}
 
   enum class Role { kWriter, kReader };
 
   struct Failure {
-    int code = 0;             // extended result code
-    int os_error = 0;         // errno, where the code is of SQLITE_IOERR
-    const char* detail = "";  // SQLite's own message
+    int code = 0;                  // extended result code
+    int os_error = 0;              // errno, where the code is of SQLITE_IOERR
+    const char* detail = "";       // SQLite's own message
+    std::int64_t damaged_at = -1;  // where the page begins whose seal did not hold
   };
   // What it means to the caller.
   [[nodiscard]] Error judge(const Failure& failure, Role role);

@@ -41,6 +41,9 @@ class WriteRun {
     return true;
   }
 
+  // The last so many bytes that were taken.
+  [[nodiscard]] std::uint8_t* last(std::size_t bytes) { return buffer_.get() + (size_ - bytes); }
+
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] bool overlaps(std::size_t bytes, std::uint64_t offset) const {
     return !empty() && offset < begin_ + size_ && begin_ < offset + bytes;

@@ -1,10 +1,13 @@
 #include "daemon/store_sqlite/gathering_vfs.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <gsl/assert>
 #include <new>
 
 #include "daemon/store_sqlite/gather.hpp"
+#include "daemon/store_sqlite/page_seal.hpp"
 
 namespace hedgerow::store_sqlite {
 
@@ -20,10 +23,12 @@ struct LogFile;
 struct DatabaseFile {
   sqlite3_file sqlite;
   std::atomic<bool>* lost;
+  std::atomic<std::int64_t>* damaged_at;
   LogFile* log;  // of the same connection, while it is open
   WriteRun run;  // of a checkpoint
   bool in_checkpoint;
   std::uint64_t allocated;  // while in one: the file has its blocks up to here
+  PageSeal seal;
 };
 
 struct LogFile {
@@ -91,17 +96,57 @@ struct GatheringCalls {
   }
   static int database_read(sqlite3_file* file, void* into, int bytes, sqlite3_int64 offset) {
     if (const int failed = settle(file); failed != SQLITE_OK) return failed;
-    return methods(file).xRead(below(file), into, bytes, offset);
+    const int code = methods(file).xRead(below(file), into, bytes, offset);
+    PageSeal& seal = database_file(file).seal;
+    const auto size = static_cast<std::size_t>(bytes);
+    if (offset == 0 && code == SQLITE_OK && size >= PageSeal::kHeaderBytes) {
+      seal.learn(static_cast<const std::uint8_t*>(into));
+    }
+    const std::size_t page_bytes = seal.page_bytes();
+    // Parts of the header are read without a lock, while a checkpoint may be writing it.
+    if (page_bytes == 0 || (offset < static_cast<sqlite3_int64>(page_bytes) && size < page_bytes)) return code;
+    if (code == SQLITE_IOERR_SHORT_READ) return offset == 0 ? code : damaged(file, offset);
+    if (code != SQLITE_OK) return code;
+    // SQLite reads whole pages, and of a long value's pages as much as it needs.
+    if (size == page_bytes) return check(file, static_cast<const std::uint8_t*>(into), offset);
+    std::array<std::uint8_t, kPageBytesMax> page;
+    Expects(size < page_bytes && static_cast<std::uint64_t>(offset) % page_bytes == 0);
+    const int whole = methods(file).xRead(below(file), page.data(), static_cast<int>(page_bytes), offset);
+    if (whole == SQLITE_IOERR_SHORT_READ) return damaged(file, offset);
+    if (whole != SQLITE_OK) return whole;
+    std::memcpy(into, page.data(), size);
+    return check(file, page.data(), offset);
   }
+  static int check(sqlite3_file* file, const std::uint8_t* page, sqlite3_int64 offset) {
+    const bool holds = database_file(file).seal.holds(page, static_cast<std::uint64_t>(offset));
+    return holds ? SQLITE_OK : damaged(file, offset);
+  }
+  static int damaged(sqlite3_file* file, sqlite3_int64 offset) {
+    std::int64_t nowhere = -1;
+    database_file(file).damaged_at->compare_exchange_strong(nowhere, offset);
+    return GatheringVfs::kDamagedPage;
+  }
+
   static int database_write(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 offset) {
     DatabaseFile& database = database_file(file);
     const auto size = static_cast<std::size_t>(bytes);
     const auto begin = static_cast<std::uint64_t>(offset);
+    if (begin == 0 && size >= PageSeal::kHeaderBytes) {
+      database.seal.learn(static_cast<const std::uint8_t*>(from));
+    } else {
+      database.seal.learn_from_write(size);
+    }
     const bool gathers = database.in_checkpoint && begin + size <= database.allocated;
-    if (gathers && !*database.lost && database.run.take(from, size, begin)) return SQLITE_OK;
-    if (const int failed = settle(file); failed != SQLITE_OK) return failed;
-    if (gathers && database.run.take(from, size, begin)) return SQLITE_OK;
-    return write_below(file, from, size, begin);
+    const bool seals = size == database.seal.page_bytes();
+    if (*database.lost || !(gathers || seals) || !database.run.take(from, size, begin)) {
+      if (const int failed = settle(file); failed != SQLITE_OK) return failed;
+      if (!(gathers || seals)) return write_below(file, from, size, begin);
+      if (!database.run.take(from, size, begin)) {
+        return seals ? SQLITE_IOERR_NOMEM : write_below(file, from, size, begin);
+      }
+    }
+    if (seals) database.seal.put(database.run.last(size), begin);
+    return gathers ? SQLITE_OK : settle(file);
   }
   static int database_truncate(sqlite3_file* file, sqlite3_int64 size) {
     if (const int failed = settle(file); failed != SQLITE_OK) return failed;
@@ -125,6 +170,9 @@ struct GatheringCalls {
         database.in_checkpoint = false;
         if (database.log != nullptr) database.log->ahead.end();
         break;
+      case GatheringVfs::kDamageControl:
+        *static_cast<std::int64_t*>(argument) = database.damaged_at->load();
+        return SQLITE_OK;
       default: break;
     }
     const int code = methods(file).xFileControl(below(file), operation, argument);
@@ -269,7 +317,10 @@ struct GatheringCalls {
           LogFile{{&kLog}, &self.lost_, &database_file(object), {}, gathers, false, SQLITE_OK, {}};
       return SQLITE_OK;
     }
-    new (static_cast<void*>(file)) DatabaseFile{{&kDatabase}, &self.lost_, nullptr, {}, false, 0};
+    auto& database = *new (static_cast<void*>(file))
+                         DatabaseFile{{&kDatabase}, &self.lost_, &self.damaged_at_, nullptr, {}, false, 0, {}};
+    sqlite3_int64 size = 0;
+    if (methods(file).xFileSize(below(file), &size) == SQLITE_OK && size == 0) database.seal.begin_file();
     // A size that is announced is then allocated, to the byte.
     int to_the_byte = 1;
     static_cast<void>(methods(file).xFileControl(below(file), SQLITE_FCNTL_CHUNK_SIZE, &to_the_byte));

@@ -18,6 +18,9 @@
 // after it, and takes the pages for written. From then on every read, write and sync through this VFS fails, so that
 // nobody sees the pages that were there before; the log still has all of it for the next start.
 //
+// Seals. Each page gets its checksum on the way into the database file, and is compared with it on the way out
+// (page_seal.hpp). One that does not hold is kDamagedPage; kDamageControl says which.
+//
 // Thread rule: a file handle belongs to its connection; what connections share is atomic.
 // Ownership: outlives every connection that uses it. Registered under name() while it lives.
 #pragma once
@@ -25,6 +28,7 @@
 #include <sqlite3.h>
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 
 namespace hedgerow::store_sqlite {
@@ -39,6 +43,12 @@ class GatheringVfs {
 
   [[nodiscard]] const std::string& name() const { return name_; }
 
+  // A result code of our own. Not one of SQLITE_IOERR: after those SQLite rolls back whatever is under way.
+  static constexpr int kDamagedPage = SQLITE_CORRUPT | (0x64 << 8);
+  // sqlite3_file_control() of a database. Into a std::int64_t: where the page begins whose seal did not hold, the first
+  // time; -1 when there was none.
+  static constexpr int kDamageControl = 0x4864'6701;
+
  private:
   friend struct GatheringCalls;
 
@@ -51,7 +61,8 @@ class GatheringVfs {
   sqlite3_vfs* const base_;
   const std::string name_;
   Shim shim_;
-  std::atomic<bool> lost_{false};  // pages of a checkpoint are in no file
+  std::atomic<bool> lost_{false};             // pages of a checkpoint are in no file
+  std::atomic<std::int64_t> damaged_at_{-1};  // kDamageControl
 };
 
 }  // namespace hedgerow::store_sqlite

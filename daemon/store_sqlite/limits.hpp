@@ -22,6 +22,11 @@ namespace hedgerow::store_sqlite {
 // (gathering_vfs.hpp), which halved the times of the first line.
 inline constexpr int kPageBytes = 512;
 
+// Each page ends with a checksum: page_seal.hpp. Pages larger than this have none; we make none.
+inline constexpr std::uint32_t kSealBytes = 4;
+inline constexpr std::uint32_t kPageBytesMax = 4096;
+static_assert(kPageBytes <= static_cast<int>(kPageBytesMax));
+
 // The write-ahead log: from the first bound on a checkpoint is due; at the second one begin() waits for it, and for the
 // views that read the log, so long at most. A view that stays open longer lets the log grow: views must be short.
 inline constexpr std::uint64_t kWalBytesSoft = std::uint64_t{1} << 20U;
@@ -56,6 +61,15 @@ static_assert((std::uint64_t{kChannelsMax} + 1) << kArrivalBits < std::uint64_t{
 // The bytes of a channel's log are written down each time it has grown by so much: what open() counts again is bounded.
 // So is what a replay looks at to find its start: the log is marked as often.
 inline constexpr std::uint64_t kLogBytesUncounted = std::uint64_t{256} << 10U;
+
+// How the file is read through to find damage (scrubber.hpp): a step, and the pause after it, in which a card reads
+// less than 1 % of what it can; 1 GiB takes five hours. From one beginning to the next at least a day. Its place is
+// noted each 16 MiB, since a note is a write.
+inline constexpr std::size_t kScrubBytes = std::size_t{64} << 10U;
+inline constexpr std::uint64_t kScrubPauseMs = 1000;
+inline constexpr std::uint64_t kScrubEveryMs = std::uint64_t{24} * 3600 * 1000;
+inline constexpr std::uint64_t kScrubNoteBytes = std::uint64_t{16} << 20U;
+static_assert(kScrubBytes % kPageBytesMax == 0);
 
 // Files that were set aside; the oldest beyond it is removed.
 inline constexpr std::size_t kSetAsideMax = 3;

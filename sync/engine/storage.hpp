@@ -83,7 +83,14 @@ struct HeldCell {
 };
 
 // A range of ops that this node does not hold and will not get by itself. G6.
-enum class GapReason : std::uint8_t { kAge = 1, kSize = 2, kExpired = 3, kRefused = 4, kTrimmedElsewhere = 5 };
+enum class GapReason : std::uint8_t {
+  kAge = 1,
+  kSize = 2,
+  kExpired = 3,
+  kRefused = 4,
+  kTrimmedElsewhere = 5,
+  kDamaged = 6,  // the disk did not return what was written there (G11)
+};
 struct Gap {
   ReplicaId replica{};
   Seq first = 0;

@@ -3,6 +3,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "daemon/store_sqlite/gathering_vfs.hpp"
 #include "daemon/store_sqlite/schema.hpp"
 #include "tests/contract/store/store_fixture.hpp"
 
@@ -44,8 +45,9 @@ class Version1 : public StoreFixture {
 
   // The file, as an older hedgerowd would have left it. Through the disk of the test, so that a power cut knows it.
   void make() {
+    const store_sqlite::GatheringVfs vfs(disk.name());
     sqlite3* raw = nullptr;
-    REQUIRE(sqlite3_open_v2(file().c_str(), &raw, SQLITE_OPEN_READWRITE, disk.name().c_str()) == SQLITE_OK);
+    REQUIRE(sqlite3_open_v2(file().c_str(), &raw, SQLITE_OPEN_READWRITE, vfs.name().c_str()) == SQLITE_OK);
     std::string sql = "BEGIN; CREATE TEMP TABLE was AS SELECT * FROM node;";
     for (const std::string table : {"node", "channels", "replicas", "segments", "cells", "gaps", "staged", "sessions",
                                     "subscriptions", "received", "releases", "wills", "share_groups", "log_marks"}) {

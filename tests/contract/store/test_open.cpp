@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "daemon/store_sqlite/gathering_vfs.hpp"
+#include "daemon/store_sqlite/limits.hpp"
 #include "daemon/store_sqlite/schema.hpp"
 #include "tests/contract/store/store_fixture.hpp"
 
@@ -26,10 +28,14 @@ class ClosedStore : public StoreFixture {
     next_replica = kOther;
   }
 
-  // Runs SQL on the closed file, as a person with the sqlite3 shell would.
+  // Runs SQL on the closed file; each page that it writes has its seal.
   void run(const std::string& sql) const {
+    const store_sqlite::GatheringVfs vfs("");
     sqlite3* raw = nullptr;
-    REQUIRE(sqlite3_open(file().c_str(), &raw) == SQLITE_OK);
+    REQUIRE(sqlite3_open_v2(file().c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs.name().c_str()) ==
+            SQLITE_OK);
+    int reserved = static_cast<int>(store_sqlite::kSealBytes);
+    sqlite3_file_control(raw, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
     CHECK(sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
     sqlite3_close(raw);
   }

@@ -1,0 +1,89 @@
+#include "daemon/store_sqlite/log_check.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#include "daemon/store_sqlite/limits.hpp"
+#include "security/files_posix/descriptor.hpp"
+
+namespace hedgerow::store_sqlite {
+
+namespace {
+
+// https://sqlite.org/fileformat2.html#walformat
+constexpr std::size_t kHeaderBytes = 32;
+constexpr std::size_t kFrameHeaderBytes = 24;
+constexpr std::uint32_t kMagic = 0x377F'0682;  // + 1: checksums of big-endian words
+constexpr std::size_t kSaltBytes = 8;
+
+std::uint32_t word_at(const std::uint8_t* at, bool big_endian = true) {
+  if (big_endian)
+    return (std::uint32_t{at[0]} << 24U) | (std::uint32_t{at[1]} << 16U) | (std::uint32_t{at[2]} << 8U) | at[3];
+  return (std::uint32_t{at[3]} << 24U) | (std::uint32_t{at[2]} << 16U) | (std::uint32_t{at[1]} << 8U) | at[0];
+}
+
+struct Sum {
+  std::uint32_t one = 0;
+  std::uint32_t two = 0;
+  bool operator==(const Sum&) const = default;
+
+  void add(const std::uint8_t* bytes, std::size_t size, bool big_endian) {
+    for (std::size_t i = 0; i < size; i += 8) {
+      one += word_at(bytes + i, big_endian) + two;
+      two += word_at(bytes + i + 4, big_endian) + one;
+    }
+  }
+  static Sum at(const std::uint8_t* bytes) { return {.one = word_at(bytes), .two = word_at(bytes + 4)}; }
+};
+
+}  // namespace
+
+std::optional<std::uint64_t> damaged_frame(const std::string& log_path) {
+  const security::Descriptor file(::open(log_path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return std::nullopt;
+  std::array<std::uint8_t, kHeaderBytes> header{};
+  if (::read(file.get(), header.data(), header.size()) != static_cast<ssize_t>(header.size())) return std::nullopt;
+  const bool big_endian = (word_at(header.data()) & 1U) != 0;
+  const std::uint32_t page_bytes = word_at(header.data() + 8);
+  Sum sum;
+  sum.add(header.data(), 24, big_endian);
+  // A header that does not hold begins no log.
+  if ((word_at(header.data()) & ~1U) != kMagic || page_bytes < 512 || page_bytes > kPageBytesMax ||
+      sum != Sum::at(header.data() + 24)) {
+    return std::nullopt;
+  }
+  std::vector<std::uint8_t> frame(kFrameHeaderBytes + page_bytes);
+  std::optional<std::uint64_t> broken;  // the first frame that does not follow from the one before
+  bool committed = false;               // a transaction ended there, or behind it
+  for (std::uint64_t at = kHeaderBytes;; at += frame.size()) {
+    const ssize_t got = ::pread(file.get(), frame.data(), frame.size(), static_cast<off_t>(at));
+    if (got != static_cast<ssize_t>(frame.size())) return std::nullopt;
+    const bool of_this_log = std::memcmp(frame.data() + 8, header.data() + 16, kSaltBytes) == 0;
+    sum.add(frame.data(), 8, big_endian);
+    sum.add(frame.data() + kFrameHeaderBytes, page_bytes, big_endian);
+    const Sum told = Sum::at(frame.data() + 16);
+    const bool follows = of_this_log && sum == told;
+    // Each frame is compared with what the one before says of itself, so that one bad frame hides no other.
+    sum = told;
+    if (!follows && !broken) {
+      broken = at;
+      committed = of_this_log && word_at(frame.data() + 4) != 0;
+      continue;
+    }
+    if (!broken) continue;
+    // What an earlier run left behind may hold a torn transaction each, one behind the other.
+    if (follows && committed) return broken;
+    if (!follows) {
+      committed = false;
+      continue;
+    }
+    committed = word_at(frame.data() + 4) != 0;
+  }
+}
+
+}  // namespace hedgerow::store_sqlite

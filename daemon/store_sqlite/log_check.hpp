@@ -1,0 +1,21 @@
+// Looks at the write-ahead log of a run that did not end by itself, before SQLite does. SQLite takes a log up to the
+// first frame whose checksum does not hold, and silently forgets what is behind it: right for the transaction that was
+// being written when the power went, and wrong where a bit flipped in one that was acknowledged. The two differ: a
+// transaction is begun only after the one before was synced, so behind a torn one there is no whole other.
+//
+// In the place of the latter the database would be older than what peers were shown (G5), and where a checkpoint had
+// run, neither old nor new: nothing of it can be believed.
+// Thread rule: one thread; nobody has the database open.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace hedgerow::store_sqlite {
+
+// Where the first frame begins that was synced and does not hold. Nothing: the log is sound, or is torn at its end, or
+// there is none.
+[[nodiscard]] std::optional<std::uint64_t> damaged_frame(const std::string& log_path);
+
+}  // namespace hedgerow::store_sqlite
