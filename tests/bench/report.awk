@@ -117,6 +117,7 @@ END {
   row("bytes written for each record, one at a time", "wear_1", " B", -1, 6000, "at most")
   row("the same, 100 under way", "wear_100", " B", -1, 300, "at most")
   row("megabytes a day at a node that only receives, 4 records a second", "wear_receiving", " MB", -1, 200, "at most")
+  row("cold start with a database of 1 GiB until it serves", "coldstart", "ms", -1, 1000 * 1000, "at most")
   row("program, stripped", "program_bytes", " B", -1, 0, "")
   row("program and its libraries other than libc", "all_bytes", " B", -1, 4 * 1024 * 1024, "at most")
 

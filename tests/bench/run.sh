@@ -15,6 +15,8 @@
 #   memory     resident memory: idle without and with peers, and after load
 #   size       the programs on disk
 #   wear       bytes written for each record: at a block device of its own (as root), and by the process
+#   coldstart  from the start of hedgerowd with a database of 1 GiB, not in the kernel's memory, until it serves; only when
+#              named: it writes 1 GiB and removes it
 #
 # Everything runs on the loopback interface, each measurement with brokers started for it. Data lies below
 # ${TMPDIR:-/var/tmp} and is removed; N is 3 unless given. HEDGEROW_BIN_DIR takes the programs from there instead of
@@ -47,8 +49,8 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 case $only in
-  '' | acked | catchup | flow | idle | latency | mesh | memory | size | wear) ;;
-  *) die 2 "nothing is called '$only': use acked, catchup, flow, idle, latency, mesh, memory, size or wear" ;;
+  '' | acked | catchup | flow | idle | latency | mesh | memory | size | wear | coldstart) ;;
+  *) die 2 "nothing is called '$only': use acked, catchup, flow, idle, latency, mesh, memory, size, wear or coldstart" ;;
 esac
 case $rounds in
   [1-9] | 1[0-9] | 20) ;;
@@ -619,6 +621,41 @@ size_once() {
   done
 }
 
+# Milliseconds since some moment.
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+coldstart_once() {
+  say "coldstart:"
+  [ -x "$bin/hedgerow_store_bench" ] || sh "$root/cross-toolchains/build.sh" release hedgerow_store_bench >&2
+  fresh_place
+  mkdir "$work/now/gw"
+  "$bin/hedgerow_store_bench" --fill "$work/now/gw" 1024 || die 1 "the database cannot be made: is there room for 1 GiB?"
+  cat >"$work/now/gw.json" <<END
+{ "mesh": "bench", "node": "gw", "data": "$work/now/gw",
+  "listeners": [{ "name": "local", "address": "127.0.0.1:0", "tls": false }],
+  "channels": [{ "name": "default", "filter": "#", "keep": { "age": "3650d", "size": "4GiB" } }] }
+END
+  round=1
+  while [ $round -le "$rounds" ]; do
+    sync "$work/now/gw/hedgerow.db"
+    dd if="$work/now/gw/hedgerow.db" iflag=nocache count=0 2>/dev/null
+    : >"$work/now/gw.log"
+    begin=$(milliseconds)
+    "$bin/hedgerowd" --config "$work/now/gw.json" >"$work/now/gw.log" 2>&1 &
+    pid=$!
+    running="$running $pid"
+    until grep -q '^listening ' "$work/now/gw.log"; do
+      alive $pid || die 1 "hedgerowd does not serve"
+      sleep 0.01
+    done
+    took=$(($(milliseconds) - begin))
+    record coldstart hedgerow "$((took * 1000))"
+    say "  round $round  start with $(wc -c <"$work/now/gw/hedgerow.db") bytes: $took ms"
+    stop_all
+    round=$((round + 1))
+  done
+}
+
 # --- the run -------------------------------------------------------------------------------------------------------
 
 wanted() { [ -z "$only" ] || [ "$only" = "$1" ]; }
@@ -635,6 +672,7 @@ if wanted mesh; then measure mesh hedgerow mosquitto; fi
 if wanted memory; then measure memory hedgerow mosquitto; fi
 if wanted size; then size_once; fi
 if wanted wear; then measure wear hedgerow; fi
+if [ "$only" = coldstart ]; then coldstart_once; fi
 
 processor=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
 cores=$(getconf _NPROCESSORS_ONLN)

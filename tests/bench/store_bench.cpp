@@ -1,7 +1,10 @@
 // How fast the store commits, and what it writes. Not a test: run it by hand where DATA would lie.
 //
-//   hedgerow_store_bench DIR        a directory on the disk to be measured; bench databases are made below it and
-//   removed
+//   hedgerow_store_bench DIR             a directory on the disk to be measured; bench databases are made below it and
+//                                        removed
+//   hedgerow_store_bench --fill DIR MIB  makes a database of about so many MiB in DIR, for run.sh --only coldstart:
+//   most
+//                                        of it log, a tenth retained messages
 //
 // Each turn is what a turn of the engine is for local publishes: one segment, one frontier, the clock, one commit.
 // A record is 100 B of payload and 28 B of topic, stamp and framing. Columns: processor time, which the disk of the
@@ -15,9 +18,13 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "daemon/store_sqlite/database.hpp"
 
@@ -63,7 +70,7 @@ double processor_us() {
 bool write_turns(store_sqlite::Database& database, std::uint64_t turns, std::uint32_t ops) {
   sync::Storage& storage = database.storage();
   if (!storage.begin()) return false;
-  const auto channel = storage.define_channel("bench");
+  const auto channel = storage.define_channel("default");
   if (!channel || !storage.commit()) return false;
   constexpr std::size_t kRecordBytes = 128;
   sync::SegmentRow row{.replica = sync::ReplicaId{77},
@@ -108,11 +115,44 @@ bool measure(const std::string& dir, int page_bytes, std::uint32_t ops) {
   return true;
 }
 
+// Retained messages of 200 B, so many.
+bool write_cells(store_sqlite::Database& database, std::uint64_t cells) {
+  sync::Storage& storage = database.storage();
+  constexpr std::uint64_t kTurn = 1000;
+  for (std::uint64_t number = 0; number < cells;) {
+    if (!storage.begin()) return false;
+    const auto channel = storage.define_channel("default");
+    if (!channel) return false;
+    for (std::uint64_t i = 0; i < kTurn; ++i, ++number) {
+      auto message = std::make_shared<sync::Message>();
+      message->topic = "bench/board-" + std::to_string(number) + "/state";
+      message->payload = Bytes(170, 0x5A);
+      const sync::WriteOrder order{.stamp = {.wall_ms = 1}, .replica = sync::ReplicaId{77}, .seq = number + 1};
+      if (!storage.put_cell(*channel, {.order = order, .message = std::move(message)})) return false;
+    }
+    if (!storage.put_live_cells(*channel, number) || !storage.commit()) return false;
+    if (database.checkpoint_due() && !database.checkpoint()) return false;
+  }
+  return true;
+}
+
+bool fill(const std::string& dir, std::uint64_t mib) {
+  auto database = store_sqlite::open({.dir = dir, .board_identity = "bench", .fresh_replica = sync::ReplicaId{77}});
+  constexpr std::uint64_t kOps = 100;
+  return database && write_turns(**database, mib * 9 / 10 * ((std::uint64_t{1} << 20U) / (kOps * 136)), kOps) &&
+         write_cells(**database, mib * 400);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 4 && std::string_view(argv[1]) == "--fill") {
+    if (fill(argv[2], std::strtoull(argv[3], nullptr, 10))) return 0;
+    std::fputs("hedgerow_store_bench: the store failed; is there room, and may this user write there?\n", stderr);
+    return 1;
+  }
   if (argc != 2) {
-    std::fputs("usage: hedgerow_store_bench DIR\n", stderr);
+    std::fputs("usage: hedgerow_store_bench DIR, or --fill DIR MIB\n", stderr);
     return 2;
   }
   std::puts("page size  ops a turn    records/s  processor us a record  bytes a record  blocks' bytes a record");
