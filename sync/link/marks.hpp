@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 
 #include "sync/log/frontier.hpp"
 
@@ -25,19 +26,30 @@ inline bool raise(Frontier& marks, ReplicaId replica, Seq seq) {
 // The greater mark of each replica.
 template <class States>
 void join(Frontier& marks, const States& more) {
-  for (const auto& entry : more) raise(marks, entry.replica, entry.seq);
+  std::size_t at = 0;
+  for (const auto& entry : more) {
+    while (at < marks.size() && marks[at].replica < entry.replica) ++at;
+    if (at < marks.size() && marks[at].replica == entry.replica) {
+      marks[at].seq = std::max(marks[at].seq, entry.seq);
+    } else {
+      raise(marks, entry.replica, entry.seq);
+    }
+  }
 }
 
 template <class Whole, class Part>
 [[nodiscard]] bool covers(const Whole& whole, const Part& part) {
-  return ops_missing(part, whole) == 0;
+  SeqWalk walk(whole);
+  return std::all_of(part.begin(), part.end(),
+                     [&walk](const auto& entry) { return entry.seq <= walk.seq_in(entry.replica); });
 }
 
 // The marks of `all` that lie above `known`.
 [[nodiscard]] inline Frontier above(const Frontier& all, const Frontier& known) {
   Frontier out;
+  SeqWalk walk(known);
   for (const FrontierEntry& entry : all) {
-    if (entry.seq > seq_in(known, entry.replica)) out.push_back(entry);
+    if (entry.seq > walk.seq_in(entry.replica)) out.push_back(entry);
   }
   return out;
 }

@@ -232,10 +232,10 @@ bool Replicator::send_answer(Link& link, Shared& shared, std::size_t channel, wi
 
 std::uint64_t Replicator::missing_from(const Shared& shared, const Channel& channel) const {
   std::uint64_t missing = shared.has_more ? 1 : 0;
+  SeqWalk walk(channel.expected);
   for (const FrontierEntry& entry : shared.confirmed) {
-    if (channel.forked.contains(entry.replica)) continue;
-    const Seq held = seq_in(channel.expected, entry.replica);
-    if (entry.seq > held) missing += entry.seq - held;
+    const Seq held = walk.seq_in(entry.replica);
+    if (entry.seq > held && !channel.forked.contains(entry.replica)) missing += entry.seq - held;
   }
   return missing;
 }

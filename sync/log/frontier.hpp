@@ -45,12 +45,33 @@ template <class Entries>
                             [](const auto& a, const auto& b) { return !(a.replica < b.replica); }) == entries.end();
 }
 
+// seq_in() of many replicas, asked in rising order: two frontiers of the same replicas are compared in one walk.
+// The entries must outlive it and stay as they are.
+template <class Entries>
+class SeqWalk {
+ public:
+  explicit SeqWalk(const Entries& entries) : at_(entries.begin()), end_(entries.end()) {}
+  // REQUIRES: no lower than the last.
+  [[nodiscard]] Seq seq_in(ReplicaId replica) {
+    if (at_ != end_ && at_->replica < replica && ++at_ != end_ && at_->replica < replica) {
+      at_ = std::lower_bound(at_, end_, replica,
+                             [](const auto& entry, ReplicaId wanted) { return entry.replica < wanted; });
+    }
+    return at_ != end_ && at_->replica == replica ? at_->seq : 0;
+  }
+
+ private:
+  typename Entries::const_iterator at_;
+  typename Entries::const_iterator end_;
+};
+
 // Ops that `ahead` counts and `behind` does not.
 template <class Ahead, class Behind>
 [[nodiscard]] std::uint64_t ops_missing(const Ahead& ahead, const Behind& behind) {
   std::uint64_t missing = 0;
+  SeqWalk walk(behind);
   for (const auto& entry : ahead) {
-    const Seq theirs = seq_in(behind, entry.replica);
+    const Seq theirs = walk.seq_in(entry.replica);
     if (entry.seq > theirs) missing += entry.seq - theirs;
   }
   return missing;
