@@ -79,6 +79,13 @@ void Mesh::crash(std::size_t node) {
   start_later(node);
 }
 
+void Mesh::start_empty(std::size_t node) {
+  nodes_[node]->crash();
+  network_.node_crashed(node);
+  nodes_[node]->replace_disk(nullptr, /*noticed=*/true);
+  start(node);
+}
+
 void Mesh::start_later(std::size_t node) {
   scheduler_.after(draw_between(random_, 1ms, options_.faults.down_max + 1ms), [this, node] { start(node); });
 }
@@ -120,7 +127,6 @@ bool Mesh::has_settled() {
   return network_.under_way() == 0 && have_equal_frontiers(subjects());
 }
 
-// What all frontiers count: it only grows while nothing is exchanged.
 std::uint64_t Mesh::counted_ops() {
   std::uint64_t out = 0;
   for (const Subject& node : subjects()) {

@@ -34,6 +34,8 @@ class Mesh {
   void boot();
   // The power goes, and comes back; the disk may be another one then.
   void crash(std::size_t node);
+  // Its disk is empty, and it starts at once.
+  void start_empty(std::size_t node);
   // Its clock is wrong in another way from now on.
   void shift_clock(std::size_t node);
 
@@ -42,6 +44,8 @@ class Mesh {
   // No node works, asks or lacks what it heard of, and all frontiers are equal.
   [[nodiscard]] bool has_settled();
   [[nodiscard]] std::vector<Subject> subjects();
+  // What all frontiers count.
+  [[nodiscard]] std::uint64_t counted_ops();
   // Equal nodes say nothing, and sleep. REQUIRES: heal() was called.
   void check_silence();
   // Live messages of so many nodes reach every node, over other nodes too, and none twice.
@@ -55,7 +59,6 @@ class Mesh {
   void start(std::size_t node);
   void start_later(std::size_t node);
   void exchange_disk(std::size_t node);
-  [[nodiscard]] std::uint64_t counted_ops();
   [[nodiscard]] std::uint64_t wakes() const;
   [[noreturn]] void report_disagreement();
 

@@ -91,6 +91,7 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
     const ChannelState* channel = find_channel(node, segment.channel);
     if (channel == nullptr) violated("G2", node, "a segment of an unknown channel");
     const ReplicaKey key{channel->name, segment.segment->replica};
+    placed_ += segment.ops.size();
     sync::Stamp& newest = newest_[node.index];
     for (std::size_t i = 0; i < segment.ops.size(); ++i) {
       const Seq seq = segment.segment->first_seq + i;

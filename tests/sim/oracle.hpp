@@ -57,6 +57,8 @@ class Oracle {
 
   [[nodiscard]] std::uint64_t ops() const { return ops_; }
   [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_; }
+  // Ops that became durable somewhere, once for each node, but for those that came by merges.
+  [[nodiscard]] std::uint64_t placed() const { return placed_; }
   [[nodiscard]] std::uint64_t merges() const { return merges_; }
 
  private:
@@ -109,6 +111,7 @@ class Oracle {
   LiveLedger live_;
   std::uint64_t ops_ = 0;
   std::uint64_t acknowledged_ = 0;
+  std::uint64_t placed_ = 0;
   std::uint64_t merges_ = 0;
 };
 

@@ -2,11 +2,15 @@
 //   hedgerow-sim [--seed N] [--seeds COUNT] [--nodes K] [--steps S] [--verbose] [MODE...]
 //     --hours H            a life of so long, with trouble each day, and 8 steps of work unless --steps says how many
 //                          there are in all; a year is 8760
+//     --scale              no seeds, but two tables: what an op costs among 10 to 1,000 nodes (up to --nodes, if
+//     given), and
+//                          what it costs a node with an empty disk to join among 10 to 10,000 topics
 //     --power-cuts COUNT   as many seeds as it takes to cut the power so often in the middle of a write or sync of the
 //                          real store, on disks that drop, reorder and tear what was not synced
 //     --sqlite             the real store; --tranquil  no trouble, to measure
 //     --unnoticed, --ten-years   trouble that production code does not stand yet
 // Exit status: 0 every guarantee held, 1 one did not, 2 usage.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -15,18 +19,21 @@
 #include <string>
 #include <string_view>
 
+#include "tests/sim/scale.hpp"
 #include "tests/sim/simulation.hpp"
+#include "tests/sim/subject.hpp"
 
 namespace {
 
 struct Arguments {
   std::uint64_t seed = 1;
   std::uint64_t seeds = 1;
-  std::size_t nodes = 3;
+  std::optional<std::size_t> nodes;
   std::optional<std::size_t> steps;
   std::uint64_t power_cuts = 0;  // go on until there were so many
   hedgerow::sim::Mode mode;
   bool verbose = false;
+  bool scale = false;
 };
 
 std::optional<std::uint64_t> number(const char* text) {
@@ -41,6 +48,7 @@ std::optional<Arguments> parse(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view name = argv[i];
     bool* const flag = name == "--verbose"     ? &out.verbose
+                       : name == "--scale"     ? &out.scale
                        : name == "--sqlite"    ? &out.mode.sqlite
                        : name == "--unnoticed" ? &out.mode.unnoticed
                        : name == "--ten-years" ? &out.mode.ten_years
@@ -101,23 +109,81 @@ void add(hedgerow::sim::Outcome& total, const hedgerow::sim::Outcome& outcome) {
   total.events += outcome.events;
 }
 
+long long in_ms(hedgerow::Duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void print_nodes(std::uint64_t seed, std::size_t nodes_max) {
+  std::printf(
+      "One op on every disk of the mesh; 200 ops, 10 a second, from anywhere. Links: 6 a node, a break a second.\n"
+      "| nodes | links broken | single write, median | slowest of 11 | agreed after the last | B/op/node | without ops "
+      "| "
+      "deliveries/op/node | KiB a node | took |\n"
+      "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
+  for (const std::size_t nodes : {10U, 50U, 200U, 1000U}) {
+    if (nodes > nodes_max) break;
+    const auto start = std::chrono::steady_clock::now();
+    const auto row = hedgerow::sim::measure_nodes(
+        {.seed = seed, .nodes = nodes, .topics = 100, .ops = 200, .breaks_every = std::chrono::seconds(1)});
+    std::printf("| %zu | %llu | %lld ms | %lld ms | %lld ms | %.0f | %.0f | %.2f | %llu | %.1f s |\n", nodes,
+                static_cast<unsigned long long>(row.broken), in_ms(row.spread_median), in_ms(row.spread_max),
+                in_ms(row.settling), row.bytes, row.control_bytes, row.deliveries,
+                static_cast<unsigned long long>(row.node_bytes >> 10U), seconds_since(start));
+    std::fflush(stdout);
+  }
+}
+
+void print_topics(std::uint64_t seed) {
+  std::printf(
+      "\nA node of ten starts with an empty disk; each topic has a retained message of 64 B, logs are trimmed to 64 "
+      "KiB.\n"
+      "| topics | until it has all | B on the wire | B a topic | KiB a node | took |\n"
+      "| ---: | ---: | ---: | ---: | ---: | ---: |\n");
+  for (const std::size_t topics : {10U, 100U, 1000U, 10'000U}) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto row = hedgerow::sim::measure_join(
+        {.seed = seed, .nodes = 10, .topics = topics, .ops = std::max<std::size_t>(topics, 2000)});
+    std::printf("| %zu | %lld ms | %llu | %.0f | %llu | %.1f s |\n", topics, in_ms(row.joining),
+                static_cast<unsigned long long>(row.bytes),
+                static_cast<double>(row.bytes) / static_cast<double>(topics),
+                static_cast<unsigned long long>(row.node_bytes >> 10U), seconds_since(start));
+    std::fflush(stdout);
+  }
+}
+
+int print_scale(const Arguments& arguments) {
+  try {
+    print_nodes(arguments.seed, arguments.nodes.value_or(1000));
+    print_topics(arguments.seed);
+  } catch (const hedgerow::sim::Violation& violation) {
+    std::printf("VIOLATION: %s\n", violation.what());
+    return 1;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const auto arguments = parse(argc, argv);
   if (!arguments) {
     std::fputs(
-        "usage: hedgerow-sim [--seed N] [--seeds COUNT | --power-cuts COUNT] [--nodes 1..2000] [--steps S]\n"
+        "usage: hedgerow-sim [--seed N] [--seeds COUNT | --power-cuts COUNT | --scale] [--nodes 1..2000] [--steps S]\n"
         "                    [--hours H] [--sqlite] [--unnoticed] [--ten-years] [--tranquil] [--verbose]\n",
         stderr);
     return 2;
   }
+  if (arguments->scale) return print_scale(*arguments);
   const auto start = std::chrono::steady_clock::now();
   hedgerow::sim::Outcome total;
   std::uint64_t seeds = 0;
   while (seeds < arguments->seeds && (arguments->power_cuts == 0 || total.power_cuts < arguments->power_cuts)) {
-    const auto options =
-        hedgerow::sim::draw_options(arguments->seed + seeds++, arguments->nodes, steps_of(*arguments), arguments->mode);
+    const auto options = hedgerow::sim::draw_options(arguments->seed + seeds++, arguments->nodes.value_or(3),
+                                                     steps_of(*arguments), arguments->mode);
     const auto outcome = hedgerow::sim::simulate(options);
     if (arguments->verbose || outcome.violation) {
       std::printf("seed %llu: %s\n", static_cast<unsigned long long>(options.seed),

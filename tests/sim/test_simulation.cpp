@@ -2,6 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include "tests/sim/scale.hpp"
 #include "tests/sim/simulation.hpp"
 
 namespace hedgerow::sim {
@@ -15,9 +16,9 @@ constexpr std::uint64_t kSeeds = 40;
 constexpr std::uint64_t kPowerCuts = 1500;
 #endif
 
-void check_seeds(std::uint64_t first, std::size_t nodes, std::size_t steps) {
+void check_seeds(std::uint64_t first, std::size_t nodes, std::size_t steps, const Mode& mode = {}) {
   for (std::uint64_t seed = first; seed < first + kSeeds; ++seed) {
-    const Options options = draw_options(seed, nodes, steps);
+    const Options options = draw_options(seed, nodes, steps, mode);
     const Outcome outcome = simulate(options);
     if (outcome.violation) FAIL(*outcome.violation << "\n  " << describe(options) << "\n  " << replay_command(options));
   }
@@ -29,6 +30,10 @@ TEST_CASE("one node alone keeps its word through crashes", "[sim][G1][G9]") { ch
 TEST_CASE("two nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") { check_seeds(1000, 2, 200); }
 TEST_CASE("three nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") { check_seeds(2000, 3, 300); }
 TEST_CASE("five nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") { check_seeds(3000, 5, 200); }
+
+TEST_CASE("seven nodes agree after a month of daily trouble", "[sim][G1][G2][G3][G4][G5][G6]") {
+  check_seeds(4000, 7, 30 * 8, {.hours = 30 * 24});
+}
 
 TEST_CASE("no acknowledged publish is lost when the power goes at a write of the real store", "[sim][G1][G5][G11]") {
   std::uint64_t cuts = 0;
@@ -44,6 +49,12 @@ TEST_CASE("a sparse mesh of 60 nodes agrees", "[sim][G3]") {
   const Options options = draw_options(1, 60, 20, {.tranquil = true});
   const Outcome outcome = simulate(options);
   if (outcome.violation) FAIL(*outcome.violation << "\n  " << describe(options) << "\n  " << replay_command(options));
+}
+
+TEST_CASE("an op comes to a node at most once from each of its neighbours", "[sim]") {
+  const ScaleAnswer answer = measure_nodes({.nodes = 40, .topics = 10, .ops = 40});
+  CHECK(answer.deliveries >= 0.9);
+  CHECK(answer.deliveries <= 6);
 }
 
 TEST_CASE("the same seed does the same, also on the real store", "[sim]") {
