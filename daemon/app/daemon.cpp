@@ -68,6 +68,7 @@ struct Daemon::Parts {
   Expected<std::vector<std::string>> reload();
   void begin_shutdown();
   [[nodiscard]] ReportSources sources() const;
+  [[nodiscard]] monitor::ScrubReport scrub_report() const;
   // What the task gathers in the node is sent right after it.
   void post(std::function<void()> task) {
     loop.post([this, task = std::move(task)] {
@@ -129,9 +130,20 @@ void Daemon::Parts::wire() {
           [this] {
             if (auto done = database->checkpoint(); !done) log_line(done.error().what);
           },
+      .scrub = [this]() -> Duration {
+        // What it finds ends the store, and is told there.
+        const auto next = database->scrub(wall_clock().unix_ms);
+        return std::chrono::milliseconds{next.value_or(std::uint64_t{3'600'000})};
+      },
+      .usable = [this] { return database->check(); },
       .post = [this](std::function<void()> task) { post(std::move(task)); },
       .now = net_asio::EventLoop::now,
       .on_turn = [this](node::TurnResult turn) { node->on_turn(net_asio::EventLoop::now(), std::move(turn)); },
+      .on_fatal =
+          [this](const Error& error) {
+            fatal = error;
+            loop.stop();
+          },
   });
 }
 
@@ -208,6 +220,14 @@ void Daemon::Parts::start_dialling() {
   }
 }
 
+monitor::ScrubReport Daemon::Parts::scrub_report() const {
+  const store_sqlite::ScrubStatus status = database->scrub_status();
+  return {.finished_unix_ms = status.finished_unix_ms,
+          .damaged_unix_ms = status.damaged_unix_ms,
+          .done_bytes = status.done_bytes,
+          .file_bytes = status.file_bytes};
+}
+
 ReportSources Daemon::Parts::sources() const {
   const Instant now = net_asio::EventLoop::now();
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(now - started).count();
@@ -216,7 +236,8 @@ ReportSources Daemon::Parts::sources() const {
           .dialled = dialled,
           .now = now,
           .wall = wall_clock(),
-          .uptime_s = static_cast<std::uint64_t>(uptime)};
+          .uptime_s = static_cast<std::uint64_t>(uptime),
+          .scrub = scrub_report()};
 }
 
 void Daemon::Parts::report(Instant now) {

@@ -70,6 +70,7 @@ std::string health_report(const ReportSources& sources) {
     if (listener.plaintext_accepted) health.plaintext_listeners.push_back(listener.name);
   }
   health.alarms = sources.node.alarms();
+  health.scrub = sources.scrub;
   return monitor::to_json(health);
 }
 

@@ -24,6 +24,7 @@ struct ReportSources {
   Instant now{};
   WallTime wall;
   std::uint64_t uptime_s = 0;
+  monitor::ScrubReport scrub;
 };
 
 [[nodiscard]] std::vector<monitor::LinkReport> link_reports(const ReportSources& sources);

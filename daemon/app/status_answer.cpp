@@ -22,6 +22,7 @@ monitor::Status status_of(const ReportSources& sources, std::vector<monitor::Lis
   status.clock = sources.wall.quality;
   status.listeners = std::move(listeners);
   status.alarms = sources.node.alarms();
+  status.scrub = sources.scrub;
   for (monitor::LinkReport& link : link_reports(sources)) {
     status.links.push_back({.peer = std::move(link.peer),
                             .address = std::move(link.address),

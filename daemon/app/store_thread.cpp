@@ -1,5 +1,6 @@
 #include "daemon/app/store_thread.hpp"
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -8,6 +9,8 @@
 namespace hedgerow::app {
 
 namespace {
+
+constexpr auto kScrubAfterStart = std::chrono::seconds{30};  // whoever connects comes first
 
 constexpr std::size_t kIntentBytes = 128;  // about what an intent costs beside its payload
 
@@ -127,12 +130,13 @@ void StoreThread::read(node::ReadJob job, std::function<void(Instant, const Erro
 }
 
 void StoreThread::run_reader() {
+  auto scrub_at = std::chrono::steady_clock::now() + kScrubAfterStart;
   while (true) {
     Read next;
     bool checkpoint = false;
     {
       std::unique_lock lock(read_mutex_);
-      reader_wakes_.wait(lock, [&] { return reader_ends_ || checkpoint_wanted_ || !reads_.empty(); });
+      reader_wakes_.wait_until(lock, scrub_at, [&] { return reader_ends_ || checkpoint_wanted_ || !reads_.empty(); });
       if (reader_ends_) return;
       checkpoint = std::exchange(checkpoint_wanted_, false);
       if (!reads_.empty()) {
@@ -142,7 +146,17 @@ void StoreThread::run_reader() {
     }
     if (checkpoint) ports_.checkpoint();
     if (next.job) carry_out(next);
+    if (std::chrono::steady_clock::now() >= scrub_at) scrub_at = std::chrono::steady_clock::now() + ports_.scrub();
+    check_usable();
   }
+}
+
+void StoreThread::check_usable() {
+  if (told_fatal_) return;
+  const auto usable = ports_.usable();
+  if (usable) return;
+  told_fatal_ = true;
+  ports_.post([this, error = usable.error()] { ports_.on_fatal(error); });
 }
 
 void StoreThread::carry_out(Read& read) {

@@ -1,8 +1,8 @@
 // StoreThread: the two threads behind the node's StorePort.
 //
 //   store thread    takes what waits (node::take_turn), runs one StoreTurn, posts its result to the loop
-//   reader thread   runs read jobs, each on a fresh snapshot, and checkpoints between them, so that neither ever stalls
-//                   an acknowledgement
+//   reader thread   runs read jobs, each on a fresh snapshot, and between them checkpoints and the steps that look for
+//                   damage, so that none of it ever stalls an acknowledgement
 //
 // Thread rule: submit, read, when_committed, pending_bytes on the loop thread; start and finish from whoever owns it.
 // Ownership: what the constructor is given must outlive it.
@@ -32,9 +32,12 @@ class StoreThread final : public node::StorePort {
     std::function<WallTime()> wall_clock;           // called on the store thread
     std::function<bool()> checkpoint_due;           // any thread
     std::function<void()> checkpoint;               // on the reader thread
+    std::function<Duration()> scrub;                // on the reader thread, when due: how long until the next is
+    std::function<Expected<void>()> usable;         // on the reader thread; a failure is fatal
     Post post;                                      // to the loop
     std::function<Instant()> now;                   // called on the loop
     std::function<void(node::TurnResult)> on_turn;  // on the loop
+    std::function<void(const Error&)> on_fatal;     // on the loop, at most once
   };
   explicit StoreThread(Ports ports);
   StoreThread(const StoreThread&) = delete;
@@ -59,6 +62,8 @@ class StoreThread final : public node::StorePort {
   void run_store();
   void run_reader();
   void carry_out(Read& read);
+  // Tells once that the store must not be used any more.
+  void check_usable();
 
   Ports ports_;
   node::StoreTurn turn_;
@@ -75,6 +80,7 @@ class StoreThread final : public node::StorePort {
   std::deque<Read> reads_;
   bool checkpoint_wanted_ = false;
   bool reader_ends_ = false;
+  bool told_fatal_ = false;  // of the reader thread
 
   std::thread store_;
   std::thread reader_;

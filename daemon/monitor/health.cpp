@@ -55,7 +55,9 @@ std::string to_json(const Health& health) {
   out.end_array();
   out.key("alarms").begin_array();
   for (const std::string& alarm : health.alarms) out.string(alarm);
-  return out.end_array().end_object().take();
+  out.end_array();
+  write_scrub(out, health.scrub);
+  return out.end_object().take();
 }
 
 std::string links_json(WallTime at, const std::vector<LinkReport>& links) {

@@ -58,6 +58,7 @@ struct Health {
   MessageCounters messages{};
   std::vector<std::string> plaintext_listeners{};  // names of those that are unencrypted and reachable from elsewhere
   std::vector<std::string> alarms{};               // as Status::alarms
+  ScrubReport scrub{};
 };
 
 [[nodiscard]] std::string to_json(const Health& health);

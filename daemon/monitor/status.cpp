@@ -91,7 +91,19 @@ std::string to_json(const Status& status) {
     out.field("messages", reader.messages).end_object();
   }
   out.end_array();
+  write_scrub(out, status.scrub);
   return out.end_object().take();
+}
+
+void write_scrub(JsonWriter& out, const ScrubReport& scrub) {
+  const auto time = [](std::uint64_t unix_ms) { return unix_ms == 0 ? std::nullopt : std::optional(unix_ms); };
+  out.key("scrub")
+      .begin_object()
+      .field("finished_unix_ms", time(scrub.finished_unix_ms))
+      .field("damaged_unix_ms", time(scrub.damaged_unix_ms))
+      .field("done_bytes", scrub.done_bytes)
+      .field("file_bytes", scrub.file_bytes)
+      .end_object();
 }
 
 std::string reloaded_json(const std::vector<std::string>& notes) {

@@ -60,6 +60,14 @@ struct TrimmedStatus {
   std::uint64_t messages = 0;
 };
 
+// How far the database file was read through to find damage. Times by the node's clock; 0: never, written as null.
+struct ScrubReport {
+  std::uint64_t finished_unix_ms = 0;  // the last time that all of it was as it had been written
+  std::uint64_t damaged_unix_ms = 0;   // the last time that some of it was not: it was replaced then
+  std::uint64_t done_bytes = 0;        // of the round under way; all of them when none is
+  std::uint64_t file_bytes = 0;
+};
+
 struct Status {
   std::string node{};
   std::uint64_t replica = 0;  // written as 16 hex digits: JSON readers lose the low bits of such a number
@@ -72,7 +80,12 @@ struct Status {
   std::vector<ChannelStatus> channels{};
   std::vector<std::string> alarms{};  // sentences, each of something to see to
   std::vector<TrimmedStatus> trimmed{};
+  ScrubReport scrub{};
 };
+
+class JsonWriter;
+// {"finished_unix_ms":…,"damaged_unix_ms":…,"done_bytes":…,"file_bytes":…}
+void write_scrub(JsonWriter& out, const ScrubReport& scrub);
 
 [[nodiscard]] std::string_view to_string(ClockQuality quality);
 

@@ -25,7 +25,8 @@ TEST_CASE("the status names node, listeners, links and channels", "[monitor]") {
                     .behind = 18'446'744'073'709'551'615U}},
       .alarms = {"the disk is full"},
       .trimmed = {{.owner = "pump", .client = "c", .shared = {}, .messages = 12},
-                  {.owner = {}, .client = {}, .shared = "$share/g/a", .messages = 3}}};
+                  {.owner = {}, .client = {}, .shared = "$share/g/a", .messages = 3}},
+      .scrub = {.finished_unix_ms = 9, .done_bytes = 512, .file_bytes = 1024}};
   CHECK(to_json(status) ==
         R"({"node":"gw-barn","replica":"00000000deadbeef","mesh":"orchard","version":"0.1.0","uptime_s":61,)"
         R"("clock":"synchronised",)"
@@ -33,13 +34,15 @@ TEST_CASE("the status names node, listeners, links and channels", "[monitor]") {
         R"("links":[{"peer":"gw-house","address":"10.0.0.2:8883","state":"up","dialled":true,"lag":3}],)"
         R"("channels":[{"name":"default","filter":"#","scope":"mesh","digest":"00ff","behind":18446744073709551615}],)"
         R"("alarms":["the disk is full"],)"
-        R"("trimmed":[{"owner":"pump","client":"c","messages":12},{"shared":"$share/g/a","messages":3}]})");
+        R"("trimmed":[{"owner":"pump","client":"c","messages":12},{"shared":"$share/g/a","messages":3}],)"
+        R"("scrub":{"finished_unix_ms":9,"damaged_unix_ms":null,"done_bytes":512,"file_bytes":1024}})");
 }
 
 TEST_CASE("a status with nothing in it is a document all the same", "[monitor]") {
   CHECK(to_json(Status{}) ==
         R"({"node":"","replica":"0000000000000000","mesh":"","version":"","uptime_s":0,"clock":"unsynchronised",)"
-        R"("listeners":[],"links":[],"channels":[],"alarms":[],"trimmed":[]})");
+        R"("listeners":[],"links":[],"channels":[],"alarms":[],"trimmed":[],)"
+        R"("scrub":{"finished_unix_ms":null,"damaged_unix_ms":null,"done_bytes":0,"file_bytes":0}})");
 }
 
 TEST_CASE("the lag of a peer that was never heard is null", "[monitor]") {
@@ -74,7 +77,8 @@ TEST_CASE("health says what the board measured", "[monitor]") {
       R"("temperature_c":48.3,"memory":{"rss_bytes":1,"total_bytes":3,"available_bytes":2},)"
       R"("load":[0.5,0.25,1],"disk":{"free_bytes":10,"total_bytes":20},"clients":2,)"
       R"("messages":{"received":5,"delivered":4,"refused":1,"dropped":0,"denied":2,"trimmed":3},"plaintext_listeners":["devices"],)"
-      R"("alarms":["the disk is full"]})");
+      R"("alarms":["the disk is full"],)"
+      R"("scrub":{"finished_unix_ms":null,"damaged_unix_ms":null,"done_bytes":0,"file_bytes":0}})");
 }
 
 TEST_CASE("health leaves out what could not be measured", "[monitor][G10]") {
@@ -82,7 +86,8 @@ TEST_CASE("health leaves out what could not be measured", "[monitor][G10]") {
       to_json(Health{}) ==
       R"({"at_unix_ms":0,"clock":"unsynchronised","version":"","uptime_s":0,"clients":0,)"
       R"("messages":{"received":0,"delivered":0,"refused":0,"dropped":0,"denied":0,"trimmed":0},"plaintext_listeners":[],)"
-      R"("alarms":[]})");
+      R"("alarms":[],)"
+      R"("scrub":{"finished_unix_ms":null,"damaged_unix_ms":null,"done_bytes":0,"file_bytes":0}})");
 }
 
 TEST_CASE("the links document says since when, and how far that time can be trusted", "[monitor][G10]") {
