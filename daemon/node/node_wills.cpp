@@ -45,10 +45,9 @@ void Node::fire_due_wills(Instant now) {
   }
 }
 
-// By the rules as they are now. One that an older version left does not say whose it is.
+// By the rules as they are now.
 bool Node::may_fire(const StoredWill& will) const {
-  if (!will.principal) return true;
-  return ports_.access.knows(*will.principal) && ports_.access.may_publish(*will.principal, will.message.topic);
+  return ports_.access.knows(will.principal) && ports_.access.may_publish(will.principal, will.message.topic);
 }
 
 void Node::fire(Instant now, Wills::Due due) {

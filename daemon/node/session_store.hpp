@@ -63,8 +63,7 @@ struct StoredSession {
 // The will of a session, persistent or not: it fires also when the node restarts before it could.
 struct StoredWill {
   std::uint64_t session = 0;  // the id; one will a session
-  // Who left it: what it may publish is asked when it is published. Nothing: the will is of an older version.
-  std::optional<security::Principal> principal;
+  security::Principal principal;  // who left it: what it may publish is asked when it is published
   std::uint32_t expiry_s = 0;  // the session's: the will is due no later than its end [MQTT-3.1.3-9]
   sync::Message message;       // the Message Expiry Interval counts from the stamp
   std::uint8_t qos = 0;

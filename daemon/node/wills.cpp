@@ -14,11 +14,9 @@ using std::chrono::seconds;
 
 std::size_t bytes_of(const StoredWill& will) {
   const sync::Message& message = will.message;
-  std::size_t bytes = sizeof(StoredWill) + message.topic.size() + message.properties.size() + message.payload.size();
-  if (const auto& principal = will.principal) {
-    bytes += principal->name.size() + principal->listener.size() + principal->client_id.size();
-  }
-  return bytes;
+  const std::size_t bytes = sizeof(StoredWill) + message.topic.size() + message.properties.size() + message.payload.size();
+  const security::Principal& principal = will.principal;
+  return bytes + principal.name.size() + principal.listener.size() + principal.client_id.size();
 }
 
 // The earlier of the Will Delay Interval and the end of the session [MQTT-3.1.3-9]. 0xFFFFFFFF, "never", is the

@@ -160,7 +160,7 @@ constexpr const char* kVersion2 = R"sql(
 // replays came, so that they go on there.
 //
 //   wills          name, client_id, kind, role, listener, loopback: the security::Principal; kind is NULL in rows of
-//                  version 2, of whose owner that is not known
+//                  version 2, whose name is the owner of a session
 //   subscriptions  retained_channel, retained_topic: up to there all came, while retained_due; replay_…: NULL when none
 //                  is on its way
 constexpr const char* kVersion3 = R"sql(

@@ -31,8 +31,27 @@ struct ReplayColumns {
   std::optional<std::uint64_t> after;
 };
 
+// Version 2 kept the owner of the will's session alone. Its listener is not known: what the access rules grant only
+// there, or to the board itself, is not granted.
+security::Principal principal_of(std::string_view owner, std::string_view client_id) {
+  using Kind = security::Principal::Kind;
+  security::Principal principal{.client_id = std::string(client_id)};
+  const std::size_t colon = owner.find(':');  // no name of a certificate has one
+  principal.name = owner.substr(colon == std::string_view::npos ? 0 : colon + 1);
+  if (owner.empty()) {
+    principal.kind = Kind::kAnonymous;
+  } else if (owner.starts_with("user:")) {
+    principal.kind = Kind::kUser;
+  } else {
+    principal.kind = Kind::kCertificate;
+    if (colon != std::string_view::npos) principal.role = security::parse_role(owner.substr(0, colon));
+  }
+  return principal;
+}
+
 // Of a row of load_wills.
 security::Principal principal_at(const Query& query) {
+  if (query.is_null(14)) return principal_of(query.text(1), query.text(2));
   security::Principal principal{.kind = static_cast<security::Principal::Kind>(query.as<std::uint8_t>(14)),
                                 .name = std::string(query.text(1)),
                                 .listener = std::string(query.text(16)),
@@ -196,7 +215,7 @@ Expected<std::vector<node::StoredWill>> SessionTable::load_wills() {
   const auto loaded = each(query, [&]() -> Expected<void> {
     node::StoredWill& will = wills.emplace_back();
     will.session = query.number(0);
-    if (!query.is_null(14)) will.principal = principal_at(query);
+    will.principal = principal_at(query);
     will.expiry_s = query.as<std::uint32_t>(3);
     will.qos = query.as<std::uint8_t>(4);
     will.retain = query.number(5) != 0;
@@ -214,11 +233,8 @@ Expected<std::vector<node::StoredWill>> SessionTable::load_wills() {
 }
 
 Expected<void> SessionTable::put_will(const node::StoredWill& will) {
-  const security::Principal nobody;
-  const security::Principal& principal = will.principal ? *will.principal : nobody;
-  std::optional<std::uint64_t> kind;
+  const security::Principal& principal = will.principal;
   std::optional<std::string_view> role;
-  if (will.principal) kind = static_cast<std::uint64_t>(principal.kind);
   if (principal.role) role = security::role_text(*principal.role);
   std::optional<std::uint64_t> wall_ms;
   std::optional<std::uint64_t> counter;
@@ -231,7 +247,8 @@ Expected<void> SessionTable::put_will(const node::StoredWill& will) {
   const sync::Message& message = will.message;
   return change(sql_.put_will, will.session, principal.name, principal.client_id, will.expiry_s, will.qos, will.retain,
                 will.delay_s, wall_ms, counter, quality, message.expiry_s, as_bytes(message.topic), message.properties,
-                message.payload, kind, role, principal.listener, principal.loopback);
+                message.payload, static_cast<std::uint64_t>(principal.kind), role, principal.listener,
+                principal.loopback);
 }
 
 Expected<void> SessionTable::erase_will(std::uint64_t session) { return change(sql_.erase_will, session); }

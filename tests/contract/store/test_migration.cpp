@@ -44,7 +44,8 @@ class Version1 : public StoreFixture {
   }
 
   // The file, as an older hedgerowd would have left it. Through the disk of the test, so that a power cut knows it.
-  void make() {
+  // `then`: what version 2 wrote besides.
+  void make(const std::string& then = {}) {
     const store_sqlite::GatheringVfs vfs(disk.name());
     sqlite3* raw = nullptr;
     REQUIRE(sqlite3_open_v2(file().c_str(), &raw, SQLITE_OPEN_READWRITE, vfs.name().c_str()) == SQLITE_OK);
@@ -56,7 +57,8 @@ class Version1 : public StoreFixture {
     sql += store_sqlite::migrations()[0].sql;
     sql += "INSERT INTO node SELECT * FROM was;";
     sql += kVersion1Rows;
-    sql += "PRAGMA user_version=1; COMMIT; PRAGMA wal_checkpoint(TRUNCATE)";
+    if (!then.empty()) sql += store_sqlite::migrations()[1].sql + then;
+    sql += "PRAGMA user_version=" + std::string(then.empty() ? "1" : "2") + "; COMMIT; PRAGMA wal_checkpoint(TRUNCATE)";
     char* message = nullptr;
     sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, &message);
     INFO(std::string(message == nullptr ? "" : message));
@@ -131,6 +133,33 @@ TEST_CASE_METHOD(Version1, "a migrated database takes what is new", "[store]") {
   reopen();
   CHECK(sessions().load_sessions().value().at(0).received.size() == 1);
   CHECK(sessions().load_wills().value().size() == 1);
+}
+
+TEST_CASE_METHOD(Version1, "a will of version 2 is its owner's, by a listener that nobody knows", "[store]") {
+  using Kind = security::Principal::Kind;
+  std::string rows =
+      "INSERT INTO wills(session, owner, client_id, expiry_s, qos, retain, delay_s, topic, properties, payload) VALUES";
+  rows += "(1, '', 'c', 0, 1, 0, 0, x'61', x'', x''), (2, 'user:ann', 'c', 0, 1, 0, 0, x'61', x'', x''),";
+  rows += "(3, 'app:pump', 'c', 0, 1, 0, 0, x'61', x'', x''), (4, 'gw-barn', 'c', 0, 1, 0, 0, x'61', x'', x'');";
+  make(rows);
+  open();
+  const auto wills = sessions().load_wills().value();
+  REQUIRE(wills.size() == 4);
+  CHECK(wills[0].principal.kind == Kind::kAnonymous);
+  CHECK(wills[0].principal.name.empty());
+  CHECK(wills[1].principal.kind == Kind::kUser);
+  CHECK(wills[1].principal.name == "ann");
+  CHECK(wills[2].principal.kind == Kind::kCertificate);
+  CHECK(wills[2].principal.name == "pump");
+  CHECK(wills[2].principal.role == security::Role::kApp);
+  CHECK(wills[3].principal.kind == Kind::kCertificate);
+  CHECK(wills[3].principal.name == "gw-barn");
+  CHECK_FALSE(wills[3].principal.role);
+  for (const node::StoredWill& will : wills) {
+    CHECK(will.principal.client_id == "c");
+    CHECK(will.principal.listener.empty());
+    CHECK_FALSE(will.principal.loopback);
+  }
 }
 
 TEST_CASE_METHOD(Version1, "a power cut while a database is migrated loses nothing", "[store][G1]") {
