@@ -101,12 +101,25 @@ void Connection::send(Bytes& bytes) {
   }
   if (bytes.empty()) return;
   unsent_ = true;
-  if (is_websocket()) {
-    Bytes header = websocket_->header_for(bytes.size());
-    plain_.push(header);
-  }
+  if (is_websocket()) frame_all_but_last(bytes);
   plain_.push(bytes);
   flush_soon();
+}
+
+// Leaves the last packet in `bytes`, behind its header: it may be large, and is moved.
+void Connection::frame_all_but_last(Bytes& bytes) {
+  ByteView rest = bytes;
+  Bytes framed;
+  std::size_t count = websocket::WebSocketChannel::first_message_bytes(rest);
+  while (count < rest.size()) {
+    append(framed, websocket_->header_for(count));
+    append(framed, rest.first(count));
+    rest = rest.subspan(count);
+    count = websocket::WebSocketChannel::first_message_bytes(rest);
+  }
+  append(framed, websocket_->header_for(count));
+  plain_.push(framed);
+  if (count < bytes.size()) bytes = to_bytes(rest);
 }
 
 void Connection::flush_soon() {

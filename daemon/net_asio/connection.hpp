@@ -88,6 +88,7 @@ class Connection final : public node::Stream, public std::enable_shared_from_thi
   // Queues what the WebSocket layer has to say. True: something was.
   bool take_frames();
   void flush_soon();
+  void frame_all_but_last(Bytes& bytes);
   void on_flushed();
   void begin_closing(std::string reason);
   void arm_deadline(Duration time);

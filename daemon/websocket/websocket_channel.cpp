@@ -232,6 +232,16 @@ Bytes WebSocketChannel::header_for(std::size_t payload_bytes) const {
   return header;
 }
 
+std::size_t WebSocketChannel::first_message_bytes(ByteView packets) {
+  constexpr std::size_t kLengthBytesMax = 4;  // section 2.1.4
+  std::size_t length = 0;
+  for (std::size_t at = 1; at < packets.size() && at <= kLengthBytesMax; ++at) {
+    length |= std::size_t{packets[at] & 0x7FU} << (7 * (at - 1));
+    if ((packets[at] & 0x80U) == 0) return std::min(packets.size(), 1 + at + length);
+  }
+  return packets.size();
+}
+
 bool WebSocketChannel::take_outgoing(Bytes& into) {
   Expects(into.empty());
   append(outgoing_, std::exchange(pong_, {}));

@@ -2,7 +2,7 @@
 // upgrade from HTTP, then messages of binary frames, however cut [MQTT-6.0.0-1, -2]. Pings and closes are answered.
 //
 //   bytes arrived:    feed(them, payload)     then look at state(), payload and take_outgoing()
-//   to send n bytes:  header_for(n)           is sent before them; they go as they are, nothing is copied
+//   to send packets:  header_for(n)           before the n bytes of each, first_message_bytes()
 //   to end:           close()                 then take_outgoing(), send that, end the connection beneath
 //   on any error:     take_outgoing() holds the HTTP answer or the close frame that tells the peer why
 //
@@ -59,6 +59,11 @@ class WebSocketChannel {
 
   // The header of a binary message of that many bytes. REQUIRES: state() is kOpen
   [[nodiscard]] Bytes header_for(std::size_t payload_bytes) const;
+
+  // How many bytes of `packets`, whole MQTT packets, are to be one message: the first packet. The standard lets several
+  // stand in one [MQTT-6.0.0-2], but clients exist that notice only the first until more comes. What is no whole packet
+  // goes as it is. REQUIRES: not empty
+  [[nodiscard]] static std::size_t first_message_bytes(ByteView packets);
 
   // Hands over what the channel itself has to say, in order. `into` must be empty. True iff there is something.
   bool take_outgoing(Bytes& into);

@@ -163,6 +163,19 @@ TEST_CASE_METHOD(OpenChannel, "what is sent gets the shortest header", "[websock
   CHECK(as_text(channel.header_for(0x10000)) == std::string_view("\x82\x7F\0\0\0\0\0\x01\0\0", 10));
 }
 
+TEST_CASE("each packet that is sent is a message of its own", "[websocket]") {
+  const auto first = [](const Bytes& packets) { return WebSocketChannel::first_message_bytes(packets); };
+  CHECK(first({0xD0, 0}) == 2);
+  CHECK(first({0x40, 2, 0, 1, 0x30, 3, 0, 1, 'a'}) == 4);
+  Bytes long_one = {0x30, 0x80, 0x01};
+  long_one.resize(3 + 128);
+  append(long_one, Bytes{0xD0, 0});
+  CHECK(first(long_one) == 3 + 128);
+  CHECK(first({0x30}) == 1);
+  CHECK(first({0x30, 5, 0}) == 3);
+  CHECK(first({0x30, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 0}) == 7);
+}
+
 TEST_CASE_METHOD(OpenChannel, "a ping is answered with its payload, also inside a message", "[websocket]") {
   feed(client_frame(kBinary, "ab", {.fin = false}) + client_frame(kPing, "are you there?") +
        client_frame(kContinuation, "cd"));
