@@ -1,5 +1,6 @@
 // Paho MQTT C against a broker, by its own C interface: paho-c-scenarios SCENARIO URL [KEY=VALUE...]
-// URL: mqtt://HOST:PORT. Keys: version (4 or 5), delay (of the will, in seconds).
+// URL: mqtt, mqtts or ws://HOST:PORT. Keys: version (4 or 5), delay (of the will, in seconds), user and password,
+// identity (for mqtts: a data directory with an identity of the mesh).
 // Exit status 0: everything came as it must.
 #include <MQTTAsync.h>
 #include <unistd.h>
@@ -12,9 +13,12 @@
 #include <future>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
+
+#include "security/paho_tls/paho_tls.hpp"
 
 namespace {
 
@@ -27,6 +31,9 @@ struct Arguments {
   std::string url;
   bool is_v5 = true;
   int delay_s = 0;
+  std::string user = {};
+  std::string password = {};
+  std::shared_ptr<hedgerow::security::PahoTls> tls = {};  // null: plaintext
 };
 
 struct Message {
@@ -173,6 +180,15 @@ class Client {
     will.message = "gone";
     will.qos = 2;
     if (session.has_will) options.will = &will;
+    MQTTAsync_SSLOptions ssl = MQTTAsync_SSLOptions_initializer;
+    if (arguments_.tls) {
+      ssl.keyStore = arguments_.tls->token().c_str();
+      options.ssl = &ssl;
+    }
+    if (!arguments_.user.empty()) {
+      options.username = arguments_.user.c_str();
+      options.password = arguments_.password.c_str();
+    }
     MQTTProperties properties = MQTTProperties_initializer;
     MQTTProperties will_properties = MQTTProperties_initializer;
     if (arguments_.is_v5) {
@@ -324,9 +340,39 @@ void dying(const Arguments& arguments) {
 }
 
 int usage() {
-  std::cerr
-      << "usage: paho-c-scenarios round-trip|shared|session-begin|session-resume|dying URL [version=4|5] [delay=S]\n";
+  std::cerr << "usage: paho-c-scenarios round-trip|shared|session-begin|session-resume|dying URL [version=4|5] "
+               "[delay=S] [user=NAME password=PASSWORD] [identity=DIR]\n";
   return 2;
+}
+
+std::shared_ptr<hedgerow::security::PahoTls> open_tls(const std::string& data_dir) {
+  using namespace hedgerow::security;
+  const auto identity = load_identity(data_dir);
+  if (!identity) throw std::runtime_error(identity.error().what);
+  const auto context = TlsContext::create(*identity);
+  if (!context) throw std::runtime_error(context.error().what);
+  return std::make_shared<PahoTls>(*context, [](std::size_t) {});
+}
+
+// False: it is none.
+bool take_argument(const std::string& argument, Arguments& out) {
+  const std::size_t at = argument.find('=');
+  const std::string key = argument.substr(0, at);
+  const std::string value = at == std::string::npos ? std::string() : argument.substr(at + 1);
+  if (key == "version" && (value == "4" || value == "5")) {
+    out.is_v5 = value == "5";
+  } else if (key == "delay") {
+    out.delay_s = std::stoi(value);
+  } else if (key == "user") {
+    out.user = value;
+  } else if (key == "password") {
+    out.password = value;
+  } else if (key == "identity") {
+    out.tls = open_tls(value);
+  } else {
+    return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -339,17 +385,10 @@ int main(int argc, char** argv) {
                                                                        {"dying", dying}};
   if (argc < 3 || !scenarios.contains(argv[1])) return usage();
   Arguments arguments{.url = argv[2]};
-  for (int i = 3; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "version=4") {
-      arguments.is_v5 = false;
-    } else if (argument.starts_with("delay=")) {
-      arguments.delay_s = std::stoi(argument.substr(6));
-    } else if (argument != "version=5") {
-      return usage();
-    }
-  }
   try {
+    for (int i = 3; i < argc; ++i) {
+      if (!take_argument(argv[i], arguments)) return usage();
+    }
     scenarios.at(argv[1])(arguments);
     return 0;
   } catch (const std::exception& error) {

@@ -51,11 +51,9 @@ constexpr const char* kPython = "Paho for Python";
 constexpr const char* kPahoC = "Paho C";
 
 Process start_client(const std::string& client, const std::string& scenario, std::uint16_t port,
-                     std::vector<std::string> pairs, const std::string& js_scheme = "mqtt") {
+                     std::vector<std::string> pairs, const std::string& scheme = "mqtt") {
   const std::string address = "127.0.0.1:" + std::to_string(port);
-  std::vector<std::string> arguments = {scenario, client == kPython  ? std::to_string(port)
-                                                  : client == kPahoC ? "mqtt://" + address
-                                                                     : js_scheme + "://" + address};
+  std::vector<std::string> arguments = {scenario, client == kPython ? std::to_string(port) : scheme + "://" + address};
   arguments.insert(arguments.end(), pairs.begin(), pairs.end());
   if (client == kPython) return start_python_script("paho_scenarios.py", arguments);
   if (client == kPahoC) return start_paho_c(arguments);
@@ -121,11 +119,12 @@ TEST_CASE_METHOD(Node, "Paho for Python does its scenarios over TCP and over Web
   must_pass(script, daemon.log());
 }
 
-TEST_CASE_METHOD(Node, "Paho C does its scenarios", "[e2e]") {
+TEST_CASE_METHOD(Node, "Paho C does its scenarios over TCP and over WebSocket", "[e2e]") {
   const auto [scenario, version] =
       GENERATE(table<std::string, std::string>({{"round-trip", "4"}, {"round-trip", "5"}, {"shared", "5"}}));
-  CAPTURE(scenario, version);
-  Process program = start_paho_c({scenario, url("mqtt"), "version=" + version});
+  const std::string scheme = GENERATE("mqtt", "ws");
+  CAPTURE(scenario, version, scheme);
+  Process program = start_paho_c({scenario, url(scheme), "version=" + version});
   must_pass(program, daemon.log());
 }
 
@@ -199,17 +198,17 @@ TEST_CASE_METHOD(TlsNode, "clients prove themselves over TLS, by certificate and
                                                                          {kMqttJs, "password"},
                                                                          {kMqttJs, "password over WebSocket"},
                                                                          {kPython, "certificate"},
-                                                                         {kPython, "password"}}));
+                                                                         {kPython, "password"},
+                                                                         {kPython, "password over WebSocket"},
+                                                                         {kPahoC, "certificate"},
+                                                                         {kPahoC, "password"}}));
   CAPTURE(client, proof);
   const std::string authority_file = (daemon.data() / "identity" / "authority.crt").string();
   const std::filesystem::path identity = daemon.data() / "visitor" / "identity";
   const bool by_certificate = proof == "certificate";
   const bool is_web = proof == "password over WebSocket";
-  if (by_certificate) {
-    authority.issue("visitor", daemon.data() / "visitor", "app");
-  } else {
-    daemon.add_user("alice", "wonderland");
-  }
+  authority.issue("visitor", daemon.data() / "visitor", "app");
+  if (!by_certificate) daemon.add_user("alice", "wonderland");
   const std::uint16_t port = by_certificate ? daemon.tls_port() : daemon.port_of(is_web ? "web-users" : "users");
   if (client == kMosquitto) {
     std::vector<std::string> options = {"--cafile", authority_file, "-q", "2"};
@@ -223,12 +222,15 @@ TEST_CASE_METHOD(TlsNode, "clients prove themselves over TLS, by certificate and
     CHECK(subscriber.next() == "2 0 barn/door open");
     return;
   }
-  std::vector<std::string> pairs = {"ca=" + authority_file};
-  const std::vector<std::string> more = by_certificate
-                                            ? std::vector<std::string>{"cert=" + (identity / "node.crt").string(),
-                                                                       "key=" + (identity / "node.key").string()}
-                                            : std::vector<std::string>{"user=alice", "password=wonderland"};
-  pairs.insert(pairs.end(), more.begin(), more.end());
+  // Paho C has our TLS, which takes a whole identity; by password it shows no certificate.
+  std::vector<std::string> pairs = {client == kPahoC ? "identity=" + (daemon.data() / "visitor").string()
+                                                     : "ca=" + authority_file};
+  if (by_certificate && client != kPahoC) {
+    pairs.push_back("cert=" + (identity / "node.crt").string());
+    pairs.push_back("key=" + (identity / "node.key").string());
+  }
+  if (!by_certificate) pairs.insert(pairs.end(), {"user=alice", "password=wonderland"});
+  if (client == kPython && is_web) pairs.emplace_back("transport=websockets");
   Process program = start_client(client, "round-trip", port, pairs, is_web ? "wss" : "mqtts");
   must_pass(program, daemon.log());
 }
