@@ -1,7 +1,9 @@
-# How Hedgerow's targets are built: flags as interface targets, and three functions that apply them.
+# How Hedgerow's targets are built: flags as interface targets, and the functions that apply them.
 #
 #   hedgerow_library(NAME [SMALL] SOURCES file... LINKS target...)       a static library; without SOURCES header-only
 #       SMALL: for what runs once or seldom; released optimised for size, a third smaller
+#   hedgerow_small_sources(file...)
+#       the same for files of a library whose others are hot
 #   hedgerow_executable(NAME SOURCES file... LINKS target...)    build/PRESET/bin/NAME
 #   hedgerow_test(NAME LABEL unit|contract|sim|e2e|fuzz SOURCES file... LINKS target... [TIMEOUT seconds])
 #       a Catch2 program; each case is one ctest test. A case tagged [slow] has the label LABEL-slow instead. The
@@ -125,6 +127,10 @@ function(hedgerow_library name)
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE hedgerow_flags ${arg_LINKS})
   endif()
+endfunction()
+
+function(hedgerow_small_sources)
+  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS $<$<CONFIG:Release>:-Os>)
 endfunction()
 
 function(hedgerow_executable name)
