@@ -36,6 +36,7 @@ inline constexpr std::size_t kShownBytesMax = std::size_t{4} << 20U;
 inline constexpr std::size_t kReplicasPerChannelMax = 4096;
 inline constexpr std::size_t kChannelNameBytesMax = 255;
 inline constexpr std::size_t kPeerNameBytesMax = 255;
+inline constexpr std::size_t kChannelFilterBytesMax = 1024;
 
 // One answer to a pull: as many items as fit, at least one, so one item of the greatest size decides.
 inline constexpr std::size_t kAnswerBytesDefault = std::size_t{512} << 10U;
@@ -64,7 +65,7 @@ static_assert(kLinkMessageHeadBytesMax + kTopicBytesMax + kPropertiesBytesMax + 
               kLinkMessageBytesMax);
 static_assert(kLinkMessageHeadBytesMax + kResumeTokenBytesMax + kReplicasPerChannelMax * kReplicaMarkBytesMax <=
               kLinkMessageBytesMax);
-static_assert(kLinkMessageHeadBytesMax + 4 * kPeerNameBytesMax + kChannelsPerLinkMax * (kChannelNameBytesMax + 2) <=
+static_assert(kLinkMessageHeadBytesMax + 4 * kPeerNameBytesMax + kChannelsPerLinkMax * (kChannelNameBytesMax + kChannelFilterBytesMax + 8) <=
               kLinkMessageBytesMax);
 // The segments of one range, with their lengths.
 inline constexpr std::size_t kRangeBytesMax = kAnswerBytesDefault + kSegmentBytesMax + kRangeSegmentsMax * 3;

@@ -65,6 +65,7 @@ std::vector<sync::ChannelSettings> channel_settings(const config::Config& config
     const auto age_ms = std::chrono::duration_cast<std::chrono::milliseconds>(channel.keep.age).count();
     out.push_back({.name = channel.name,
                    .keep = {.age_ms = static_cast<std::uint64_t>(age_ms), .size_bytes = channel.keep.size_bytes},
+                   .merge = channel.merge,
                    .live_cells_max = is_own ? std::nullopt : std::optional(config.limits.retained_messages)});
   }
   return out;
@@ -81,11 +82,12 @@ std::vector<std::string> restart_notes(const config::Config& running, const conf
   note(running.peers != wanted.peers, "the peers");
   note(running.limits.retained_messages != wanted.limits.retained_messages, "the limit of retained messages");
   const auto same_log = [](const config::Channel& a, const config::Channel& b) {
-    return a.name == b.name && a.filter == b.filter && a.scope == b.scope && a.keep == b.keep;
+    return a.name == b.name && a.filter == b.filter && a.scope == b.scope && a.keep == b.keep &&
+           a.merge == b.merge;
   };
   note(!std::equal(running.channels.begin(), running.channels.end(), wanted.channels.begin(), wanted.channels.end(),
                    same_log),
-       "name, filter, scope and keep of channels");
+       "name, filter, scope, keep and merge of channels");
   return notes;
 }
 

@@ -1,7 +1,7 @@
 // What a node is told by its configuration file (DESIGN 1), as plain values.
 //
-// Only what this version does can be expressed here: what the file format reserves for later versions ("merge":
-// "document", "ack": "peer" …) is refused by parse() with "not in this version".
+// Only what this version does can be expressed here: what the file format reserves for later versions ("ack": "peer" …)
+// is refused by parse() with "not in this version".
 // Thread rule: plain values, read-only once parsed.
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "daemon/config/limits_config.hpp"
 #include "security/acl/access_rules.hpp"
 #include "sync/base/expected.hpp"
+#include "sync/merge/merge_kind.hpp"
 
 namespace hedgerow::config {
 
@@ -90,6 +91,7 @@ struct Channel {
   Keep keep{};
   std::chrono::seconds late = kLateDefault;  // kNeverLate: all go to everybody
   bool conflate = false;                     // an offline session gets only the latest value of each retained message
+  sync::MergeKind merge = sync::MergeKind::kLastWrite;
 
   bool operator==(const Channel&) const = default;
 };

@@ -68,6 +68,7 @@ std::string describe_channel(const Channel& channel) {
                     ", keep " + format_duration(channel.keep.age) + " and " + format_size(channel.keep.size_bytes);
   out += ", late " + (channel.late == kNeverLate ? std::string{"never"} : format_duration(channel.late));
   if (channel.conflate) out += ", conflate";
+  if (channel.merge != sync::MergeKind::kLastWrite) out += ", merge " + std::string{to_string(channel.merge)};
   return out + "\n";
 }
 

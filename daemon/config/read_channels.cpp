@@ -91,9 +91,11 @@ void read_channel(SchemaWalk& walk, const JsonValue& value, Channel& channel) {
             kOptional,
             {},
             [&](const JsonValue& member) {
-              static constexpr std::array kMerges = {Choice<bool>{"last-write", true}};
-              static constexpr std::array<std::string_view, 2> kLater = {"document", "counter"};
-              static_cast<void>(walk.choice<bool>(member, kMerges, kLater));
+              using enum sync::MergeKind;
+              static constexpr std::array kMerges = {Choice<sync::MergeKind>{to_string(kLastWrite), kLastWrite},
+                                                     Choice<sync::MergeKind>{to_string(kDocument), kDocument},
+                                                     Choice<sync::MergeKind>{to_string(kCounter), kCounter}};
+              channel.merge = walk.choice<sync::MergeKind>(member, kMerges, {}).value_or(kLastWrite);
             }},
       Field{"ack",
             kOptional,

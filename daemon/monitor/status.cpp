@@ -72,6 +72,7 @@ std::string to_json(const Status& status) {
         .field("name", channel.name)
         .field("filter", channel.filter)
         .field("scope", channel.scope)
+        .field("merge", channel.merge)
         .field("digest", channel.digest)
         .field("behind", channel.behind)
         .end_object();

@@ -47,9 +47,10 @@ struct LinkStatus {
 struct ChannelStatus {
   std::string name{};
   std::string filter{};
-  std::string scope{};       // "mesh" or "local"
-  std::string digest{};      // SHA-256 over canonical cells and records, lower-case hex
-  std::uint64_t behind = 0;  // messages that some node of the mesh is known to hold and this one does not
+  std::string scope{};               // "mesh" or "local"
+  std::string merge = "last-write";  // as the configuration spells it
+  std::string digest{};              // SHA-256 over canonical cells and records, lower-case hex
+  std::uint64_t behind = 0;          // messages that some node of the mesh is known to hold and this one does not
 };
 
 // A session, or a shared subscription, that missed messages since keep had trimmed them before they were read.

@@ -8,8 +8,14 @@
 
 namespace hedgerow::node {
 
-ArrivalLog::ArrivalLog(StorePort& store, sync::Arrival latest, std::uint64_t& dropped, Log log)
-    : store_(store), dropped_(dropped), log_(std::move(log)), latest_(latest), recent_(kRecentBytesMax) {
+ArrivalLog::ArrivalLog(StorePort& store, const ChannelTable& channels, sync::Arrival latest, std::uint64_t& dropped,
+                       Log log)
+    : store_(store),
+      channels_(channels),
+      dropped_(dropped),
+      log_(std::move(log)),
+      latest_(latest),
+      recent_(kRecentBytesMax) {
   recent_.reset(latest_);
 }
 
@@ -106,10 +112,28 @@ Expected<std::vector<bool>> find_superseded(sync::ReadView& view, const LogPage:
   return out;
 }
 
+// On the reader thread. Gives the ops the messages that their topics show by now. The page ends where these take too
+// much memory: true then.
+Expected<bool> show_merged(sync::ReadView& view, LogPage::Part& part, std::size_t& bytes) {
+  for (std::size_t i = 0; i < part.ops.size(); ++i) {
+    if (!part.ops[i].kind.cell) continue;
+    auto cell = view.cell(part.channel, part.ops[i].message->topic);
+    if (!cell) return tl::unexpected<Error>(std::move(cell.error()));
+    if (*cell) part.ops[i].message = std::move((*cell)->message);
+    bytes += part.ops[i].message->payload.size();
+    if (bytes < kReadPageBytes) continue;
+    part.ops.resize(i + 1);
+    part.count = static_cast<std::uint32_t>(i + 1);
+    return true;
+  }
+  return false;
+}
+
 Expected<LogPage> decode_page(sync::ReadView& view, std::vector<sync::ReadView::ChannelSegment>& rows,
-                              const std::vector<sync::ChannelNo>& conflated, sync::Arrival conflated_last,
-                              std::uint64_t& damaged) {
+                              const ChannelTable& channels, const std::vector<sync::ChannelNo>& conflated,
+                              sync::Arrival conflated_last, std::uint64_t& damaged) {
   LogPage page;
+  std::size_t merged_bytes = 0;
   for (sync::ReadView::ChannelSegment& row : rows) {
     auto decoded = sync::decode_segment(row.row.bytes);
     if (!decoded) damaged += row.row.count;
@@ -126,7 +150,11 @@ Expected<LogPage> decode_page(sync::ReadView& view, std::vector<sync::ReadView::
       if (!superseded) return tl::unexpected<Error>(std::move(superseded.error()));
       part.superseded = std::move(*superseded);
     }
+    const ChannelTable::Entry* const channel = channels.find(part.channel);
+    const auto is_full = channel != nullptr && channel->merges() ? show_merged(view, part, merged_bytes) : false;
+    if (!is_full) return tl::unexpected<Error>(is_full.error());
     page.parts.push_back(std::move(part));
+    if (*is_full) break;
   }
   return page;
 }
@@ -148,7 +176,7 @@ void LogReader::read_page() {
         auto rows = view.segments_after(after, kReadPageBytes);
         if (!rows) return [fail, error = rows.error()](Instant) { fail(error); };
         std::uint64_t damaged = 0;
-        auto decoded = decode_page(view, *rows, conflated, conflated_last, damaged);
+        auto decoded = decode_page(view, *rows, log.channels_, conflated, conflated_last, damaged);
         if (!decoded) return [fail, error = decoded.error()](Instant) { fail(error); };
         auto page = std::make_shared<LogPage>(std::move(*decoded));
         return [self, page, damaged, after, known, &log](Instant) {

@@ -1,6 +1,8 @@
 // ArrivalLog: what was committed here, in order of arrival: its tail in memory, the rest on disk. LogReader walks it
 // from a cursor. Sessions, shared subscriptions and replays read through it, so none of them holds a copy.
-// Thread rule: the loop thread. Ownership: the store must outlive the log, the log its readers.
+// In a channel that merges, what a publish with retain shows is the merged message: as it was right after it where it
+// is read from memory, as it is by now where it is read from disk. Thread rule: the loop thread. Ownership: store and
+// channels must outlive the log, the log its readers.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/node/channels.hpp"
 #include "daemon/node/recent_log.hpp"
 #include "daemon/node/store_port.hpp"
 
@@ -43,7 +46,7 @@ struct LogPage {
 class ArrivalLog {
  public:
   using Log = std::function<void(const std::string&)>;
-  ArrivalLog(StorePort& store, sync::Arrival latest, std::uint64_t& dropped, Log log);
+  ArrivalLog(StorePort& store, const ChannelTable& channels, sync::Arrival latest, std::uint64_t& dropped, Log log);
 
   // The last committed arrival.
   [[nodiscard]] sync::Arrival latest() const { return latest_; }
@@ -56,6 +59,7 @@ class ArrivalLog {
   friend class LogReader;
 
   StorePort& store_;
+  const ChannelTable& channels_;
   std::uint64_t& dropped_;
   Log log_;
   sync::Arrival latest_;

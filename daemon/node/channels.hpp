@@ -18,6 +18,9 @@ class ChannelTable {
     sync::ChannelNo number{};
     config::Channel channel;
     bool configured = true;  // false: left out of the configuration; its data stays readable
+    // How the database merges it, which need not be what the configuration wants: Engine::open().
+    sync::MergeKind merge = sync::MergeKind::kLastWrite;
+    [[nodiscard]] bool merges() const { return merge != sync::MergeKind::kLastWrite; }
   };
 
   // `stored`: as Engine::channels() has them after open(); every configured channel is among them.
@@ -26,13 +29,15 @@ class ChannelTable {
     for (const config::Channel& channel : map_.channels()) {
       const auto found = std::find_if(stored.begin(), stored.end(),
                                       [&](const sync::ChannelState& state) { return state.name == channel.name; });
-      if (found != stored.end()) entries_.push_back({.number = found->number, .channel = channel});
+      if (found == stored.end()) continue;
+      entries_.push_back({.number = found->number, .channel = channel, .merge = found->merge});
     }
     for (const sync::ChannelState& state : stored) {
       if (find(state.number) == nullptr) {
         config::Channel left_out;
         left_out.name = state.name;
-        entries_.push_back({.number = state.number, .channel = std::move(left_out), .configured = false});
+        entries_.push_back(
+            {.number = state.number, .channel = std::move(left_out), .configured = false, .merge = state.merge});
       }
     }
   }

@@ -28,7 +28,7 @@ Delivery::Delivery(Settings settings, Ports ports, SessionRegistry& sessions, co
       sessions_(sessions),
       channels_(channels),
       counters_(counters),
-      log_(ports_.store, settings.latest, counters.dropped, ports_.log),
+      log_(ports_.store, channels, settings.latest, counters.dropped, ports_.log),
       arrival_times_(settings.latest),
       tree_(ports_.random()),
       outbound_(settings.self, ports_.wall_clock, budget, counters, ports_.touched),
@@ -185,6 +185,17 @@ void Delivery::stop_live(Session& session, sync::Arrival cursor) {
 
 // --- what was committed ---
 
+namespace {
+
+// Where retained messages merge, everybody is shown what a publish led to.
+void show_merged(sync::CommittedSegment& segment) {
+  for (std::size_t i = 0; i < segment.shown.size(); ++i) {
+    if (segment.shown[i] != nullptr) segment.ops[i].message = segment.shown[i];
+  }
+}
+
+}  // namespace
+
 void Delivery::on_committed(sync::Committed committed) {
   arrival_times_.note(committed.last_arrival, ports_.wall_clock());
   if (!committed.merged.empty()) {
@@ -194,6 +205,7 @@ void Delivery::on_committed(sync::Committed committed) {
     return pump_all();
   }
   for (sync::CommittedSegment& segment : committed.segments) {
+    show_merged(segment);
     for (std::size_t i = 0; i < segment.ops.size(); ++i) {
       deliver_to_live({.op = segment.ops[i],
                        .channel = segment.channel,

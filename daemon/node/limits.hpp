@@ -90,6 +90,8 @@ inline constexpr Duration kPositionDelay = std::chrono::seconds{1};
 inline constexpr Duration kDrainLook = std::chrono::milliseconds{20};
 // The disk counts as full until messages were stored and for so long none was refused.
 inline constexpr Duration kRoomSettles = std::chrono::seconds{3};
+// How long it is told that something of a peer is refused; it is tried again three times as often.
+inline constexpr Duration kRefusedAlarmStands = std::chrono::seconds{90};
 // Pause between two looks at what keep allows.
 inline constexpr Duration kTrimInterval = std::chrono::seconds{10};
 

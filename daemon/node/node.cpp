@@ -25,6 +25,14 @@ std::vector<sync::ChannelState> replicated_channels(const ChannelTable& table,
   return out;
 }
 
+std::map<std::string, std::string> filters_of(const ChannelTable& table) {
+  std::map<std::string, std::string> out;
+  for (const ChannelTable::Entry& entry : table.entries()) {
+    if (entry.configured) out.emplace(entry.channel.name, entry.channel.filter);
+  }
+  return out;
+}
+
 }  // namespace
 
 Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable channels, NodeState state)
@@ -43,7 +51,8 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
            .node = settings_.name,
            .replica = state.self,
            .version = settings_.version,
-           .incarnation = ports_.random()},
+           .incarnation = ports_.random(),
+           .filters = filters_of(channels_)},
           replicated_channels(channels_, state.channels), channels_, ports_.store, ports_.read_hasher,
           ports_.compressor,
           [this](const sync::DeliverLive& live) { delivery_.publish_foreign(*live.message, live.retain); },
@@ -52,6 +61,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
       system_topics_(now, settings_.version),
       link_topic_("hedgerow/" + settings_.mesh + "/link/"),
       stored_(state.stored),
+      channel_alarms_(channels_, ports_.log),
       now_(now),
       next_tick_(now + kTick),
       next_trim_(now),
@@ -119,6 +129,7 @@ void Node::on_turn(Instant now, TurnResult turn) {
       wills_.done(will.number);
     }
   }
+  for (const Received& received : turn.received) channel_alarms_.on_received(now, received);
   links_.on_turn(now, turn);
   for (const auto& [id, position] : turn.positions) {
     if (Session* session = sessions_.find(id)) {
@@ -170,6 +181,12 @@ void Node::on_stored(const sync::Committed& committed) {
   ports_.log("there is room on the disk again");
 }
 
+std::vector<std::string> Node::alarms() const {
+  std::vector<std::string> out = alarms_;
+  for (std::string& alarm : channel_alarms_.sentences()) out.push_back(std::move(alarm));
+  return out;
+}
+
 // --- time ---
 
 Instant Node::next_deadline() const {
@@ -199,6 +216,7 @@ void Node::on_timer(Instant now) {
     save_due_positions(now);
     expire_sessions(now);
     links_.on_tick(now);
+    channel_alarms_.on_tick(now, links_.replicator().contradictions());
     if (next_trim_ <= now) {
       next_trim_ = now + kTrimInterval;
       ports_.store.submit(TrimIntent{});

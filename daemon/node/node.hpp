@@ -23,6 +23,7 @@
 
 #include "daemon/node/access_port.hpp"
 #include "daemon/node/cells_soon.hpp"
+#include "daemon/node/channel_alarms.hpp"
 #include "daemon/node/delivery.hpp"
 #include "daemon/node/links.hpp"
 #include "daemon/node/owed.hpp"
@@ -124,8 +125,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   [[nodiscard]] std::vector<TrimmedReader> trimmed_readers() const;
   [[nodiscard]] std::size_t clients() const { return clients_.size(); }
   [[nodiscard]] const NodeSettings& settings() const { return settings_; }
-  // What somebody must see to, in sentences: the disk is full. Shown by status and health.
-  [[nodiscard]] const std::vector<std::string>& alarms() const { return alarms_; }
+  // What somebody must see to, in sentences: the disk is full, nodes contradict each other. Shown by status and health.
+  [[nodiscard]] std::vector<std::string> alarms() const;
 
  private:
   struct AcceptedLink;
@@ -210,6 +211,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // Acknowledges, in its turn, what is not published.
   void pass_over(Client& client, const mqtt::PublishRequest& request);
   void set_cell_soon(Instant now, sync::LocalWrite write);
+  // QoS 0 with retain, in a channel that merges. A refusal is counted.
+  void submit_merge(sync::LocalWrite write);
   void flush_cells();
   // Retained messages must not be read before those that clients were told of are on disk.
   void hold_for_cells(Session& session);
@@ -287,7 +290,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   bool stopping_ = false;
   bool flushing_ = false;
   sync::StoreTotals stored_;
-  std::vector<std::string> alarms_;
+  std::vector<std::string> alarms_;  // the disk
+  ChannelAlarms channel_alarms_;
   Instant refused_at_{};  // the last turn that lacked room
   Instant now_{};         // as told last
   Instant next_tick_{};

@@ -14,11 +14,11 @@ mqtt::ReasonCode reason_of(Category category) {
     case Category::kLimit: return mqtt::ReasonCode::kQuotaExceeded;
     case Category::kRefused: return mqtt::ReasonCode::kNotAuthorized;
     case Category::kNotFound: return mqtt::ReasonCode::kTopicNameInvalid;
-    case Category::kInvalidInput:
+    case Category::kInvalidInput: return mqtt::ReasonCode::kPayloadFormatInvalid;
+    case Category::kNotInVersion: return mqtt::ReasonCode::kImplementationSpecificError;
     case Category::kUnavailable:
     case Category::kIo:
-    case Category::kCorrupt:
-    case Category::kNotInVersion: return mqtt::ReasonCode::kUnspecifiedError;
+    case Category::kCorrupt: return mqtt::ReasonCode::kUnspecifiedError;
   }
   return mqtt::ReasonCode::kUnspecifiedError;
 }
@@ -89,6 +89,7 @@ void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& r
         .write = std::move(write), .ack = ack, .remember_received = exactly_once && session.is_persistent()});
     return;
   }
+  if (request.retain && channel->merges()) return submit_merge(std::move(write));
   delivery_.publish_live(*message, request.retain, session.id);
   if (channels_.is_replicated(*channel)) links_.publish_live(now, message, request.retain);
   if (request.retain) set_cell_soon(now, std::move(write));
@@ -247,6 +248,13 @@ void Node::publish_own(std::string_view leaf, std::string_view payload) {
                                               .publisher = 0,
                                               .message = std::move(message)},
                                     .ack = {}});
+}
+
+// What it leads to is known once it is written, so it is delivered then. Each counts: nothing is coalesced.
+void Node::submit_merge(sync::LocalWrite write) {
+  write.kind.record = true;
+  told_.emplace(++last_token_, [](const std::optional<Error>&) {});
+  ports_.store.submit(PublishIntent{.write = std::move(write), .ack = {}, .token = last_token_});
 }
 
 void Node::set_cell_soon(Instant now, sync::LocalWrite write) {

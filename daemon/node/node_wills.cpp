@@ -62,21 +62,23 @@ void Node::fire(Instant now, Wills::Due due) {
     return give_up_will(due);
   }
   const auto message = std::make_shared<const sync::Message>(std::move(will.message));
-  if (will.qos == 0 && !due.again) {
+  const bool merges = will.retain && channel->merges();
+  if (will.qos == 0 && !due.again && !merges) {
     delivery_.publish_live(*message, will.retain, /*publisher=*/0);
     if (channels_.is_replicated(*channel)) links_.publish_live(now, message, will.retain);
   }
   if (will.qos == 0 && !will.retain) return give_up_will(due);
   if (will.retain) cells_soon_.forget(message->topic);
-  ports_.store.submit(PublishIntent{.write = {.channel = channel->number,
-                                              .kind = {.record = will.qos > 0, .cell = will.retain, .qos = will.qos},
-                                              .publisher = will.session,
-                                              .message = message,
-                                              .stamp = will.died},
-                                    .ack = {},
-                                    .will = due.number,
-                                    // A newer connection's will may have taken its place on disk.
-                                    .erased_will = may_erase_will(will.session) ? will.session : 0});
+  ports_.store.submit(
+      PublishIntent{.write = {.channel = channel->number,
+                              .kind = {.record = will.qos > 0 || merges, .cell = will.retain, .qos = will.qos},
+                              .publisher = will.session,
+                              .message = message,
+                              .stamp = will.died},
+                    .ack = {},
+                    .will = due.number,
+                    // A newer connection's will may have taken its place on disk.
+                    .erased_will = may_erase_will(will.session) ? will.session : 0});
 }
 
 void Node::give_up_will(const Wills::Due& due) {

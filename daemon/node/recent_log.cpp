@@ -13,7 +13,9 @@ sync::Arrival last_arrival(const sync::CommittedSegment& segment) {
 
 // Encoded bytes count double: the decoded messages take about as much again.
 std::size_t weight(const sync::CommittedSegment& segment) {
-  return 2 * segment.segment->bytes.size() + segment.ops.size() * sizeof(sync::Op);
+  std::size_t shown = 0;
+  for (const sync::MessagePtr& message : segment.shown) shown += message != nullptr ? message->payload.size() : 0;
+  return 2 * segment.segment->bytes.size() + segment.ops.size() * sizeof(sync::Op) + shown;
 }
 
 }  // namespace

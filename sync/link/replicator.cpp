@@ -24,6 +24,7 @@ Replicator::Replicator(ReplicatorSettings settings, const std::vector<ChannelSta
     Channel channel;
     channel.number = state.number;
     channel.name = state.name;
+    channel.merge = state.merge;
     channel.own = frontier_of(state.replicas);
     channel.expected = channel.own;
     channels_.push_back(std::move(channel));
@@ -87,7 +88,9 @@ std::span<const Action> Replicator::on_link_up(Instant now, LinkId id, std::stri
                     .incarnation = settings_.incarnation,
                     .software = settings_.version,
                     .channels = {}};
-  for (const Channel& channel : channels_) hello.channels.push_back(channel.name);
+  for (const Channel& channel : channels_) {
+    hello.channels.push_back({.name = channel.name, .merge = channel.merge, .filter = filter_of(channel)});
+  }
   send(link, wire::encode(hello));
   return finish();
 }
@@ -212,14 +215,43 @@ void Replicator::on_hello(Instant now, Link& link, const wire::Hello& hello) {
     peer.channels.resize(channels_.size());
   }
   peer.version = hello.software;
-  for (const std::string& name : hello.channels) {
+  peer.contradictions.clear();
+  for (const wire::Hello::Channel& theirs : hello.channels) {
     const auto ours =
-        std::find_if(channels_.begin(), channels_.end(), [&](const Channel& each) { return each.name == name; });
-    const auto index = ours == channels_.end() ? kNotOurs : static_cast<std::size_t>(ours - channels_.begin());
+        std::find_if(channels_.begin(), channels_.end(), [&](const Channel& each) { return each.name == theirs.name; });
+    const bool is_shared = ours != channels_.end() && compare(*ours, theirs, peer);
+    const auto index = is_shared ? static_cast<std::size_t>(ours - channels_.begin()) : kNotOurs;
     link.numbering.push_back(index);
     if (index != kNotOurs) peer.channels[index].shared = true;
   }
   choose_active(now, peer);
+}
+
+const std::string& Replicator::filter_of(const Channel& channel) const {
+  static const std::string kUnknown;
+  const auto found = settings_.filters.find(channel.name);
+  return found == settings_.filters.end() ? kUnknown : found->second;
+}
+
+bool Replicator::compare(const Channel& ours, const wire::Hello::Channel& theirs, Peer& peer) const {
+  const auto note = [&](std::string_view key, std::string_view here, std::string_view there, bool is_kept_apart) {
+    peer.contradictions.push_back(
+        {.channel = ours.number,
+         .peer = peer.name,
+         .what = "channel \"" + ours.name + "\" has " + std::string(key) + " \"" + std::string(here) +
+                 "\" here, but \"" + std::string(there) + "\" on " + peer.name +
+                 (is_kept_apart ? ": nothing of it is exchanged with that node until both say the same"
+                                : ": let both configurations say the same"),
+         .is_kept_apart = is_kept_apart});
+  };
+  if (ours.merge != theirs.merge) {
+    note("merge", to_string(ours.merge), to_string(theirs.merge), /*is_kept_apart=*/true);
+    return false;
+  }
+  const std::string& filter = filter_of(ours);
+  const bool differs = !filter.empty() && !theirs.filter.empty() && filter != theirs.filter;
+  if (differs) note("filter", filter, theirs.filter, /*is_kept_apart=*/false);
+  return true;
 }
 
 // --- events ----------------------------------------------------------------------------------------------------------
@@ -378,6 +410,14 @@ std::vector<ForkStatus> Replicator::forks() const {
     for (const auto& [replica, peer] : channel.forked) {
       out.push_back({.channel = channel.number, .replica = replica, .peer = peer});
     }
+  }
+  return out;
+}
+
+std::vector<ChannelContradiction> Replicator::contradictions() const {
+  std::vector<ChannelContradiction> out;
+  for (const auto& [name, peer] : peers_) {
+    out.insert(out.end(), peer.contradictions.begin(), peer.contradictions.end());
   }
   return out;
 }

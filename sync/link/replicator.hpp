@@ -107,6 +107,8 @@ struct ReplicatorSettings {
   ReplicaId replica{};
   std::string version;            // of the software, for people
   std::uint64_t incarnation = 0;  // random, drawn at each start of the process
+  // Of channels, by name, as the configuration has them. Peers are told, so that contradictions are seen.
+  std::map<std::string, std::string> filters = {};
 };
 
 // greeting: the peer's Hello has not come. standby: another link to the same peer carries.
@@ -130,6 +132,14 @@ struct ForkStatus {
   ChannelNo channel{};
   ReplicaId replica{};  // 0: some replica in a snapshot of that peer
   std::string peer;     // where it was first seen
+};
+
+// What a peer says of a channel is not what this node says.
+struct ChannelContradiction {
+  ChannelNo channel{};
+  std::string peer;
+  std::string what;            // a sentence
+  bool is_kept_apart = false;  // it merges otherwise there: nothing of it is exchanged, lest retained messages differ
 };
 
 class Replicator {
@@ -157,6 +167,8 @@ class Replicator {
 
   [[nodiscard]] std::vector<LinkStatus> links() const;
   [[nodiscard]] std::vector<ForkStatus> forks() const;
+  // Of the peers that are linked now.
+  [[nodiscard]] std::vector<ChannelContradiction> contradictions() const;
   // Ops of the channel that some peer is known to hold and we lack.
   [[nodiscard]] std::uint64_t behind(ChannelNo channel) const;
   // Bytes handed out in ApplySegment and StagePage that no on_received() has answered yet.
@@ -215,11 +227,13 @@ class Replicator {
     std::string version;
     LinkId active{};
     std::vector<Shared> channels;  // as channels_
+    std::vector<ChannelContradiction> contradictions;
   };
 
   struct Channel {
     ChannelNo number{};
     std::string name;
+    MergeKind merge{};
     Frontier own;       // committed
     Frontier expected;  // own, and what was handed to the store in sequence
     std::map<ReplicaId, std::string> forked;
@@ -267,6 +281,9 @@ class Replicator {
   void forget_link(Instant now, LinkId link);
   void choose_active(Instant now, Peer& peer);
   void start_talking(Instant now, Peer& peer);
+  [[nodiscard]] const std::string& filter_of(const Channel& channel) const;
+  // Returns whether the channel is exchanged with the peer.
+  bool compare(const Channel& ours, const wire::Hello::Channel& theirs, Peer& peer) const;
   [[nodiscard]] std::optional<std::string> reject_greeting(const Link& link, const wire::Hello& hello) const;
   void on_hello(Instant now, Link& link, const wire::Hello& hello);
   void on_body(Instant now, Link& link, const wire::AnyMessage& message, ByteView bytes);

@@ -89,7 +89,11 @@ void put_body(Writer& out, const Hello& hello) {
   out.u64(hello.incarnation);
   out.sized(hello.software);
   out.varint(hello.channels.size());
-  for (const std::string& name : hello.channels) out.sized(name);
+  for (const Hello::Channel& channel : hello.channels) {
+    out.sized(channel.name);
+    out.u8(static_cast<std::uint8_t>(channel.merge));
+    out.sized(channel.filter);
+  }
 }
 
 Hello read_hello(Reader& in) {
@@ -99,8 +103,16 @@ Hello read_hello(Reader& in) {
   hello.replica = static_cast<ReplicaId>(in.u64());
   hello.incarnation = in.u64();
   hello.software = read_name(in, kPeerNameBytesMax);
-  const std::size_t count = read_count(in, {.max = kChannelsPerLinkMax, .item_bytes = 1});
-  for (std::size_t i = 0; i < count && in.ok(); ++i) hello.channels.push_back(read_name(in, kChannelNameBytesMax));
+  const std::size_t count = read_count(in, {.max = kChannelsPerLinkMax, .item_bytes = 1 + 1 + 1});
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    Hello::Channel channel;
+    channel.name = read_name(in, kChannelNameBytesMax);
+    const std::uint8_t merge = in.u8();
+    if (merge > static_cast<std::uint8_t>(MergeKind::kCounter)) in.reject();
+    channel.merge = MergeKind{merge};
+    channel.filter = read_name(in, kChannelFilterBytesMax);
+    hello.channels.push_back(std::move(channel));
+  }
   if (hello.node.empty() || hello.replica == ReplicaId{}) in.reject();
   return hello;
 }

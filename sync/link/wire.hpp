@@ -7,9 +7,11 @@
 //   number     := varint of sync/log/codec.hpp; u64 likewise
 //   text       := length:number bytes              mesh, node, software, channel names, topics: UTF-8
 //
-//   1 hello    := mesh:text node:text replica:u64 incarnation:u64 software:text count:number { name:text }*count
-//                 The channels that the sender replicates. In every later message of this sender on this link,
-//                 `channel` is a position in that list, from 0.
+//   1 hello    := mesh:text node:text replica:u64 incarnation:u64 software:text
+//                 count:number { name:text merge:u8 filter:text }*count
+//                 The channels that the sender replicates: merge as MergeKind, filter as its configuration has it
+//                 (empty where it has none). In every later message of this sender on this link, `channel` is a
+//                 position in that list, from 0.
 //   2 frontier := channel:number flags:u8 marks    an announcement; flag 1: answer with yours
 //   3 push     := channel:number segment           a segment as stored, grammar in sync/log/segment.hpp
 //   4 pull     := channel:number id:number window:number token:text marks
@@ -40,6 +42,7 @@
 #include "sync/base/expected.hpp"
 #include "sync/engine/pull.hpp"
 #include "sync/log/op.hpp"
+#include "sync/merge/merge_kind.hpp"
 
 namespace hedgerow::sync::wire {
 
@@ -68,7 +71,12 @@ struct Hello {
   ReplicaId replica{};
   std::uint64_t incarnation = 0;  // drawn anew whenever the process starts: tells a restart, and ourselves
   std::string software;
-  std::vector<std::string> channels;
+  struct Channel {
+    std::string name;
+    MergeKind merge = MergeKind::kLastWrite;
+    std::string filter = {};
+  };
+  std::vector<Channel> channels;
 };
 
 struct Announcement {

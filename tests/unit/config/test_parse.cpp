@@ -99,6 +99,18 @@ TEST_CASE("what this version does may be spelt out", "[config]") {
   CHECK(config.channels[1].keep == Keep{});
 }
 
+TEST_CASE("a channel says how its retained messages merge", "[config]") {
+  const auto config = parse(R"({"mesh":"m","channels":[{"name":"a","filter":"a"},
+      {"name":"b","filter":"b","merge":"document"},{"name":"c","filter":"c","merge":"counter"}]})");
+  REQUIRE(config);
+  CHECK(config->channels[1].merge == sync::MergeKind::kLastWrite);
+  CHECK(config->channels[2].merge == sync::MergeKind::kDocument);
+  CHECK(config->channels[3].merge == sync::MergeKind::kCounter);
+  const std::string described = describe(*config);
+  CHECK(described.find(", late 5m, merge document\n") != std::string::npos);
+  CHECK(described.find("last-write") == std::string::npos);
+}
+
 TEST_CASE("a listener may take passwords, with TLS, on loopback, or declared plaintext", "[config][G7]") {
   const Config config = accepted(R"({"mesh":"m","listeners":[
       {"address":"0.0.0.0:8884","auth":"password"},

@@ -127,10 +127,6 @@ TEST_CASE("authentication fits the transport", "[config][G7]") {
 }
 
 TEST_CASE("what a later version brings is refused as such", "[config]") {
-  CHECK(in_channel(R"("name":"setpoints","filter":"setpoint/#","merge":"document")") ==
-        "f:3:50: channels[0].merge: \"document\" is not in this version, expected \"last-write\"");
-  CHECK(in_channel(R"("name":"a","filter":"#","merge":"counter")") ==
-        "f:3:33: channels[0].merge: \"counter\" is not in this version, expected \"last-write\"");
   CHECK(in_channel(R"("name":"a","filter":"#","ack":"peer")") ==
         "f:3:31: channels[0].ack: \"peer\" is not in this version, expected \"local\"");
 }

@@ -14,12 +14,14 @@ NodeHarness::~NodeHarness() = default;
 void NodeHarness::start() {
   config::Config config;
   config.channels = {config::system_channel(), config::default_channel()};
+  config.channels.insert(config.channels.end(), merging.begin(), merging.end());
   for (config::Channel& channel : config.channels) channel.conflate = conflate;
   engine = std::make_unique<sync::Engine>(storage, hasher);
   std::vector<sync::ChannelSettings> settings;
   for (const config::Channel& channel : config.channels) {
     settings.push_back({.name = channel.name,
                         .keep = {.age_ms = 86'400'000, .size_bytes = channel.keep.size_bytes},
+                        .merge = channel.merge,
                         .live_cells_max = retained_max});
   }
   REQUIRE(engine->open(settings));

@@ -85,6 +85,7 @@ class NodeHarness : public node::StorePort {
   node::NodeLimits limits;                    // from the next start on
   bool conflate = false;                      // likewise
   std::optional<std::uint64_t> retained_max;  // likewise
+  std::vector<config::Channel> merging;       // likewise: more channels
   security::Sha256 hasher;
   security::Sha256 read_hasher;
   compress_zstd::ZstdCompressor compressor;

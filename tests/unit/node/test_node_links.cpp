@@ -93,7 +93,7 @@ void say_held(TestClient& peer, sync::ReplicaId replica, sync::Seq seq) {
                         .replica = sync::ReplicaId{77},
                         .incarnation = 78,
                         .software = "0.1.0",
-                        .channels = {"default"}});
+                        .channels = {{.name = "default"}}});
   say(sync::wire::Announcement{.channel = 0, .answer_wanted = false, .marks = {{replica, seq}}});
 }
 

@@ -62,15 +62,20 @@ inline wire::Hello make_hello(std::string node) {
           .replica = ReplicaId{id + 1},
           .incarnation = id + 2,
           .software = "0.1.0",
-          .channels = {"default", "telemetry"}};
+          .channels = {{.name = "default", .filter = "#"}, {.name = "telemetry", .merge = MergeKind::kCounter}}};
 }
 
 class LinkFixture {
  public:
   LinkFixture()
-      : replicator_({.mesh = "orchard", .node = "m", .replica = kOwnReplica, .version = "0.1.0", .incarnation = 99},
+      : replicator_({.mesh = "orchard",
+                     .node = "m",
+                     .replica = kOwnReplica,
+                     .version = "0.1.0",
+                     .incarnation = 99,
+                     .filters = {{"default", "#"}}},
                     {{.number = kDefault, .name = "default", .replicas = {}},
-                     {.number = kTelemetry, .name = "telemetry", .replicas = {}}},
+                     {.number = kTelemetry, .name = "telemetry", .replicas = {}, .merge = MergeKind::kCounter}},
                     compressor_) {}
   LinkFixture(const LinkFixture&) = delete;
   LinkFixture& operator=(const LinkFixture&) = delete;

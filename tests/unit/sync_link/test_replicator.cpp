@@ -27,19 +27,56 @@ TEST_CASE_METHOD(LinkFixture, "a new link is greeted with who we are", "[link]")
   CHECK(hellos[0].mesh == "orchard");
   CHECK(hellos[0].node == "m");
   CHECK(hellos[0].replica == kOwnReplica);
-  CHECK(hellos[0].channels == std::vector<std::string>{"default", "telemetry"});
+  REQUIRE(hellos[0].channels.size() == 2);
+  CHECK(hellos[0].channels[0].name == "default");
+  CHECK(hellos[0].channels[0].filter == "#");
+  CHECK(hellos[0].channels[1].name == "telemetry");
+  CHECK(hellos[0].channels[1].merge == MergeKind::kCounter);
 }
 
 TEST_CASE_METHOD(LinkFixture, "a greeting is answered with the frontier of each shared channel", "[link]") {
   commit({{.first = 1, .count = 3}});
   link_up(kLink1);
   wire::Hello hello = make_hello("a");
-  hello.channels = {"default", "unknown"};
+  hello.channels = {{.name = "default"}, {.name = "unknown"}};
   hear(kLink1, hello);
   const auto frontiers = sent<wire::Announcement>(kLink1);
   REQUIRE(frontiers.size() == 1);
   CHECK(frontiers[0].channel == 0);
   CHECK(frontiers[0].marks == Frontier{{kOwnReplica, 3}});
+}
+
+TEST_CASE_METHOD(LinkFixture, "a channel that merges otherwise there is not exchanged, and said to be so",
+                 "[link][G3]") {
+  commit({{.first = 1, .count = 3}});
+  link_up(kLink1);
+  wire::Hello hello = make_hello("a");
+  hello.channels[0].merge = MergeKind::kDocument;
+  hear(kLink1, hello);
+  for (const auto& announced : sent<wire::Announcement>(kLink1)) CHECK(announced.channel == 1);
+  hear_push(kLink1, {.replica = ReplicaId{5}});
+  CHECK(actions<ApplySegment>().empty());
+  const auto contradictions = replicator().contradictions();
+  REQUIRE(contradictions.size() == 1);
+  CHECK(contradictions[0].is_kept_apart);
+  CHECK(
+      contradictions[0].what ==
+      "channel \"default\" has merge \"last-write\" here, but \"document\" on a: nothing of it is exchanged with that "
+      "node until both say the same");
+  link_down(kLink1);
+  CHECK(replicator().contradictions().empty());
+}
+
+TEST_CASE_METHOD(LinkFixture, "a channel that has another filter there is exchanged, and said to be so", "[link][G3]") {
+  link_up(kLink1);
+  wire::Hello hello = make_hello("a");
+  hello.channels[0].filter = "+/#";
+  hear(kLink1, hello);
+  CHECK(sent<wire::Announcement>(kLink1).size() == 2);
+  const auto contradictions = replicator().contradictions();
+  REQUIRE(contradictions.size() == 1);
+  CHECK_FALSE(contradictions[0].is_kept_apart);
+  CHECK(contradictions[0].what.find("filter \"#\" here, but \"+/#\" on a") != std::string::npos);
 }
 
 TEST_CASE_METHOD(LinkFixture, "a peer of another mesh is closed with both names", "[link]") {

@@ -20,7 +20,7 @@ Hello example_hello() {
           .replica = ReplicaId{0x0102030405060708},
           .incarnation = 0x1112131415161718,
           .software = "0.1.0",
-          .channels = {"default", "zigbee"}};
+          .channels = {{.name = "default", .filter = "#"}, {.name = "zigbee", .merge = MergeKind::kDocument}}};
 }
 
 Pull example_pull() {
@@ -90,7 +90,11 @@ TEST_CASE("hello has the documented bytes", "[wire]") {
         "05302e312e30"
         "02"
         "0764656661756c74"
-        "067a6967626565");
+        "00"
+        "0123"
+        "067a6967626565"
+        "01"
+        "00");
 }
 
 TEST_CASE("frontier has the documented bytes", "[wire]") {
