@@ -28,7 +28,7 @@ const ChannelState* find_channel(const Subject& node, sync::ChannelNo number) {
 
 }  // namespace
 
-void Oracle::author(const Subject& node, const ReplicaKey& key, Seq seq, const Op& op) {
+void Oracle::author(const Subject& node, const ChannelState& channel, const ReplicaKey& key, Seq seq, const Op& op) {
   Chain& chain = chains_[key];
   if (seq <= chain.size()) return compare(node, key, seq, op);
   if (seq != chain.size() + 1) violated("G2", node, name_of(key, seq) + " was written after a hole");
@@ -40,7 +40,8 @@ void Oracle::author(const Subject& node, const ReplicaKey& key, Seq seq, const O
                    .stamp = op.stamp,
                    .cell = op.kind.cell,
                    .topic = op.message->topic,
-                   .content = content_of(*op.message, op.publisher, op.kind.qos)});
+                   .content = content_of(op)});
+  note_merged(node, channel, key, seq, op);
   ++ops_;
 }
 
@@ -51,7 +52,7 @@ void Oracle::compare(const Subject& node, const ReplicaKey& key, Seq seq, const 
   }
   const KnownOp& known = chain->second[static_cast<std::size_t>(seq - 1)];
   if (known.trimmed_unseen) return;
-  if (known.stamp != op.stamp || known.content != content_of(*op.message, op.publisher, op.kind.qos)) {
+  if (known.stamp != op.stamp || known.content != content_of(op)) {
     violated("G5", node, name_of(key, seq) + " names two ops");
   }
 }
@@ -97,7 +98,7 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
       const Seq seq = segment.segment->first_seq + i;
       const Op& op = segment.ops[i];
       if (key.second == node.replica) {
-        author(node, key, seq, op);
+        author(node, *channel, key, seq, op);
         if (op.stamp <= newest) violated("G10", node, name_of(key, seq) + " is not stamped after what was seen");
       } else {
         compare(node, key, seq, op);
@@ -122,7 +123,7 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
     if (trims_moved) note_gaps(node, channel, *view);
   }
   for (const sync::CommittedSegment& segment : committed.segments) {
-    const std::string& channel = find_channel(node, segment.channel)->name;
+    const ChannelState& channel = *find_channel(node, segment.channel);
     for (const Op& op : segment.ops) {
       if (!op.kind.cell) continue;
       const auto cell = must(node, view->cell(segment.channel, op.message->topic));
@@ -130,6 +131,7 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
       check_cell(node, channel, *cell);
     }
   }
+  check_shown(node, committed, *view);
   merges_ += committed.merged.size();
   for (const sync::ChannelNo number : committed.merged) {
     check_cells(node, *find_channel(node, number), *view);
@@ -183,7 +185,7 @@ void Oracle::adopt(const Subject& node, const ChannelState& channel, ReplicaId r
   for (const sync::SegmentRow& row : must(node, view.segments(channel.number, replica, first, kAll))) {
     while (chain.size() + 1 < row.first_seq) chain.push_back({.trimmed_unseen = true});
     const sync::Segment segment = must(node, sync::decode_segment(row.bytes));
-    for (std::size_t i = 0; i < segment.ops.size(); ++i) author(node, key, row.first_seq + i, segment.ops[i]);
+    for (std::size_t i = 0; i < segment.ops.size(); ++i) author(node, channel, key, row.first_seq + i, segment.ops[i]);
   }
   const Seq held = sync::seq_in(channel.replicas, replica);
   while (chain.size() < held) chain.push_back({.trimmed_unseen = true});

@@ -7,6 +7,8 @@
 //       cell is at least as new
 //   G3  after healing all nodes hold identical cells and records, and have everything that was ever committed; when a
 //       disk was replaced, everything of its writer that another node held
+//       A document is what the patches that its node counts make of nothing, in the order of writes; a counter the sum
+//       of the increments that it counts, without those that a deletion had seen. Subscribers are shown just that.
 //   G4  a cell never goes back to an older write
 //   G5  one name, one op; nothing is anywhere before it is durable with its author
 //   G6  every missing record is in a listed gap; retained messages are counted; nothing goes by age that is younger
@@ -68,22 +70,32 @@ class Oracle {
     sync::Stamp stamp{};
     bool cell = false;
     std::string topic{};
-    Bytes content{};  // all of the op but its stamp's quality
+    Bytes content{};                              // all of the op but its stamp's quality
+    std::string payload{};                        // where cells merge
+    std::map<sync::ReplicaId, sync::Seq> seen{};  // the deletion of a counter: by its node, when it was written
   };
   using Chain = std::vector<KnownOp>;  // op `seq` is at seq - 1
   using ReplicaKey = std::pair<std::string, sync::ReplicaId>;
 
   void adopt(const Subject& node, const sync::ChannelState& channel, sync::ReplicaId replica, sync::ReadView& view);
-  void author(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op);
+  void author(const Subject& node, const sync::ChannelState& channel, const ReplicaKey& key, sync::Seq seq,
+              const sync::Op& op);
   void compare(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op) const;
   void see_merged(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
   void check_age(const Subject& node, const ReplicaKey& key, sync::Seq seq, const KnownOp& op) const;
   void check_arrivals(const Subject& node, const sync::Committed& committed);
   void check_stamp(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Stamp& stamp) const;
-  void check_cell(const Subject& node, const std::string& channel, const sync::Cell& cell);
+  void check_cell(const Subject& node, const sync::ChannelState& channel, const sync::Cell& cell);
   void check_order_of_arrival(const Subject& node, sync::ReadView& view) const;
   void check_log(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
   void check_cells(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
+
+  // oracle_merge.cpp: documents and counters
+  void note_merged(const Subject& node, const sync::ChannelState& channel, const ReplicaKey& key, sync::Seq seq,
+                   const sync::Op& op);
+  void check_shown(const Subject& node, const sync::Committed& committed, sync::ReadView& view) const;
+  void check_values(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view) const;
+  [[nodiscard]] std::map<std::string, std::string> values_of(const sync::ChannelState& channel) const;
   void note_gaps(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
 
   struct SeenCell {

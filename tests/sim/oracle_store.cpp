@@ -21,25 +21,27 @@ using sync::WriteOrder;
 
 // --- the state of one node -------------------------------------------------------------------------------------------
 
-void Oracle::check_cell(const Subject& node, const std::string& channel, const Cell& cell) {
+void Oracle::check_cell(const Subject& node, const ChannelState& channel, const Cell& cell) {
   const std::string& topic = cell.message->topic;
-  const ReplicaKey key{channel, cell.order.replica};
+  const ReplicaKey key{channel.name, cell.order.replica};
   const auto chain = chains_.find(key);
   if (chain == chains_.end() || cell.order.seq == 0 || cell.order.seq > chain->second.size()) {
     violated("G5", node, "the cell " + topic + " holds " + name_of(key, cell.order.seq) + ", which nobody wrote");
   }
   const KnownOp& known = chain->second[static_cast<std::size_t>(cell.order.seq - 1)];
+  const bool merges = channel.merge != sync::MergeKind::kLastWrite;
   const bool differs = !known.cell || known.stamp != cell.order.stamp ||
-                       known.content != content_of(*cell.message, cell.publisher, cell.qos);
+                       (!merges && known.content != content_of(*cell.message, cell.publisher, cell.qos));
   if (differs && !known.trimmed_unseen) {
     violated("G3", node, "the cell " + topic + " differs from its op " + name_of(key, cell.order.seq));
   }
   const SeenCell now{.order = cell.order, .arrival = cell.arrival};
-  const auto [seen, first] = cells_[node.index].try_emplace({channel, topic}, now);
+  const auto [seen, first] = cells_[node.index].try_emplace({channel.name, topic}, now);
   if (cell.order < seen->second.order) {
     violated("G4", node, "the cell " + topic + " went back to " + name_of(key, cell.order.seq));
   }
-  if (cell.order == seen->second.order && cell.arrival != seen->second.arrival) {
+  const bool came_anew = merges ? cell.arrival < seen->second.arrival : cell.arrival != seen->second.arrival;
+  if (cell.order == seen->second.order && came_anew) {
     violated("arrival", node, "the cell " + topic + " came anew, and is still " + name_of(key, cell.order.seq));
   }
   seen->second = now;
@@ -50,6 +52,7 @@ void Oracle::check_store(const Subject& node) {
   for (const ChannelState& channel : node.channels) {
     check_log(node, channel, *view);
     check_cells(node, channel, *view);
+    check_values(node, channel, *view);
   }
   check_order_of_arrival(node, *view);
 }
@@ -151,7 +154,7 @@ void Oracle::check_cells(const Subject& node, const ChannelState& channel, sync:
   std::uint64_t live_cells = 0;
   for (const Cell& cell : must(node, view.cells(channel.number, "", "", kAll))) {
     live_cells += cell.is_tombstone() ? 0U : 1U;
-    check_cell(node, channel.name, cell);
+    check_cell(node, channel, cell);
     const auto counted = newest.find(cell.message->topic);
     if (counted == newest.end()) continue;
     if (cell.order < counted->second) {

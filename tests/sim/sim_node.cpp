@@ -49,9 +49,10 @@ bool SimNode::start() {
   if (fails()) return false;
   engine_ = std::make_unique<sync::Engine>(disk_->storage(), hasher_);
   std::vector<sync::ChannelSettings> settings;
-  for (const std::string_view name : kChannelNames) {
-    settings.push_back(
-        {.name = std::string(name), .keep = {.age_ms = in_ms(options_.keep_age), .size_bytes = options_.keep_bytes}});
+  for (std::size_t i = 0; i < kChannels; ++i) {
+    settings.push_back({.name = std::string(kChannelNames[i]),
+                        .keep = {.age_ms = in_ms(options_.keep_age), .size_bytes = options_.keep_bytes},
+                        .merge = kMerges[i]});
   }
   // Numbers are each node's own: let them differ.
   if (identity_.index % 2 == 1) std::reverse(settings.begin(), settings.end());

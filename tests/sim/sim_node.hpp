@@ -88,8 +88,10 @@ class SimNode {
   [[nodiscard]] std::uint64_t wakes() const { return wakes_; }
   [[nodiscard]] const sync::Replicator& replicator() const { return *replicator_; }
 
-  static constexpr std::size_t kChannels = 2;
-  static constexpr std::string_view kChannelNames[kChannels] = {"alpha", "beta"};
+  static constexpr std::size_t kChannels = 4;
+  static constexpr std::string_view kChannelNames[kChannels] = {"alpha", "beta", "documents", "counters"};
+  static constexpr sync::MergeKind kMerges[kChannels] = {sync::MergeKind::kLastWrite, sync::MergeKind::kLastWrite,
+                                                         sync::MergeKind::kDocument, sync::MergeKind::kCounter};
 
  private:
   struct Write {

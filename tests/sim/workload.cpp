@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tests/sim/sim_node.hpp"
+#include "tests/support/merge_patch_model.hpp"
 
 namespace hedgerow::sim {
 namespace {
@@ -22,6 +23,14 @@ Workload::Publish Workload::next() {
   const std::size_t what = random_.below(10);
   out.kind = {.record = what != 0, .cell = what < 6, .qos = static_cast<std::uint8_t>(what == 0 ? 0 : 1)};
   const bool deletes = what == 1;
+  out.live = random_.one_in(10);
+  if (!out.live) out.channel = draw_channel();
+  const sync::MergeKind merge = SimNode::kMerges[out.channel];
+  if (merge != sync::MergeKind::kLastWrite && out.kind.cell) {
+    if (!deletes) message.payload = change(merge);
+    out.message = std::make_shared<const sync::Message>(std::move(message));
+    return out;
+  }
   if (random_.one_in(5)) message.expiry_s = static_cast<std::uint32_t>(random_.below(100'000));
   if (!deletes) {
     message.payload.resize(1 + random_.below(options_.payload_bytes_max));
@@ -31,9 +40,17 @@ Workload::Publish Workload::next() {
     }
   }
   out.message = std::make_shared<const sync::Message>(std::move(message));
-  out.live = random_.one_in(10);
-  if (!out.live) out.channel = random_.below(SimNode::kChannels);
   return out;
+}
+
+// The two channels whose last write wins get half of all.
+std::size_t Workload::draw_channel() {
+  return random_.one_in(2) ? random_.below(2) : random_.below(SimNode::kChannels);
+}
+
+Bytes Workload::change(sync::MergeKind merge) {
+  if (merge == sync::MergeKind::kDocument) return to_bytes(test::to_text(test::random_patch_value(random_)));
+  return to_bytes(std::to_string(static_cast<int>(random_.below(30)) - 10));
 }
 
 sync::Message Workload::next_message() {

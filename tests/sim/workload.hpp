@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "sync/log/op.hpp"
+#include "sync/merge/merge_kind.hpp"
 #include "tests/sim/options.hpp"
 
 namespace hedgerow::sim {
@@ -29,6 +30,10 @@ class Workload {
   [[nodiscard]] std::uint64_t last_message() const { return last_message_; }
 
  private:
+  [[nodiscard]] std::size_t draw_channel();
+  // A patch, or an increment.
+  [[nodiscard]] Bytes change(sync::MergeKind merge);
+
   const Options& options_;
   Random& random_;
   std::uint64_t last_message_ = 0;
