@@ -81,6 +81,10 @@ inline constexpr std::size_t kLinkQueueBytesSoft = std::size_t{1} << 20U;
 // What was heard from peers and waits for its commit. Beyond it nothing more is asked for, and pushes are let go (pull
 // repairs). An answer that was asked for below the bound still comes.
 inline constexpr std::size_t kUnappliedBytesMax = std::size_t{2} << 20U;
+
+// Bytes of segments that wait for the sync of a turn that was left open. They count as unapplied meanwhile.
+inline constexpr std::size_t kRemoteCommitBytesMax = std::size_t{256} << 10U;
+static_assert(2 * kRemoteCommitBytesMax <= kUnappliedBytesMax, "questions must have room beside what waits");
 // Live messages: nodes remembered at once, and how many counts behind the newest one a late copy may come.
 inline constexpr std::size_t kLiveOriginsMax = 256;
 inline constexpr std::size_t kLiveWindow = 512;

@@ -124,6 +124,7 @@ void Daemon::Parts::wire() {
       .engine = *engine,
       .sessions = database->sessions(),
       .views = database->views(),
+      .remote_commit = config.remote_commit,
       .wall_clock = wall_clock,
       .checkpoint_due = [this] { return database->checkpoint_due(); },
       .checkpoint =
@@ -302,6 +303,8 @@ void Daemon::Parts::on_control(const control::Question& question, control::Answe
     return answer->finish(notes ? monitor::reloaded_json(*notes) : monitor::error_json(notes.error().what));
   }
   if (operator_answers->take(question, answer)) return node->flush();
+  // Digests and lag are of what is durable. The answer does not wait for it: the disk may be what is asked about.
+  store->submit(sync::CommitNow{});
   std::vector<monitor::ListenerStatus> bound;
   for (const auto& listener : listeners) {
     const config::Listener* configured = nullptr;

@@ -45,7 +45,8 @@ std::size_t weight(const node::Intent& intent) {
 
 }  // namespace
 
-StoreThread::StoreThread(Ports ports) : ports_(std::move(ports)), turn_(ports_.engine, ports_.sessions) {}
+StoreThread::StoreThread(Ports ports)
+    : ports_(std::move(ports)), turn_(ports_.engine, ports_.sessions, ports_.remote_commit) {}
 
 StoreThread::~StoreThread() { finish(); }
 
@@ -90,25 +91,45 @@ void StoreThread::when_committed(std::function<void()> then) {
   store_wakes_.notify_one();
 }
 
+void StoreThread::hand_back(node::TurnResult result) {
+  auto shared = std::make_shared<node::TurnResult>(std::move(result));
+  ports_.post([this, shared] { ports_.on_turn(std::move(*shared)); });
+}
+
 void StoreThread::run_store() {
+  using Clock = std::chrono::steady_clock;
   std::vector<node::Intent> intents;
   std::vector<std::function<void()>> barriers;
+  Clock::time_point commit_at{};  // while a transaction is open
   while (true) {
+    bool ends = false;
     {
       std::unique_lock lock(store_mutex_);
-      store_wakes_.wait(lock, [&] { return store_ends_ || !intents_.empty() || !barriers_.empty(); });
-      if (intents_.empty() && barriers_.empty()) return;
+      const auto is_wanted = [&] { return store_ends_ || !intents_.empty() || !barriers_.empty(); };
+      if (turn_.is_open()) {
+        store_wakes_.wait_until(lock, commit_at, is_wanted);
+      } else {
+        store_wakes_.wait(lock, is_wanted);
+      }
+      ends = store_ends_ && intents_.empty() && barriers_.empty();
       intents = node::take_turn(intents_);
       if (intents_.empty()) barriers.swap(barriers_);
     }
     if (!intents.empty()) {
       std::size_t bytes = 0;
       for (const node::Intent& intent : intents) bytes += weight(intent);
-      auto result = std::make_shared<node::TurnResult>(turn_.run(ports_.wall_clock(), intents));
+      if (turn_.must_commit_before(intents)) hand_back(turn_.commit(ports_.wall_clock()));
+      const bool was_open = turn_.is_open();
+      node::TurnResult result = turn_.run(ports_.wall_clock(), intents);
       intents.clear();
       pending_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-      ports_.post([this, result] { ports_.on_turn(std::move(*result)); });
+      hand_back(std::move(result));
+      if (!was_open) commit_at = Clock::now() + ports_.remote_commit;
     }
+    if (turn_.is_open() && (ends || !barriers.empty() || Clock::now() >= commit_at)) {
+      hand_back(turn_.commit(ports_.wall_clock()));
+    }
+    if (ends) return;
     for (std::function<void()>& barrier : barriers) ports_.post(std::move(barrier));
     barriers.clear();
     if (ports_.checkpoint_due()) {

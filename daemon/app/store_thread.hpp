@@ -1,6 +1,7 @@
 // StoreThread: the two threads behind the node's StorePort.
 //
-//   store thread    takes what waits (node::take_turn), runs one StoreTurn, posts its result to the loop
+//   store thread    takes what waits (node::take_turn), runs one StoreTurn, posts its result to the loop; commits a
+//                   transaction that was left open in time, and before it ends
 //   reader thread   runs read jobs, each on a fresh snapshot, and between them checkpoints and the steps that look for
 //                   damage, so that none of it ever stalls an acknowledgement
 //
@@ -29,6 +30,7 @@ class StoreThread final : public node::StorePort {
     sync::Engine& engine;
     node::SessionStore& sessions;
     sync::ReadViews& views;
+    Duration remote_commit{};                       // how long what peers pushed may wait for its sync
     std::function<WallTime()> wall_clock;           // called on the store thread
     std::function<bool()> checkpoint_due;           // any thread
     std::function<void()> checkpoint;               // on the reader thread
@@ -51,7 +53,7 @@ class StoreThread final : public node::StorePort {
   void submit(node::Intent intent) override;
   [[nodiscard]] std::size_t pending_bytes() const override;
   void read(node::ReadJob job, std::function<void(Instant, const Error&)> failed) override;
-  // Runs `then` on the loop after the result of everything that was submitted before.
+  // Runs `then` on the loop after the result of everything that was submitted before, and when that is durable.
   void when_committed(std::function<void()> then);
 
  private:
@@ -64,6 +66,7 @@ class StoreThread final : public node::StorePort {
   void carry_out(Read& read);
   // Tells once that the store must not be used any more.
   void check_usable();
+  void hand_back(node::TurnResult result);
 
   Ports ports_;
   node::StoreTurn turn_;

@@ -96,6 +96,11 @@ struct Channel {
   bool operator==(const Channel&) const = default;
 };
 
+// How long what other nodes published may wait for this node's disk, unless something else is written meanwhile. 0: not
+// at all.
+inline constexpr std::chrono::seconds kRemoteCommitDefault{5};
+inline constexpr std::chrono::seconds kRemoteCommitMax{60};
+
 struct Config {
   std::string mesh{};
   std::string node{};            // empty: the certificate's name, or before enrolment the host name
@@ -103,6 +108,7 @@ struct Config {
   std::vector<Listener> listeners{};
   std::vector<HostPort> peers{};    // may name this very board
   std::vector<Channel> channels{};  // the built-in system channel first, then the user's in the order of the file
+  std::chrono::seconds remote_commit = kRemoteCommitDefault;
   Limits limits{};
   std::vector<security::AccessRule> access{};  // for security::AccessRules; every listener named in it exists
 };

@@ -72,6 +72,13 @@ std::string describe_channel(const Channel& channel) {
   return out + "\n";
 }
 
+std::string describe_remote_commit(const Config& config) {
+  if (config.remote_commit == std::chrono::seconds{0})
+    return "remote_commit 0s: what comes from peers is synced at once\n";
+  return "remote_commit " + format_duration(config.remote_commit) +
+         ": what comes from peers may wait so long for its sync\n";
+}
+
 std::string describe_limits(const Limits& limits) {
   const auto count = [](std::string_view key, std::uint64_t value) {
     return std::string{key} + " " + std::to_string(value);
@@ -105,7 +112,7 @@ std::string describe(const Config& config) {
   }
   for (const HostPort& peer : config.peers) out += "peer " + to_string(peer) + "\n";
   for (const Channel& channel : config.channels) out += describe_channel(channel);
-  return out + describe_access(config) + describe_limits(config.limits);
+  return out + describe_remote_commit(config) + describe_access(config) + describe_limits(config.limits);
 }
 
 }  // namespace hedgerow::config

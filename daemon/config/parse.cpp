@@ -26,6 +26,11 @@ void read_data(SchemaWalk& walk, const JsonValue& value, Config& config) {
   config.data = *text;
 }
 
+void read_remote_commit(SchemaWalk& walk, const JsonValue& value, Config& config) {
+  constexpr DurationRange kRange{.min = std::chrono::seconds{0}, .max = kRemoteCommitMax};
+  config.remote_commit = read_duration(walk, value, kRange).value_or(config.remote_commit);
+}
+
 Config defaults() {
   Config config;
   config.data = kDefaultDataDirectory;
@@ -53,6 +58,7 @@ Config read_document(SchemaWalk& walk, const JsonValue& root) {
       Field{"listeners", kOptional, {}, section(read_listeners)},
       Field{"peers", kOptional, {}, section(read_peers)},
       Field{"channels", kOptional, {}, section(read_channels)},
+      Field{"remote_commit", kOptional, {}, section(read_remote_commit)},
       Field{"access", kOptional, {}, section(read_access)},
       Field{"limits", kOptional, {}, section(read_limits)},
   };

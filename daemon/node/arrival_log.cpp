@@ -15,17 +15,19 @@ ArrivalLog::ArrivalLog(StorePort& store, const ChannelTable& channels, sync::Arr
       dropped_(dropped),
       log_(std::move(log)),
       latest_(latest),
+      durable_(latest),
       recent_(kRecentBytesMax) {
   recent_.reset(latest_);
 }
 
 void ArrivalLog::add(sync::CommittedSegment segment) {
   latest_ = segment.segment->first_arrival + segment.ops.size() - 1;
-  recent_.add(std::move(segment));
+  recent_.add(std::move(segment), durable_);
 }
 
 void ArrivalLog::skip_to(sync::Arrival latest) {
   latest_ = latest;
+  durable_ = latest;
   recent_.reset(latest_);
 }
 
@@ -171,7 +173,7 @@ void LogReader::read_page() {
     log.log_(error.what);
   };
   log_.store_.read(
-      [self, fail, after = cursor_, known = log_.latest_, conflated = conflated_, conflated_last = conflated_last_,
+      [self, fail, after = cursor_, known = log_.durable_, conflated = conflated_, conflated_last = conflated_last_,
        &log = log_](sync::ReadView& view) -> Continuation {
         auto rows = view.segments_after(after, kReadPageBytes);
         if (!rows) return [fail, error = rows.error()](Instant) { fail(error); };

@@ -1,8 +1,13 @@
-// ArrivalLog: what was committed here, in order of arrival: its tail in memory, the rest on disk. LogReader walks it
-// from a cursor. Sessions, shared subscriptions and replays read through it, so none of them holds a copy.
+// ArrivalLog: what came here, in order of arrival: its tail in memory, the rest on disk. LogReader walks it from a
+// cursor. Sessions, shared subscriptions and replays read through it, so none of them holds a copy.
+//
+//     on disk, perhaps in memory  │  in memory only: handed out of a turn that is still open (sync::RemoteCommit)
+//                            durable()                                                                       latest()
+//
+// Who keeps a position reads up to durable(), everybody else up to latest().
 // In a channel that merges, what a publish with retain shows is the merged message: as it was right after it where it
-// is read from memory, as it is by now where it is read from disk. Thread rule: the loop thread. Ownership: store and
-// channels must outlive the log, the log its readers.
+// is read from memory, as it is by now where it is read from disk.
+// Thread rule: the loop thread. Ownership: store and channels must outlive the log, the log its readers.
 #pragma once
 
 #include <algorithm>
@@ -48,12 +53,27 @@ class ArrivalLog {
   using Log = std::function<void(const std::string&)>;
   ArrivalLog(StorePort& store, const ChannelTable& channels, sync::Arrival latest, std::uint64_t& dropped, Log log);
 
-  // The last committed arrival.
+  // The last arrival, and the last one that is committed.
   [[nodiscard]] sync::Arrival latest() const { return latest_; }
-  // `segment` begins right after latest().
+  [[nodiscard]] sync::Arrival durable() const { return durable_; }
+  // `segment` begins behind latest(): right there, unless a turn was lost. It is not durable yet.
   void add(sync::CommittedSegment segment);
+  // All of it is durable now.
+  void settle() { durable_ = latest_; }
+  // What was not durable is lost, and its numbers are not given again.
+  void lose() {
+    if (durable_ < latest_) skip_to(latest_);
+  }
   // A snapshot was merged: its ops are on disk only, wherever in the turn they stand, and everybody reads them there.
   void skip_to(sync::Arrival latest);
+  // The ops in (after, latest()], in order. REQUIRES: durable() <= after
+  template <class Visit>
+  void visit_after(sync::Arrival after, const Visit& visit) const;
+
+  // Somebody waits for durable() to move.
+  void hurry() { is_hurried_ = true; }
+  // Since the last call, and it can move.
+  [[nodiscard]] bool take_hurry() { return std::exchange(is_hurried_, false) && durable_ < latest_; }
 
  private:
   friend class LogReader;
@@ -63,8 +83,22 @@ class ArrivalLog {
   std::uint64_t& dropped_;
   Log log_;
   sync::Arrival latest_;
+  sync::Arrival durable_;
+  bool is_hurried_ = false;
   RecentLog recent_;
 };
+
+template <class Visit>
+void ArrivalLog::visit_after(sync::Arrival after, const Visit& visit) const {
+  while (after < latest_) {
+    const RecentLog::Position at = recent_.after(after);
+    after = at.segment->segment->first_arrival + at.index;
+    visit(OpRef{.op = at.segment->ops[at.index],
+                .channel = at.segment->channel,
+                .replica = at.segment->segment->replica,
+                .arrival = after});
+  }
+}
 
 class LogReader : public std::enable_shared_from_this<LogReader> {
  public:

@@ -84,7 +84,7 @@ bool Delivery::subscribe(Session& session, const mqtt::SubscribeEntry& entry,
     return false;
   }
 
-  stop_live(session, log_.latest());
+  stop_live(session, reach(session));
   Subscription& subscription = is_new ? session.subscriptions[std::string(filter)] : known->second;
   subscription.options = entry.options;
   // A replaced subscription goes on without a gap [MQTT-3.8.4-3].
@@ -142,7 +142,7 @@ void Delivery::erase(Session& session, Subscriptions::iterator subscription) {
 bool Delivery::withdraw(Session& session, std::string_view filter) {
   const auto known = session.subscriptions.find(filter);
   if (known == session.subscriptions.end()) return false;
-  stop_live(session, log_.latest());  // what is committed meanwhile is not passed over
+  stop_live(session, reach(session));  // what is committed meanwhile is not passed over
   erase(session, known);
   return true;
 }
@@ -173,7 +173,7 @@ void Delivery::put_back(Session& session, const std::string& filter, const std::
 }
 
 sync::Arrival Delivery::cursor(const Session& session) const {
-  if (session.live) return log_.latest();
+  if (session.live) return reach(session);
   return session.reader ? session.reader->cursor() : session.cursor;
 }
 
@@ -196,24 +196,43 @@ void show_merged(sync::CommittedSegment& segment) {
 
 }  // namespace
 
+void Delivery::on_handed_out(std::vector<sync::CommittedSegment> segments) {
+  for (sync::CommittedSegment& segment : segments) {
+    show_merged(segment);
+    arrival_times_.note(segment.segment->first_arrival + segment.ops.size() - 1, ports_.wall_clock());
+    deliver_segment(segment, Audience::kKeepsNothing);
+    log_.add(std::move(segment));
+  }
+  watchers_.pump_all();
+}
+
+void Delivery::deliver_segment(const sync::CommittedSegment& segment, Audience audience) {
+  for (std::size_t i = 0; i < segment.ops.size(); ++i) {
+    deliver_to_live({.op = segment.ops[i],
+                     .channel = segment.channel,
+                     .replica = segment.segment->replica,
+                     .arrival = segment.segment->first_arrival + i},
+                    audience);
+  }
+}
+
 void Delivery::on_committed(sync::Committed committed) {
   arrival_times_.note(committed.last_arrival, ports_.wall_clock());
   if (!committed.merged.empty()) {
-    for (const auto& [id, session] : sessions_.all()) stop_live(*session, log_.latest());
-    groups_.stop_live(log_.latest());
+    for (const auto& [id, session] : sessions_.all()) stop_live(*session, reach(*session));
+    groups_.stop_live(log_.durable());
     log_.skip_to(committed.last_arrival);
     return pump_all();
   }
+  const bool was_open = awaits_commit();
+  log_.visit_after(log_.durable(), [&](const OpRef& op) { deliver_to_live(op, Audience::kKeepsPosition); });
   for (sync::CommittedSegment& segment : committed.segments) {
     show_merged(segment);
-    for (std::size_t i = 0; i < segment.ops.size(); ++i) {
-      deliver_to_live({.op = segment.ops[i],
-                       .channel = segment.channel,
-                       .replica = segment.segment->replica,
-                       .arrival = segment.segment->first_arrival + i});
-    }
+    deliver_segment(segment, Audience::kAll);
     log_.add(std::move(segment));
   }
+  log_.settle();
+  if (was_open) groups_.pump_all();
   watchers_.pump_all();
 }
 
@@ -228,7 +247,7 @@ void Delivery::on_tick() {
   groups_.save_positions();
 }
 
-void Delivery::deliver_to_live(const OpRef& op) {
+void Delivery::deliver_to_live(const OpRef& op, Audience audience) {
   if (!op.op.kind.record) return;
   tree_.match(op.op.message->topic, matches_);
   for (auto match = matches_.begin(); match != matches_.end();) {
@@ -239,7 +258,12 @@ void Delivery::deliver_to_live(const OpRef& op) {
       const bool wanted = session == nullptr || !match->options.no_local || !is_own(*session, op);
       if (wanted) wish_.add(match->options);
     }
-    if (session == nullptr) {
+    const bool keeps_position = session == nullptr || session->is_persistent();
+    if (keeps_position && audience == Audience::kKeepsNothing) {
+      if (session == nullptr || session->live) log_.hurry();
+    } else if (!keeps_position && audience == Audience::kKeepsPosition) {
+      continue;
+    } else if (session == nullptr) {
       groups_.deliver_live(subscriber, op);
     } else if (session->live && (session->is_persistent() || !is_late(op)) &&
                !outbound_.send_logged(*session, op, wish_)) {
@@ -296,11 +320,14 @@ void Delivery::pump(Session& session) {
   groups_.pump_of(session);
   if (session.live) return;
   if (!pump_runs(session) || !pump_log(session)) return;
+  if (awaits_commit() && session.is_persistent()) log_.hurry();
+  // It stands behind what is not durable yet: that came before it kept a position.
+  if (session.reader->cursor() > reach(session)) return;
   session.live = true;
 }
 
 bool Delivery::pump_log(Session& session) {
-  const auto progress = session.reader->run(log_.latest(), [&](const OpRef& op) {
+  const auto progress = session.reader->run(reach(session), [&](const OpRef& op) {
     session.window.pass(op.arrival - 1);
     if (!op.op.kind.record) return true;
     if (!session.is_persistent() && is_late(op)) return true;

@@ -1,6 +1,7 @@
 // Delivery brings what was committed to the sessions that subscribe.
 //
-//   committed ops ──► live sessions, through the subscription tree
+//   committed ops ──► live sessions, through the subscription tree; what was handed out before its commit goes at once
+//                 │   to those that keep nothing, and when it is durable to those that keep a position
 //                 └─► ArrivalLog ──► sessions that are behind, each from its own cursor, as its window and its
 //                                    connection have room: from memory, or from the disk
 //   cells on disk ──► retained messages for new subscriptions, before anything else of that session
@@ -73,7 +74,15 @@ class Delivery {
   // Call about once a second: a session whose read failed tries again, and positions of shared subscriptions are saved.
   void on_tick();
 
+  // TurnResult::handed_out
+  void on_handed_out(std::vector<sync::CommittedSegment> segments);
   void on_committed(sync::Committed committed);
+  // The turn failed: what was handed out and is not durable comes again some day, under other arrival numbers.
+  void on_lost() { log_.lose(); }
+  // Some reader waits for what was handed out to become durable. Once a time.
+  [[nodiscard]] bool take_hurry() { return log_.take_hurry(); }
+  // What came is not all on disk yet.
+  [[nodiscard]] bool awaits_commit() const { return log_.durable() < log_.latest(); }
   // What this node writes bears another name from now on.
   void on_renewed(sync::ReplicaId self) {
     settings_.self = self;
@@ -98,7 +107,14 @@ class Delivery {
   using Subscriptions = decltype(Session::subscriptions);
   // Not from a group.
   void erase(Session& session, Subscriptions::iterator subscription);
-  void deliver_to_live(const OpRef& op);
+  // Those that keep a position, and shared subscriptions, get nothing that is not durable.
+  enum class Audience : std::uint8_t { kAll, kKeepsNothing, kKeepsPosition };
+  void deliver_to_live(const OpRef& op, Audience audience);
+  void deliver_segment(const sync::CommittedSegment& segment, Audience audience);
+  // How far the session may read.
+  [[nodiscard]] sync::Arrival reach(const Session& session) const {
+    return session.is_persistent() ? log_.durable() : log_.latest();
+  }
   void match_subscriptions(const Session& session, const OpRef& op, Wish& wish) const;
   [[nodiscard]] bool is_own(const Session& session, const OpRef& op) const;
   // Older than its channel allows, on arrival: only for persistent sessions and replays (DESIGN 1).

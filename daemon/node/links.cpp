@@ -53,6 +53,10 @@ void Links::on_turn(Instant now, const TurnResult& turn) {
   }
 }
 
+void Links::on_handed_out(Instant now, const std::vector<sync::CommittedSegment>& segments) {
+  carry_out(now, replicator_.on_handed_out(now, segments));
+}
+
 void Links::on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelState>& replicated) {
   answers_for_former_ += replicator_.unanswered();
   settings_.replica = replica;

@@ -51,6 +51,8 @@ class Links {
   // The output has room again.
   void on_drained(Instant now, sync::LinkId link);
   void on_turn(Instant now, const TurnResult& turn);
+  // TurnResult::handed_out
+  void on_handed_out(Instant now, const std::vector<sync::CommittedSegment>& segments);
   // The database goes on under another name: all links end, and greet anew when they are up again. Comes before
   // on_turn() of the same turn.
   void on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelState>& replicated);

@@ -106,8 +106,17 @@ void Node::on_handled(Instant now, Client& client) {
 
 void Node::on_turn(Instant now, TurnResult turn) {
   now_ = now;
+  if (turn.is_open) {
+    links_.on_handed_out(now, turn.handed_out);
+    delivery_.on_handed_out(std::move(turn.handed_out));
+    if (turn.trim_again) ports_.store.submit(TrimIntent{});
+    update_pressure(now);
+    flush();
+    return;
+  }
   if (turn.renewed) on_renewed(*turn.renewed);
   if (turn.failure) {
+    delivery_.on_lost();
     on_failed_turn(turn);
     for (const TurnResult::FiredWill& will : turn.wills) {
       if (!wills_.was_tried(will.number)) ++counters_.refused;
@@ -326,6 +335,7 @@ void Node::flush() {
   }
   touched_.clear();
   flushing_ = false;
+  if (delivery_.take_hurry()) ports_.store.submit(sync::CommitNow{});
   ports_.on_deadline();
 }
 

@@ -65,7 +65,7 @@ void Node::tell_operator(const std::vector<Told>& told) {
 
 void Node::when_cells_stored(std::function<void()> then) {
   flush_cells();
-  if (cells_token_ == 0) return then();
+  if (cells_token_ == 0 && !delivery_.awaits_commit()) return then();
   waiting_.emplace(++last_token_, [then = std::move(then)](bool) { then(); });
   ports_.store.submit(BarrierIntent{.token = last_token_});
 }

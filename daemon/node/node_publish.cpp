@@ -274,7 +274,7 @@ void Node::flush_cells() {
 
 void Node::hold_for_cells(Session& session) {
   flush_cells();
-  if (cells_token_ == 0) return;
+  if (cells_token_ == 0 && !delivery_.awaits_commit()) return;
   ++session.holds;
   waiting_.emplace(++last_token_, [this, id = session.id](bool) {
     Session* held = sessions_.find(id);

@@ -26,11 +26,11 @@ void RecentLog::reset(sync::Arrival latest) {
   floor_ = latest;
 }
 
-void RecentLog::add(sync::CommittedSegment segment) {
+void RecentLog::add(sync::CommittedSegment segment, sync::Arrival durable) {
   Expects(!segment.ops.empty());
   bytes_ += weight(segment);
   segments_.push_back(std::move(segment));
-  while (bytes_ > bytes_max_ && segments_.size() > 1) {
+  while (bytes_ > bytes_max_ && segments_.size() > 1 && last_arrival(segments_.front()) <= durable) {
     bytes_ -= weight(segments_.front());
     floor_ = last_arrival(segments_.front());
     segments_.pop_front();

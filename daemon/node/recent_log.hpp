@@ -16,8 +16,9 @@ class RecentLog {
 
   // Everything up to `latest` is on disk only.
   void reset(sync::Arrival latest);
-  // REQUIRES: begins right after what was added last.
-  void add(sync::CommittedSegment segment);
+  // `durable`: what lies behind it is nowhere else, and stays whatever its bytes. REQUIRES: begins behind what was
+  // added last.
+  void add(sync::CommittedSegment segment, sync::Arrival durable);
 
   // Ops with arrival > floor() are here.
   [[nodiscard]] sync::Arrival floor() const { return floor_; }

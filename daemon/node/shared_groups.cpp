@@ -152,7 +152,7 @@ void SharedGroups::forget(Session& session) {
 // --- reading ---
 
 sync::Arrival SharedGroups::position(const Group& group) const {
-  const sync::Arrival read = group.live ? log_.latest() : group.reader->cursor();
+  const sync::Arrival read = group.live ? log_.durable() : group.reader->cursor();
   return group.flights.empty() ? read : std::min(read, group.flights.begin()->first - 1);
 }
 
@@ -160,15 +160,16 @@ void SharedGroups::rewind(Group& group) {
   const auto due = std::find_if(group.flights.begin(), group.flights.end(),
                                 [](const auto& flight) { return flight.second.due_again && !flight.second.bound; });
   if (due == group.flights.end()) return;
-  const sync::Arrival read = group.live ? log_.latest() : group.reader->cursor();
+  const sync::Arrival read = group.live ? log_.durable() : group.reader->cursor();
   group.live = false;
   group.reader->jump(std::min(read, due->first - 1));
 }
 
 void SharedGroups::pump(Group& group) {
   if (group.live) return;
-  const auto progress = group.reader->run(log_.latest(), [&](const OpRef& op) { return offer(group, op); });
-  group.live = progress == LogReader::Progress::kCaughtUp;
+  const auto progress = group.reader->run(log_.durable(), [&](const OpRef& op) { return offer(group, op); });
+  // A new group may stand behind what is not durable yet.
+  group.live = progress == LogReader::Progress::kCaughtUp && group.reader->cursor() <= log_.durable();
   const std::uint64_t trimmed = group.reader->take_trimmed();
   group.trimmed_beneath += trimmed;
   counters_.trimmed_beneath += trimmed;

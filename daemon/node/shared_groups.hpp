@@ -4,7 +4,8 @@
 // room. What a member's connection did not acknowledge goes to another member; a QoS 2 message goes on with the member
 // that it was begun with [MQTT-4.8.2-4], or ends with its session [MQTT-4.8.2-5]: such a backlog has a reader of its
 // own, so that a member that is away or has no room holds up nobody else. While a persistent session is a member, the
-// group's position is kept on disk, and messages wait while all members are away. Thread rule: the loop thread.
+// group's position is kept on disk, and messages wait while all members are away. A group gets only what is durable
+// here. Thread rule: the loop thread.
 // Ownership: what the constructor is given must outlive it.
 #pragma once
 

@@ -105,10 +105,11 @@ struct RefusalIntent {
   Category why = Category::kRefused;
 };
 
-using Intent = std::variant<PublishIntent, ReleaseReceivedIntent, AddReleaseIntent, sync::ApplySegment, sync::StagePage,
-                            sync::MergeStaged, sync::DropStaged, PutSessionIntent, ReplaceSessionIntent,
-                            EraseSessionIntent, PositionIntent, PutWillIntent, EraseWillIntent, PutGroupIntent,
-                            EraseGroupIntent, TrimIntent, RenewIntent, BarrierIntent, RepeatIntent, RefusalIntent>;
+using Intent =
+    std::variant<PublishIntent, ReleaseReceivedIntent, AddReleaseIntent, sync::ApplySegment, sync::StagePage,
+                 sync::MergeStaged, sync::DropStaged, sync::CommitNow, PutSessionIntent, ReplaceSessionIntent,
+                 EraseSessionIntent, PositionIntent, PutWillIntent, EraseWillIntent, PutGroupIntent, EraseGroupIntent,
+                 TrimIntent, RenewIntent, BarrierIntent, RepeatIntent, RefusalIntent>;
 
 struct Ack {
   AckAddress address;
@@ -126,8 +127,14 @@ struct Received {
   Expected<sync::ReceiveResult> result;
 };
 
-// What one turn did. Everything in it is durable, unless `failure` says that nothing of the turn is.
+// What one turn did. Everything in it is durable, unless `failure` says that nothing of the turn is, or of those before
+// it that were left open.
 struct TurnResult {
+  // The transaction was left open: nothing is durable, and but for `handed_out` and `trim_again` nothing is told yet.
+  bool is_open = false;
+  // What peers pushed, to be passed on, and delivered to sessions that keep nothing (sync::RemoteCommit). It is not
+  // told again when it is durable.
+  std::vector<sync::CommittedSegment> handed_out;
   sync::Committed committed;
   std::vector<Ack> acks;
   std::vector<Told> told;

@@ -1,5 +1,8 @@
 #include "daemon/node/store_turn.hpp"
 
+#include <algorithm>
+#include <gsl/assert>
+#include <iterator>
 #include <utility>
 
 #include "sync/base/overloaded.hpp"
@@ -52,6 +55,7 @@ class FailedTurn {
   void operator()(EraseGroupIntent& intent) { result_.lost.emplace_back(std::move(intent)); }
   // What is asked for again by whoever asked for it.
   void operator()(sync::DropStaged&) {}
+  void operator()(sync::CommitNow&) {}
   void operator()(TrimIntent&) {}
 
   TurnResult take() { return std::move(result_); }
@@ -74,6 +78,17 @@ TurnResult failed_turn(std::vector<Intent>& intents, const Error& error) {
   FailedTurn failed(error);
   for (Intent& intent : intents) std::visit(failed, intent);
   return failed.take();
+}
+
+// Trimming writes nothing that anybody waits for.
+bool may_wait(const Intent& intent) {
+  const auto* segment = std::get_if<sync::ApplySegment>(&intent);
+  return (segment != nullptr && segment->may_wait) || std::holds_alternative<TrimIntent>(intent);
+}
+
+void put_before(std::vector<Received>& later, std::vector<Received> earlier) {
+  earlier.insert(earlier.end(), std::make_move_iterator(later.begin()), std::make_move_iterator(later.end()));
+  later = std::move(earlier);
 }
 
 }  // namespace
@@ -142,6 +157,7 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
                            engine_.merge_staged(now, merge.channel, merge.peer, merge.frontier, merge.pages));
           },
           [&](sync::DropStaged& drop) { return engine_.drop_staged(drop.channel, drop.peer); },
+          [](sync::CommitNow&) -> Expected<void> { return {}; },
           [&](PutSessionIntent& put) -> Expected<void> {
             auto stored = sessions_.put_session(put.session);
             if (stored && put.token != 0) result.saved.push_back(put.token);
@@ -202,6 +218,7 @@ Expected<std::optional<TurnResult::Renewed>> StoreTurn::renew(std::vector<Intent
 }
 
 TurnResult StoreTurn::run(const WallTime& now, std::vector<Intent>& intents) {
+  Expects(!must_commit_before(intents));
   auto renewed = renew(intents);
   if (!renewed) return failed_turn(intents, renewed.error());
   TurnResult result = run_intents(now, intents);
@@ -209,18 +226,65 @@ TurnResult StoreTurn::run(const WallTime& now, std::vector<Intent>& intents) {
   return result;
 }
 
+bool StoreTurn::must_commit_before(const std::vector<Intent>& intents) const {
+  return is_open_ && std::any_of(intents.begin(), intents.end(),
+                                 [](const Intent& intent) { return std::holds_alternative<RenewIntent>(intent); });
+}
+
+TurnResult StoreTurn::commit(const WallTime& now) {
+  Expects(is_open_);
+  remote_commit_.need_sync();
+  std::vector<Intent> none;
+  return run_intents(now, none);
+}
+
 TurnResult StoreTurn::run_intents(const WallTime& now, std::vector<Intent>& intents) {
-  if (auto begun = engine_.begin(); !begun) return failed_turn(intents, begun.error());
+  if (!is_open_) {
+    if (auto begun = engine_.begin(); !begun) return fail(intents, begun.error());
+  }
   TurnResult result;
   for (Intent& intent : intents) {
     if (auto done = apply(now, intent, result); !done) {
       engine_.rollback();
-      return failed_turn(intents, done.error());
+      return fail(intents, done.error());
     }
+    if (!may_wait(intent)) remote_commit_.need_sync();
   }
+  if (stay_open(result)) return result;
   auto committed = engine_.commit();
-  if (!committed) return failed_turn(intents, committed.error());
+  if (!committed) return fail(intents, committed.error());
+  std::vector<sync::CommittedSegment> segments = std::exchange(result.handed_out, {});
+  std::move(committed->segments.begin(), committed->segments.end(), std::back_inserter(segments));
   result.committed = std::move(*committed);
+  result.committed.segments = std::move(segments);
+  put_before(result.received, std::exchange(waiting_, {}));
+  is_open_ = false;
+  remote_commit_.on_end();
+  return result;
+}
+
+bool StoreTurn::stay_open(TurnResult& result) {
+  for (const Received& received : result.received) remote_commit_.on_received(received.result);
+  if (remote_commit_.is_due()) return false;
+  auto handed_out = engine_.hand_out();
+  if (!handed_out) return false;  // commit() says why, or succeeds
+  result.handed_out = std::move(*handed_out);
+  remote_commit_.on_handed_out(result.handed_out);
+  if (remote_commit_.is_due() || !remote_commit_.is_waiting()) return false;
+  is_open_ = true;
+  result.is_open = true;
+  std::move(result.received.begin(), result.received.end(), std::back_inserter(waiting_));
+  result.received.clear();
+  return true;
+}
+
+TurnResult StoreTurn::fail(std::vector<Intent>& intents, const Error& error) {
+  TurnResult result = failed_turn(intents, error);
+  std::vector<Received> waiting = std::exchange(waiting_, {});
+  for (Received& received : waiting) received.result = tl::unexpected<Error>(error);
+  put_before(result.received, std::move(waiting));
+  is_open_ = false;
+  remote_commit_.on_end();
   return result;
 }
 

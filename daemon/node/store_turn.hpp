@@ -1,4 +1,5 @@
-// StoreTurn carries out one turn: all intents that wait, one transaction, one sync. Pure but for its ports.
+// StoreTurn carries out one turn: all intents that wait, one transaction, one sync. Where they hold nothing but what
+// peers pushed, the transaction may stay open for the turns that follow (sync::RemoteCommit). Pure but for its ports.
 // Thread rule: owned by the store thread. Ownership: engine, storage and sessions must outlive it.
 #pragma once
 
@@ -6,25 +7,40 @@
 #include <vector>
 
 #include "daemon/node/store_port.hpp"
+#include "sync/engine/remote_commit.hpp"
 
 namespace hedgerow::node {
 
 class StoreTurn {
  public:
-  StoreTurn(sync::Engine& engine, SessionStore& sessions) : engine_(engine), sessions_(sessions) {}
+  // `remote_commit`: how long a transaction may stay open; 0: not at all.
+  StoreTurn(sync::Engine& engine, SessionStore& sessions, Duration remote_commit)
+      : engine_(engine), sessions_(sessions), remote_commit_(remote_commit) {}
 
   // Consumes the intents. An intent that is refused (a peer's broken segment) leaves the others untouched; a failed
-  // commit fails them all.
+  // commit fails them all, and all that was handed out since the last one. REQUIRES: !must_commit_before(intents)
   [[nodiscard]] TurnResult run(const WallTime& now, std::vector<Intent>& intents);
+  // The transaction stayed open: commit() it in time.
+  [[nodiscard]] bool is_open() const { return is_open_; }
+  // It is open, and these intents cannot go on in it.
+  [[nodiscard]] bool must_commit_before(const std::vector<Intent>& intents) const;
+  // REQUIRES: is_open()
+  [[nodiscard]] TurnResult commit(const WallTime& now);
 
  private:
   Expected<std::optional<TurnResult::Renewed>> renew(std::vector<Intent>& intents);
   TurnResult run_intents(const WallTime& now, std::vector<Intent>& intents);
   // What an intent answers is added to `result`. An error means that the turn as a whole must be rolled back.
   Expected<void> apply(const WallTime& now, Intent& intent, TurnResult& result);
+  // True: the transaction stays open, and the result says so. Otherwise `result` has what was handed out.
+  bool stay_open(TurnResult& result);
+  TurnResult fail(std::vector<Intent>& intents, const Error& error);
 
   sync::Engine& engine_;
   SessionStore& sessions_;
+  sync::RemoteCommit remote_commit_;
+  bool is_open_ = false;
+  std::vector<Received> waiting_;  // answers that are due when the open transaction is durable
 };
 
 }  // namespace hedgerow::node

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <gsl/assert>
+#include <utility>
 
 #include "sync/engine/engine_internal.hpp"
 #include "sync/limits.hpp"
@@ -18,6 +19,8 @@ Expected<void> Engine::open(const std::vector<ChannelSettings>& channels) {
   self_ = stored->self;
   hlc_ = Hlc(stored->last_stamp);
   last_arrival_ = stored->last_arrival;
+  stamp_on_disk_ = stored->last_stamp;
+  arrival_on_disk_ = stored->last_arrival;
   channels_ = std::move(stored->channels);
 
   const auto is_named = [](std::string_view name) {
@@ -240,6 +243,17 @@ Expected<void> Engine::note_trimmed(std::size_t index, const std::vector<Storage
   return {};
 }
 
+Expected<std::vector<CommittedSegment>> Engine::hand_out() {
+  Expects(in_turn_);
+  if (failed_) return tl::unexpected<Error>(*failed_);
+  if (auto done = flush(); !done) return tl::make_unexpected(std::move(done.error()));
+  if (!committed_.merged.empty()) return fail(Category::kUnavailable, "what was merged is read from the log");
+  hlc_before_ = hlc_;
+  last_arrival_before_ = last_arrival_;
+  shown_bytes_ = 0;
+  return std::exchange(committed_.segments, {});
+}
+
 Expected<Committed> Engine::commit() {
   Expects(in_turn_);
   if (!failed_) static_cast<void>(flush());
@@ -253,6 +267,8 @@ Expected<Committed> Engine::commit() {
     restore();
     return tl::make_unexpected(std::move(done.error()));
   }
+  stamp_on_disk_ = hlc_.last();
+  arrival_on_disk_ = last_arrival_;
   committed_.last_arrival = last_arrival_;
   committed_.totals = totals();
   for (const Before& before : before_) committed_.frontiers.push_back(channels_[before.channel]);
@@ -273,7 +289,7 @@ Expected<void> Engine::put_changes() {
     if (channel.live_cells == before.state.live_cells) continue;
     if (auto done = kept(storage_.put_live_cells(channel.number, channel.live_cells)); !done) return done;
   }
-  if (last_arrival_ == last_arrival_before_ && hlc_.last() == hlc_before_.last()) return {};
+  if (last_arrival_ == arrival_on_disk_ && hlc_.last() == stamp_on_disk_) return {};
   return kept(storage_.put_clock(last_arrival_, hlc_.last()));
 }
 

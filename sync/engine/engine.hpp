@@ -61,7 +61,7 @@ struct LocalWrite {
   std::optional<Stamp> stamp = std::nullopt;
 };
 
-// Ops that a turn committed: consecutive ops of one replica in one channel. `segment` is as stored and as sent on.
+// Ops that a turn applied: consecutive ops of one replica in one channel. `segment` is as stored and as sent on.
 struct CommittedSegment {
   ChannelNo channel{};
   std::shared_ptr<const SegmentRow> segment;
@@ -73,7 +73,7 @@ struct CommittedSegment {
 };
 
 struct Committed {
-  std::vector<CommittedSegment> segments;  // in arrival order
+  std::vector<CommittedSegment> segments;  // in arrival order; without what was handed out before
   // Channels whose records are in the log now and must be read from there: a snapshot answer was merged (they may be
   // many), or the messages that they show took too much memory. What `segments` shows of them is not whole.
   std::vector<ChannelNo> merged;
@@ -141,7 +141,13 @@ class Engine {
   // One bounded step of retention. Returns true iff more is waiting. Age counts only while `now` is synchronised (G10).
   Expected<bool> trim(const WallTime& now);
 
-  // Syncs. After an error the turn is over and everything is as before begin().
+  // Hands out what was applied since begin() or the last call, and the turn goes on: nothing of it is durable yet
+  // (remote_commit.hpp). It is not taken back: when the commit fails, or rollback() is called, its arrival numbers are
+  // not given again and the clock does not go back behind it; all else is as before begin(). kUnavailable: it must be
+  // read from the log (Committed::merged), so commit() now. REQUIRES: nothing of our own was written in this turn.
+  Expected<std::vector<CommittedSegment>> hand_out();
+
+  // Syncs. After an error the turn is over and everything is as before begin(), but for what hand_out() says.
   Expected<Committed> commit();
   void rollback();
 
@@ -258,8 +264,11 @@ class Engine {
   bool in_turn_ = false;
   std::optional<Error> failed_;
   std::vector<Before> before_;
+  // What a failed turn goes back to; what the disk knows may be behind it.
   Hlc hlc_before_{Stamp{}};
   Arrival last_arrival_before_ = 0;
+  Stamp stamp_on_disk_;
+  Arrival arrival_on_disk_ = 0;
   std::optional<OpenSegment> open_;
   bool report_ = true;  // rows go into committed_.segments; not while a merge appends them
   std::size_t shown_bytes_ = 0;

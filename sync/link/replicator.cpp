@@ -320,6 +320,16 @@ std::span<const Action> Replicator::on_queue(Instant now, LinkId id, std::size_t
   return finish();
 }
 
+std::span<const Action> Replicator::on_handed_out(Instant /*now*/, const std::vector<CommittedSegment>& segments) {
+  actions_.clear();
+  for (const CommittedSegment& segment : segments) {
+    const std::size_t i = channel_index(segment.channel);
+    if (i == kNotOurs || segment.segment->replica == settings_.replica) continue;
+    for (auto& [name, peer] : peers_) push(peer, i, segment.segment);
+  }
+  return finish();
+}
+
 std::span<const Action> Replicator::on_committed(Instant now, const Committed& committed) {
   actions_.clear();
   for (const ChannelState& state : committed.frontiers) {

@@ -16,7 +16,7 @@
 // What the caller owes:
 //   - each ApplySegment, StagePage and MergeStaged is answered by one on_received(), in the order of the actions, also
 //     when its link has gone meanwhile; with the turn's error when the turn failed
-//   - on_committed() of a turn comes before the on_received() of that turn
+//   - on_committed() of a turn comes before the on_received() of that turn, which come when it is durable
 //   - each AnswerPull is answered by one on_pull_answer()
 // Thread rule: owned by the loop thread.
 #pragma once
@@ -62,6 +62,7 @@ struct ApplySegment {
   LinkId link{};
   ChannelNo channel{};
   Bytes segment;
+  bool may_wait = false;  // it was pushed, and nothing waits for it here: its commit may take a while (RemoteCommit)
 };
 struct StagePage {
   LinkId link{};
@@ -81,6 +82,8 @@ struct DropStaged {
   ChannelNo channel{};
   std::string peer;
 };
+// For the store thread: what was handed out of a turn that is still open is to be committed now.
+struct CommitNow {};
 // For the reader thread: answer_pull (pull.hpp). The view must be opened after this action was returned.
 struct AnswerPull {
   LinkId link{};
@@ -98,8 +101,8 @@ struct DeliverLive {
 struct RenewReplica {
   std::string peer;
 };
-using Action = std::variant<SendOnLink, CloseLink, ApplySegment, StagePage, MergeStaged, DropStaged, AnswerPull,
-                            DeliverLive, RenewReplica>;
+using Action = std::variant<SendOnLink, CloseLink, ApplySegment, StagePage, MergeStaged, DropStaged, CommitNow,
+                            AnswerPull, DeliverLive, RenewReplica>;
 
 struct ReplicatorSettings {
   std::string mesh;
@@ -154,6 +157,9 @@ class Replicator {
   std::span<const Action> on_message(Instant now, LinkId link, ByteView message);
   // The caller's send queue for this link in bytes. Between two calls it is taken to grow by what is sent.
   std::span<const Action> on_queue(Instant now, LinkId link, std::size_t queued_bytes);
+  // Engine::hand_out(): ops of others, which may be passed on at once. Our own wait for on_committed() (G5), and so
+  // does whatever says that we hold something.
+  std::span<const Action> on_handed_out(Instant now, const std::vector<CommittedSegment>& segments);
   std::span<const Action> on_committed(Instant now, const Committed& committed);
   // What became of an ApplySegment / StagePage / MergeStaged. A staged page is kApplied.
   std::span<const Action> on_received(Instant now, LinkId link, ChannelNo channel,

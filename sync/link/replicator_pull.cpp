@@ -43,7 +43,10 @@ Replicator::Accepted Replicator::accept_segment(Link& link, std::size_t channel,
           .channel = channel,
           .replica = header->replica,
           .size_bytes = segment.size()},
-         ApplySegment{.link = link.id, .channel = ours.number, .segment = to_bytes(segment)});
+         ApplySegment{.link = link.id,
+                      .channel = ours.number,
+                      .segment = to_bytes(segment),
+                      .may_wait = !asked_for && !ours.drain_first});
   return Accepted::kSubmitted;
 }
 
@@ -101,6 +104,7 @@ void Replicator::on_page(Instant now, Link& link, Peer& peer, std::size_t channe
     // A snapshot lacks what the question claimed to hold, so the claim must be true, and durable, first (G2).
     ours.drain_first = true;
     ours.ask_plainly = true;
+    if (ours.in_store > 0) actions_.emplace_back(CommitNow{});
     return pull(now, channel);
   }
   if (page.page_no != (ours.snapshot ? ours.snapshot->pages : 0)) {

@@ -33,7 +33,8 @@ void Replicator::push(Peer& peer, std::size_t channel, const std::shared_ptr<con
     return;
   }
   raise(shared.assumed, replica, last);
-  raise(shared.told, replica, last);
+  // What is passed on before it is durable here says nothing of what we hold.
+  if (last <= seq_in(channels_[channel].own, replica)) raise(shared.told, replica, last);
   send_to(peer,
           wire::encode(wire::Push{.channel = static_cast<wire::ChannelIndex>(channel), .segment = segment->bytes}));
 }

@@ -172,6 +172,31 @@ TEST_CASE_METHOD(Orchard, "a killed node catches up, and its sessions with it", 
   CHECK(wait_for_equal_digests({&barn, &house, &shed}));
 }
 
+TEST_CASE("what a node had delivered before it was synced comes again after a kill", "[e2e][G1][G3]") {
+  const Authority authority;
+  Daemon barn{{.node = "gw-barn"}};
+  Daemon house{{.node = "gw-house", .settings = R"("remote_commit": "60s")"}};
+  authority.enrol(barn);
+  authority.enrol(house);
+  house.set_peers({barn.tls_port()});
+  barn.start();
+  house.start();
+  REQUIRE(all_linked(barn, 1));
+  REQUIRE(all_linked(house, 1));
+  MosquittoSub at_house(house.port(), {"log/#"}, {"-q", "1"});
+  for (int i = 0; i < 20; ++i) {
+    mosquitto_pub(barn.port(), "log/barn", std::to_string(i), {"-q", "1"});
+    CHECK(at_house.next() == "1 0 log/barn " + std::to_string(i));
+  }
+  house.kill();
+  house.start();
+  CHECK(wait_for_equal_digests({&barn, &house}));
+  make_session(house.port(), "display", "log/#");
+  mosquitto_pub(barn.port(), "log/barn", "20", {"-q", "1"});
+  MosquittoSub display(house.port(), {"log/#"}, {"-c", "-i", "display", "-q", "1"});
+  CHECK(display.next() == "1 0 log/barn 20");
+}
+
 TEST_CASE_METHOD(Orchard, "what two nodes had while the third was away is told by either", "[e2e][G3]") {
   wait_until_linked();
   shed.kill();

@@ -71,6 +71,7 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, c
   out.clocks.drift_per_mille = random.one_in(2) ? static_cast<unsigned>(random.below(50)) : 0;
   out.clocks.has_no_rtc = random.one_in(3);
   out.keep_age = random.one_in(3) ? between(random, 1000, 20'000) : milliseconds(86'400'000);
+  out.remote_commit = random.one_in(3) ? milliseconds(0) : between(random, 1, random.one_in(2) ? 100 : 8000);
   out.faults.down_max = std::chrono::seconds(10);
   out.faults.clog_max = std::chrono::seconds(20);
   out.faults.deaf_max = std::chrono::seconds(30);
@@ -144,6 +145,7 @@ std::string describe(const Options& options) {
   if (options.network.slow_max.count() > 0) out += ", one way slower by up to " + ms(options.network.slow_max);
   out += ", answers of " + std::to_string(options.answer_bytes_max) + " B";
   if (options.network.both_dial) out += ", both sides dial";
+  if (options.remote_commit.count() > 0) out += ", remote commit " + ms(options.remote_commit);
   return out;
 }
 

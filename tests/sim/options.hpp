@@ -84,6 +84,7 @@ struct Options {
   unsigned trim_per_mille = 0;   // per step
   std::size_t payload_bytes_max = 0;
   std::size_t answer_bytes_max = 0;  // to one pull: small ones make snapshots of many pages
+  Duration remote_commit{};          // how long what peers push may wait for its sync
 };
 
 // Each seed turns some kinds of trouble off and draws the strength of the others, so that rare combinations come up.

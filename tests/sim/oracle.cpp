@@ -71,6 +71,7 @@ void Oracle::check_stamp(const Subject& node, const ReplicaKey& key, Seq seq, co
 // Numbers are given in commit order. Only where a merge was part of the turn, not every number can be seen here.
 void Oracle::check_arrivals(const Subject& node, const sync::Committed& committed) {
   sync::Arrival& last = arrivals_[node.index];
+  last = std::max(last, handed_out_[node.index].lost);
   const bool all_are_seen = committed.merged.empty();
   for (const sync::CommittedSegment& segment : committed.segments) {
     const sync::Arrival first = segment.segment->first_arrival;
@@ -86,8 +87,48 @@ void Oracle::check_arrivals(const Subject& node, const sync::Committed& committe
   last = committed.last_arrival;
 }
 
+// Peers' ops, in the order of their replicas and of arrival: whoever hears of them hears it in order.
+void Oracle::on_handed_out(const Subject& node, const std::vector<sync::CommittedSegment>& segments) {
+  HandedOut& out = handed_out_[node.index];
+  for (const sync::CommittedSegment& segment : segments) {
+    const ChannelState* channel = find_channel(node, segment.channel);
+    if (channel == nullptr) violated("G2", node, "a segment of an unknown channel");
+    const ReplicaKey key{channel->name, segment.segment->replica};
+    if (key.second == node.replica) violated("G1", node, "its own writes were handed out before they were durable");
+    Seq& last = out.last[key];
+    const Seq held = std::max(last, marks_[node.index][key.first][key.second].seq);
+    if (segment.segment->first_seq != held + 1) {
+      violated("G2", node, name_of(key, segment.segment->first_seq) + " was handed out after " + std::to_string(held));
+    }
+    const sync::Arrival arrived = std::max(out.arrival, arrivals_[node.index]);
+    if (segment.segment->first_arrival != arrived + 1) {
+      violated("arrival", node,
+               std::to_string(segment.segment->first_arrival) + " was given after " + std::to_string(arrived));
+    }
+    out.arrival = segment.segment->first_arrival + segment.segment->count - 1;
+    for (std::size_t i = 0; i < segment.ops.size(); ++i) {
+      compare(node, key, segment.segment->first_seq + i, segment.ops[i]);
+      out.newest = std::max(out.newest, segment.ops[i].stamp);
+    }
+    last = segment.segment->first_seq + segment.segment->count - 1;
+    Seq& passed_on = out.passed_on[key];
+    passed_on = std::max(passed_on, last);
+  }
+}
+
+// It comes again; its arrival numbers never do.
+void Oracle::on_lost(const Subject& node, const std::vector<sync::CommittedSegment>& segments) {
+  HandedOut& out = handed_out_[node.index];
+  out.last.clear();
+  if (segments.empty()) return;
+  const sync::SegmentRow& last = *segments.back().segment;
+  out.lost = last.first_arrival + last.count - 1;
+  out.arrival = out.lost;
+}
+
 void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
   check_arrivals(node, committed);
+  handed_out_[node.index].last.clear();
   for (const sync::CommittedSegment& segment : committed.segments) {
     const ChannelState* channel = find_channel(node, segment.channel);
     if (channel == nullptr) violated("G2", node, "a segment of an unknown channel");
@@ -99,7 +140,8 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
       const Op& op = segment.ops[i];
       if (key.second == node.replica) {
         author(node, *channel, key, seq, op);
-        if (op.stamp <= newest) violated("G10", node, name_of(key, seq) + " is not stamped after what was seen");
+        if (op.stamp <= std::max(newest, handed_out_[node.index].newest))
+          violated("G10", node, name_of(key, seq) + " is not stamped after what was seen");
       } else {
         compare(node, key, seq, op);
       }
@@ -157,8 +199,11 @@ void Oracle::see_merged(const Subject& node, const ChannelState& channel, sync::
 void Oracle::on_told(const Subject& node, ByteView bytes) {
   const auto message = sync::wire::decode(bytes);
   if (!message) violated("wire", node, message.error().what);
-  const auto check = [&](sync::wire::ChannelIndex index, ReplicaId replica, Seq seq) {
+  const auto check = [&](sync::wire::ChannelIndex index, ReplicaId replica, Seq seq, bool may_be_passed_on = false) {
     const std::string& channel = node.channels[index].name;
+    const auto& passed_on = handed_out_[node.index].passed_on;
+    const auto out = passed_on.find({channel, replica});
+    if (may_be_passed_on && out != passed_on.end() && seq <= out->second) return;
     if (seq > marks_[node.index][channel][replica].seq) {
       violated("G5", node, name_of({channel, replica}, seq) + " was shown to a peer before it was durable");
     }
@@ -167,7 +212,7 @@ void Oracle::on_told(const Subject& node, ByteView bytes) {
     for (const sync::FrontierEntry& mark : announcement->marks) check(announcement->channel, mark.replica, mark.seq);
   } else if (const auto* push = std::get_if<sync::wire::Push>(&*message)) {
     const sync::SegmentHeader header = must(node, sync::peek_segment(push->segment));
-    check(push->channel, header.replica, header.last_seq());
+    check(push->channel, header.replica, header.last_seq(), /*may_be_passed_on=*/true);
   }
 }
 
@@ -219,6 +264,7 @@ void Oracle::on_disk_replaced(const Subject& node) {
 
 void Oracle::on_restart(const Subject& node) {
   writers_.try_emplace(node.replica, node.index);
+  handed_out_.erase(node.index);
   for (const auto& [key, seq] : acked_) {
     if (writers_.at(key.second) != node.index) continue;
     const auto channel = std::find_if(node.channels.begin(), node.channels.end(),

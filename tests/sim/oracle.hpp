@@ -41,7 +41,11 @@ class Oracle {
 
   // What every clock should say, in milliseconds since 1970.
   void set_true_time(std::uint64_t unix_ms) { true_ms_ = unix_ms; }
-  // Right after the turn has become durable, before anybody hears of it.
+  // The node takes this for applied, and may pass it on, but it is not durable.
+  void on_handed_out(const Subject& node, const std::vector<sync::CommittedSegment>& segments);
+  // What was handed out and never became durable, though the node goes on.
+  void on_lost(const Subject& node, const std::vector<sync::CommittedSegment>& segments);
+  // Right after the turn has become durable, before anybody hears of it. With all that was handed out before.
   void on_commit(const Subject& node, const sync::Committed& committed);
   // The node told its clients that their writes up to `seq` are safe.
   void on_acknowledged(const Subject& node, const std::string& channel, sync::Seq seq);
@@ -120,6 +124,15 @@ class Oracle {
   std::map<ReplicaKey, std::vector<bool>> trimmed_;  // op `seq` is at seq - 1: by keep, on some node
   std::map<std::size_t, sync::Stamp> newest_;        // stamp that the node has committed
   std::map<std::size_t, sync::Arrival> arrivals_;
+  // Of this life of the node, durable or not.
+  struct HandedOut {
+    std::map<ReplicaKey, sync::Seq> last;       // since the last commit
+    std::map<ReplicaKey, sync::Seq> passed_on;  // ever: what was lost may be on its way to peers
+    sync::Stamp newest;
+    sync::Arrival arrival = 0;
+    sync::Arrival lost = 0;  // the last arrival that was given and lost
+  };
+  std::map<std::size_t, HandedOut> handed_out_;
   LiveLedger live_;
   std::uint64_t ops_ = 0;
   std::uint64_t acknowledged_ = 0;

@@ -32,7 +32,8 @@ SimNode::SimNode(NodeIdentity identity, const Options& options, Scheduler& sched
       wires_(wires),
       random_(options.seed * 1000 + identity_.index),
       disk_(std::move(disk)),
-      clock_(scheduler) {}
+      clock_(scheduler),
+      remote_commit_(options.remote_commit) {}
 
 // --- life ------------------------------------------------------------------------------------------------------------
 
@@ -99,6 +100,9 @@ void SimNode::crash() {
   received_.clear();
   in_turn_ = 0;
   turn_under_way_ = false;
+  turn_is_open_ = false;
+  handed_out_.clear();
+  remote_commit_.on_end();
   handing_back_ = 0;
   last_hand_back_ = Instant::min();
   answering_ = 0;
@@ -115,7 +119,7 @@ Subject SimNode::subject() {
 }
 
 bool SimNode::is_idle() const {
-  return intents_.empty() && !turn_under_way_ && handing_back_ == 0 && answering_ == 0 &&
+  return intents_.empty() && !turn_under_way_ && !turn_is_open_ && handing_back_ == 0 && answering_ == 0 &&
          replicator_->unapplied_bytes() == 0;
 }
 

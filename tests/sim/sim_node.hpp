@@ -18,6 +18,7 @@
 
 #include "daemon/compress_zstd/zstd_compressor.hpp"
 #include "sync/engine/engine.hpp"
+#include "sync/engine/remote_commit.hpp"
 #include "sync/link/replicator.hpp"
 #include "tests/sim/board_clock.hpp"
 #include "tests/sim/disk.hpp"
@@ -105,7 +106,8 @@ class SimNode {
     sync::ChannelNo channel{};
     std::uint64_t bytes = 0;
   };
-  using Intent = std::variant<Write, sync::ApplySegment, sync::StagePage, sync::MergeStaged, sync::DropStaged, Trim>;
+  using Intent = std::variant<Write, sync::ApplySegment, sync::StagePage, sync::MergeStaged, sync::DropStaged,
+                              sync::CommitNow, Trim>;
   struct Received {
     sync::LinkId link{};
     sync::ChannelNo channel{};
@@ -127,12 +129,19 @@ class SimNode {
   void start_turn();
   void begin_turn();
   void commit_turn();
+  // True: the turn is handed out and stays open.
+  bool stay_open();
+  void end_turn();
+  void commit_when_due();
+  void hand_out(std::vector<sync::CommittedSegment> segments);
   void apply(const WallTime& now, Intent& intent, bool is_first);
   void apply_trim(const WallTime& now, bool is_first);
   [[nodiscard]] std::vector<Kept> expect_kept(const WallTime& now);
   void check_received(const std::vector<Received>& received) const;
   void power_lost();
   [[nodiscard]] bool has_ended(const Error* error) const;
+  // When the loop thread hears of what the store thread did: in order.
+  [[nodiscard]] Instant next_hand_back();
   void hand_back(Turn turn);
   void answer_pull(const sync::AnswerPull& pull);
   void perform(std::span<const sync::Action> actions);
@@ -163,7 +172,11 @@ class SimNode {
   std::size_t in_turn_ = 0;  // intents taken by the turn under way
   std::vector<Received> received_;
   bool turn_under_way_ = false;
-  bool disk_is_full_ = false;  // the next commit fails
+  sync::RemoteCommit remote_commit_;
+  bool turn_is_open_ = false;  // and goes on with the next one
+  std::uint64_t turns_opened_ = 0;
+  std::vector<sync::CommittedSegment> handed_out_;  // of the open turn
+  bool disk_is_full_ = false;                       // the next commit fails
   std::size_t handing_back_ = 0;
   Instant last_hand_back_ = Instant::min();
   std::size_t answering_ = 0;

@@ -40,12 +40,14 @@ void SimNode::start_turn() {
 
 // A turn takes some of what waits; a crash may come before its commit.
 void SimNode::begin_turn() {
-  const auto begun = engine_->begin();
-  if (has_ended(begun ? nullptr : &begun.error())) return power_lost();
-  if (!begun) throw Violation("begin: " + begun.error().what);
+  if (!turn_is_open_) {
+    const auto begun = engine_->begin();
+    if (has_ended(begun ? nullptr : &begun.error())) return power_lost();
+    if (!begun) throw Violation("begin: " + begun.error().what);
+  }
   const WallTime now = clock_.now();
   in_turn_ = 1 + random_.below(intents_.size());
-  for (std::size_t i = 0; i < in_turn_; ++i) apply(now, intents_[i], i == 0);
+  for (std::size_t i = 0; i < in_turn_; ++i) apply(now, intents_[i], i == 0 && !turn_is_open_);
   unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 10ms), [this] { commit_turn(); });
 }
 
@@ -65,7 +67,9 @@ void SimNode::apply(const WallTime& now, Intent& intent, bool is_first) {
                  [&](const sync::ApplySegment& segment) {
                    received_.push_back(
                        {segment.link, segment.channel, engine_->receive(now, segment.channel, segment.segment)});
+                   remote_commit_.on_received(received_.back().result);
                  },
+                 [](const sync::CommitNow&) {},
                  [&](const sync::StagePage& page) {
                    received_.push_back({page.link, page.channel,
                                         applied(engine_->stage(page.channel, page.peer, page.page_no, page.page))});
@@ -81,6 +85,9 @@ void SimNode::apply(const WallTime& now, Intent& intent, bool is_first) {
                  },
                  [&](const Trim&) { apply_trim(now, is_first); }},
       intent);
+  const auto* segment = std::get_if<sync::ApplySegment>(&intent);
+  const bool may_wait = (segment != nullptr && segment->may_wait) || std::holds_alternative<Trim>(intent);
+  if (!may_wait) remote_commit_.need_sync();
 }
 
 // What keep leaves: the newest segments that fit its size and are not too old.
@@ -138,25 +145,71 @@ void SimNode::check_received(const std::vector<Received>& all) const {
   }
 }
 
+bool SimNode::stay_open() {
+  if (remote_commit_.is_due()) return false;
+  auto segments = engine_->hand_out();
+  if (!segments) return false;
+  remote_commit_.on_handed_out(*segments);
+  const bool stays = !remote_commit_.is_due() && remote_commit_.is_waiting();
+  if (stays) oracle_.on_handed_out(subject(), *segments);
+  handed_out_.insert(handed_out_.end(), segments->begin(), segments->end());
+  if (!stays) return false;
+  if (!std::exchange(turn_is_open_, true)) commit_when_due();
+  hand_out(std::move(*segments));
+  return true;
+}
+
+// The store thread wakes up in time, unless the turn has ended meanwhile.
+void SimNode::commit_when_due() {
+  unless_crashed(scheduler_.now() + options_.remote_commit, [this, opened = ++turns_opened_] {
+    if (turn_is_open_ && opened == turns_opened_) submit(sync::CommitNow{});
+  });
+}
+
+void SimNode::hand_out(std::vector<sync::CommittedSegment> segments) {
+  unless_crashed(next_hand_back(), [this, segments = std::move(segments)] {
+    --handing_back_;
+    perform(replicator_->on_handed_out(scheduler_.now(), segments));
+  });
+}
+
+Instant SimNode::next_hand_back() {
+  ++handing_back_;
+  return last_hand_back_ = std::max(last_hand_back_, scheduler_.now() + draw_between(random_, 0ms, 10ms));
+}
+
+void SimNode::end_turn() {
+  intents_.erase(intents_.begin(), intents_.begin() + static_cast<std::ptrdiff_t>(in_turn_));
+  in_turn_ = 0;
+  turn_under_way_ = false;
+}
+
 void SimNode::commit_turn() {
+  oracle_.set_true_time(clock_.true_ms());
+  if (stay_open()) {
+    end_turn();
+    return start_turn();
+  }
   if (std::exchange(disk_is_full_, false)) disk_->fill_up();
   Turn turn{.received = std::move(received_), .committed = engine_->commit()};
   if (has_ended(turn.committed ? nullptr : &turn.committed.error())) return power_lost();
   const auto after = disk_->after_turn();
   if (has_ended(after ? nullptr : &after.error())) return power_lost();
   received_.clear();
-  intents_.erase(intents_.begin(), intents_.begin() + static_cast<std::ptrdiff_t>(in_turn_));
-  in_turn_ = 0;
-  turn_under_way_ = false;
+  end_turn();
+  turn_is_open_ = false;
+  remote_commit_.on_end();
+  std::vector<sync::CommittedSegment> segments = std::exchange(handed_out_, {});
   oracle_.set_true_time(clock_.true_ms());
   if (turn.committed) {
+    segments.insert(segments.end(), turn.committed->segments.begin(), turn.committed->segments.end());
+    turn.committed->segments = std::move(segments);
     oracle_.on_commit(subject(), *turn.committed);
   } else {
+    oracle_.on_lost(subject(), segments);
     for (Received& received : turn.received) received.result = tl::unexpected<Error>(turn.committed.error());
   }
-  ++handing_back_;
-  last_hand_back_ = std::max(last_hand_back_, scheduler_.now() + draw_between(random_, 0ms, 10ms));
-  unless_crashed(last_hand_back_,
+  unless_crashed(next_hand_back(),
                  [this, turn = std::make_shared<Turn>(std::move(turn))] { hand_back(std::move(*turn)); });
   start_turn();
 }

@@ -25,6 +25,7 @@ void NodeHarness::start() {
                         .live_cells_max = retained_max});
   }
   REQUIRE(engine->open(settings));
+  store_turn.emplace(*engine, session_store, remote_commit);
   auto state = node::load_state(*engine, session_store, wall);
   REQUIRE(state);
   node = std::make_unique<node::Node>(
@@ -67,8 +68,13 @@ void NodeHarness::commit() {
   if (intents.empty()) return;
   std::vector<node::Intent> turn;
   turn.swap(intents);
-  node::StoreTurn store_turn(*engine, session_store);
-  node->on_turn(now, store_turn.run(wall, turn));
+  if (store_turn->must_commit_before(turn)) commit_open();
+  node->on_turn(now, store_turn->run(wall, turn));
+}
+
+void NodeHarness::commit_open() {
+  REQUIRE(store_turn->is_open());
+  node->on_turn(now, store_turn->commit(wall));
 }
 
 void NodeHarness::answer_reads() {

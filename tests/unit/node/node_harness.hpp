@@ -63,8 +63,10 @@ class NodeHarness : public node::StorePort {
     reads.push_back({std::move(job), std::move(failed)});
   }
 
-  // One turn of all that waits; its result goes to the node.
+  // One turn of all that waits; its result goes to the node. It may stay open.
   void commit();
+  // The end of a turn that stayed open.
+  void commit_open();
   void answer_reads();
   // Until nothing waits any more.
   void settle();
@@ -86,10 +88,12 @@ class NodeHarness : public node::StorePort {
   bool conflate = false;                      // likewise
   std::optional<std::uint64_t> retained_max;  // likewise
   std::vector<config::Channel> merging;       // likewise: more channels
+  Duration remote_commit{};                   // likewise
   security::Sha256 hasher;
   security::Sha256 read_hasher;
   compress_zstd::ZstdCompressor compressor;
   std::unique_ptr<sync::Engine> engine;
+  std::optional<node::StoreTurn> store_turn;
   std::unique_ptr<node::Node> node;
   std::vector<node::Intent> intents;
   std::deque<Read> reads;

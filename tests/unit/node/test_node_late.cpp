@@ -36,7 +36,7 @@ struct LateHarness : NodeHarness {
       turn.emplace_back(sync::ApplySegment{
           .link = {}, .channel = channel.number, .segment = committed->segments.at(0).segment->bytes});
     }
-    node::TurnResult result = node::StoreTurn(*engine, session_store).run(wall, turn);
+    node::TurnResult result = store_turn->run(wall, turn);
     REQUIRE(result.received.size() == 1);
     REQUIRE(result.received[0].result == sync::ReceiveResult::kApplied);
     result.received.clear();  // no link waits for it

@@ -314,7 +314,7 @@ TEST_CASE_METHOD(NodeHarness, "what a snapshot merged is read from the disk, whe
   publisher.send(encode(PublishSent{.topic = "a", .payload = "written", .qos = 1, .packet_id = 2}));
   std::vector<node::Intent> turn;
   turn.swap(intents);
-  node::TurnResult result = node::StoreTurn(*engine, session_store).run(wall, turn);
+  node::TurnResult result = store_turn->run(wall, turn);
   REQUIRE(result.committed.segments.size() == 1);
   result.committed.merged = {result.committed.segments[0].channel};
   result.committed.segments.clear();

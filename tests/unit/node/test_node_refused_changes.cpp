@@ -20,8 +20,7 @@ struct SubscribeHarness : NodeHarness {
   std::vector<node::Intent> begin_turn() { return std::exchange(intents, {}); }
   void end_turn(std::vector<node::Intent> turn, bool is_full = false) {
     if (is_full) storage.fail_next_commit({Category::kLimit, "the disk is full"});
-    node::StoreTurn store_turn(*engine, session_store);
-    node->on_turn(now, store_turn.run(wall, turn));
+    node->on_turn(now, store_turn->run(wall, turn));
   }
   void publish(const std::string& topic, const std::string& payload) {
     TestClient publisher(*this, {.client_id = "publisher"});

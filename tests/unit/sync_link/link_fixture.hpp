@@ -116,6 +116,15 @@ class LinkFixture {
     }
     commit_frontier(std::move(committed));
   }
+  // A turn that stays open took these rows into "default".
+  void hand_out(const std::vector<RowSpec>& specs) {
+    std::vector<CommittedSegment> segments;
+    for (const RowSpec& spec : specs) {
+      segments.push_back(
+          {.channel = kDefault, .segment = make_row(spec), .head_before = {}, .head_after = {}, .ops = {}});
+    }
+    take(replicator_.on_handed_out(now_, segments));
+  }
   // The rows went in by a merge: no segments are shown.
   void commit_merged(const Frontier& frontier) {
     join(own_, frontier);

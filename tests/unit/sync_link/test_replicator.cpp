@@ -376,6 +376,50 @@ TEST_CASE_METHOD(LinkFixture, "a commit that changes nothing says nothing", "[li
   CHECK(replicator().on_committed(now(), nothing()).empty());
 }
 
+// --- what is handed out before it is durable ------------------------------------------------------------------------
+
+TEST_CASE_METHOD(LinkFixture, "others' ops are passed on before they are durable here", "[link]") {
+  peer_up(kLink1, "a");
+  hand_out({{.replica = kOther}});
+  CHECK(sent<wire::Push>(kLink1).size() == 1);
+  commit({{.replica = kOther}});
+  CHECK(sent<wire::Push>(kLink1).empty());
+}
+
+TEST_CASE_METHOD(LinkFixture, "our own ops are not shown before they are durable here", "[link][G5]") {
+  peer_up(kLink1, "a");
+  hand_out({{.replica = kOwnReplica}});
+  CHECK(is_quiet());
+}
+
+TEST_CASE_METHOD(LinkFixture, "what was passed on early is announced when it is durable", "[link][G5]") {
+  peer_up(kLink1, "a");
+  pass(kAnnounceInterval);
+  hand_out({{.replica = kOther}});
+  CHECK(sent<wire::Announcement>(kLink1).empty());
+  pass(kAskAgainMin);
+  CHECK(sent<wire::Announcement>(kLink1).empty());
+  commit({{.replica = kOther}});
+  REQUIRE(sent<wire::Announcement>(kLink1).size() == 1);
+  CHECK(sent<wire::Announcement>(kLink1)[0].marks == Frontier{{kOther, 1}});
+}
+
+TEST_CASE_METHOD(LinkFixture, "a push may wait for its sync, an answer may not", "[link]") {
+  peer_up(kLink1, "a");
+  hear_push(kLink1, {.replica = kOther});
+  REQUIRE(actions<ApplySegment>().size() == 1);
+  CHECK(actions<ApplySegment>()[0].may_wait);
+  commit({{.replica = kOther}});
+  received(kLink1);
+  hear_frontier(kLink1, {{kOther, 3}});
+  pass(kPullGrace);
+  const wire::Pull asked = question(kLink1);
+  const auto row = make_row({.replica = kOther, .first = 2, .count = 2});
+  hear(kLink1, wire::Range{.channel = 0, .id = asked.id, .more = false, .segments = {row->bytes}});
+  REQUIRE(actions<ApplySegment>().size() == 1);
+  CHECK_FALSE(actions<ApplySegment>()[0].may_wait);
+}
+
 // --- live ------------------------------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(LinkFixture, "a live message of ours goes to every peer, numbered", "[live]") {

@@ -279,7 +279,8 @@ TEST_CASE_METHOD(PullFixture, "a snapshot is asked for only with a frontier that
   const wire::Pull early = question(kLink1);
   CHECK(early.request.frontier == Frontier{{kThird, 1}});
   hear_page(kLink1, early.id, 0);
-  CHECK(is_quiet());
+  CHECK(actions<CommitNow>().size() == 1);
+  CHECK(all_actions().size() == 1);
   received(kLink1, fail(Category::kLimit, "the disk is full"));
   pass(kBackoffMin);
   CHECK(question(kLink1).request.frontier.empty());
