@@ -99,6 +99,7 @@ class Oracle {
                    const sync::Op& op);
   void check_shown(const Subject& node, const sync::Committed& committed, sync::ReadView& view) const;
   void check_values(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view) const;
+  [[nodiscard]] bool is_deletion_on_its_way(const sync::ChannelState& channel, const std::string& topic) const;
   [[nodiscard]] std::map<std::string, std::string> values_of(const sync::ChannelState& channel) const;
   void note_gaps(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
 
