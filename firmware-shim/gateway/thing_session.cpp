@@ -1,0 +1,262 @@
+// Connecting, sleeping, ending: sections 6.2, 6.3, 6.14 and 7.2 of MQTT-SN 1.2.
+#include <array>
+
+#include "firmware-shim/gateway/sn_words.hpp"
+#include "firmware-shim/gateway/thing.hpp"
+
+namespace hedgerow::gateway {
+namespace {
+
+using mqtt::PacketType;
+using mqtt::ReasonCode;
+
+Duration with_tolerance(Duration promised) { return promised * kToleranceTenths / 10; }
+
+}  // namespace
+
+void Thing::on_message(Instant now, const hr_sn_message& message) {
+  if (message.type == HR_SN_CONNECT) return on_connect(now, message);
+  if (state_ == State::kWillTopic || state_ == State::kWillMessage) return on_will(now, message);
+  if (state_ == State::kConnecting) return;  // it will say it again
+  if (state_ == State::kNew || state_ == State::kGone) return send(HR_SN_DISCONNECT);
+  be_alive(now);
+  switch (message.type) {
+    case HR_SN_REGISTER: on_register(message); break;
+    case HR_SN_PUBLISH: on_publish(now, message); break;
+    case HR_SN_SUBSCRIBE:
+    case HR_SN_UNSUBSCRIBE: on_subscribe(now, message); break;
+    case HR_SN_PUBREL: {
+      Bytes packet;
+      pending_.push_back({.msg_id = message.msg_id, .type = HR_SN_PUBREL});
+      append_ack(packet, PacketType::kPubrel, message.msg_id);
+      write(now, packet);
+      break;
+    }
+    case HR_SN_REGACK: on_regack(now, message); break;
+    case HR_SN_PUBACK:
+    case HR_SN_PUBREC:
+    case HR_SN_PUBCOMP: on_answer(now, message); break;
+    case HR_SN_PINGREQ: on_pingreq(now, message); break;
+    case HR_SN_DISCONNECT: on_disconnect(now, message); break;
+    case HR_SN_WILLTOPICUPD:
+    case HR_SN_WILLMSGUPD: on_will_update(now, message); break;
+    case HR_SN_ADVERTISE:
+    case HR_SN_SEARCHGW:
+    case HR_SN_GWINFO:
+    case HR_SN_CONNECT:
+    case HR_SN_CONNACK:
+    case HR_SN_WILLTOPICREQ:
+    case HR_SN_WILLTOPIC:
+    case HR_SN_WILLMSGREQ:
+    case HR_SN_WILLMSG:
+    case HR_SN_SUBACK:
+    case HR_SN_UNSUBACK:
+    case HR_SN_PINGRESP:
+    case HR_SN_WILLTOPICRESP:
+    case HR_SN_WILLMSGRESP:
+    case HR_SN_ENCAPSULATED: break;  // not a thing's to say
+  }
+}
+
+void Thing::on_connect(Instant now, const hr_sn_message& message) {
+  const std::string client_id{text_of(message.tail)};
+  const bool wants_will = (message.flags & HR_SN_WILL) != 0;
+  // A CONNECT that comes again while the first is under way; the answer is, too.
+  if (state_ == State::kConnecting && client_id == client_id_) return;
+  keep_alive_ = std::chrono::seconds{message.duration};
+  clean_session_ = (message.flags & HR_SN_CLEAN_SESSION) != 0;
+  const bool awake_again = state_ == State::kAsleep || state_ == State::kAwake;
+  client_id_ = client_id;
+  // It may have lost its memory, so it is told every topic anew.
+  topics_.forget();
+  if (awake_again && !wants_will && !clean_session_ && pipe_ && !pipe_->closed()) {
+    state_ = State::kActive;
+    be_alive(now);
+    send(HR_SN_CONNACK);
+    deliver(now);
+    return;
+  }
+  will_.reset();
+  if (!wants_will) return open_connection(now, clean_session_);
+  state_ = State::kWillTopic;
+  be_alive(now);
+  send(HR_SN_WILLTOPICREQ);
+}
+
+void Thing::on_will(Instant now, const hr_sn_message& message) {
+  be_alive(now);
+  if (state_ == State::kWillTopic && message.type == HR_SN_WILLTOPIC) {
+    if (!message.has_body) return open_connection(now, clean_session_);  // no will after all (section 6.3)
+    will_ = OwnWill{.topic = std::string{text_of(message.tail)},
+                    .qos = qos_of(message.flags),
+                    .retain = (message.flags & HR_SN_RETAIN) != 0};
+    state_ = State::kWillMessage;
+    send(HR_SN_WILLMSGREQ);
+  } else if (state_ == State::kWillMessage && message.type == HR_SN_WILLMSG) {
+    will_->message = to_bytes(bytes_of(message.tail));
+    open_connection(now, clean_session_);
+  }
+}
+
+// MQTT sets a will with CONNECT only: connect anew, which takes the session over and cancels the old will.
+void Thing::on_will_update(Instant now, const hr_sn_message& message) {
+  const bool is_topic = message.type == HR_SN_WILLTOPICUPD;
+  connected_answer_ = is_topic ? HR_SN_WILLTOPICRESP : HR_SN_WILLMSGRESP;
+  if (is_topic && !message.has_body) {
+    will_.reset();
+  } else if (is_topic) {
+    if (!will_) will_.emplace();
+    will_->topic = text_of(message.tail);
+    will_->qos = qos_of(message.flags);
+    will_->retain = (message.flags & HR_SN_RETAIN) != 0;
+  } else if (will_) {
+    will_->message = to_bytes(bytes_of(message.tail));
+  } else {
+    return send(HR_SN_WILLMSGRESP, 0, 0, HR_SN_NOT_SUPPORTED);  // a message without a topic
+  }
+  open_connection(now, false);
+}
+
+void Thing::open_connection(Instant now, bool clean_start) {
+  // The node hears of the new connection first: it takes the session over, so no will is published.
+  const std::unique_ptr<MqttPipe> before =
+      std::exchange(pipe_, std::make_unique<MqttPipe>(now, context_.acceptor, context_.arrived, context_.on_output));
+  unread_.clear();
+  pending_.clear();
+  if (clean_start) recognised_.clear();
+  for (Pending& publish : recognised_) publish.earlier = true;
+  register_seen_.reset();
+  waiting_.clear();  // QoS 1 and 2 come again, from the session
+  step_ = Step::kNone;
+  state_ = State::kConnecting;
+  retry_at_ = Instant::max();
+  mail_done_at_ = Instant::max();
+  be_alive(now);
+
+  WillOut will;
+  if (will_) will = {.topic = will_->topic, .payload = will_->message, .qos = will_->qos, .retain = will_->retain};
+  Bytes packet;
+  append_connect(packet, {.client_id = client_id_,
+                          .clean_start = clean_start,
+                          .session_expiry_s = clean_session_ ? kCleanSessionExpiryS : kKeptSessionExpiryS,
+                          .receive_maximum = 1,
+                          .will = will_ ? &will : nullptr});
+  write(now, packet);
+  if (before) before->hang_up(now, "the thing connected anew");
+}
+
+void Thing::on_connack(Instant now, ReasonCode code) {
+  const hr_sn_type answer = std::exchange(connected_answer_, HR_SN_CONNACK);
+  send(answer, 0, 0, return_code(code));
+  if (mqtt::is_failure(code)) return end(now, "refused");
+  state_ = State::kActive;
+  be_alive(now);
+}
+
+void Thing::on_disconnect(Instant now, const hr_sn_message& message) {
+  if (message.has_body && message.duration != 0) {
+    sleep_ = std::chrono::seconds{message.duration};
+    fall_asleep(now);
+    send(HR_SN_DISCONNECT);
+    return;
+  }
+  Bytes packet;
+  append_disconnect(packet, ReasonCode::kSuccess);
+  write(now, packet);
+  send(HR_SN_DISCONNECT);
+  end(now, "the thing said goodbye");
+}
+
+void Thing::on_pingreq(Instant now, const hr_sn_message& message) {
+  if (state_ != State::kAsleep || message.tail.size == 0) return send(HR_SN_PINGRESP);
+  state_ = State::kAwake;
+  mail_done_at_ = now + kMailGrace;
+  be_alive(now);
+  deliver(now);
+}
+
+void Thing::fall_asleep(Instant now) {
+  state_ = State::kAsleep;
+  step_ = Step::kNone;
+  retry_at_ = Instant::max();
+  mail_done_at_ = Instant::max();
+  be_alive(now);
+}
+
+void Thing::be_alive(Instant now) {
+  const Duration promised = state_ == State::kAsleep || state_ == State::kAwake ? sleep_ : keep_alive_;
+  lost_at_ = promised == Duration::zero() ? Instant::max() : now + with_tolerance(promised);
+}
+
+void Thing::lose(Instant now, const std::string& reason) {
+  ++context_.counters.lost;
+  end(now, reason);
+}
+
+void Thing::end(Instant now, const std::string& reason) {
+  state_ = State::kGone;
+  retry_at_ = lost_at_ = mail_done_at_ = Instant::max();
+  if (const auto pipe = std::exchange(pipe_, nullptr)) pipe->hang_up(now, reason);
+}
+
+void Thing::on_timer(Instant now) {
+  if (now >= lost_at_) return lose(now, "the thing is silent");
+  if (now >= mail_done_at_ && waiting_.empty()) {
+    send(HR_SN_PINGRESP);
+    return fall_asleep(now);
+  }
+  if (now < retry_at_) return;
+  if (tries_ == kRetries) {
+    // A thing that went back to sleep before it had everything is not lost; its mail waits.
+    return state_ == State::kAwake ? fall_asleep(now) : lose(now, "the thing does not answer");
+  }
+  ++tries_;
+  ++context_.counters.sent_again;
+  retry_at_ = now + kRetryInterval;
+  send_step();
+}
+
+Instant Thing::next_deadline() const {
+  const Instant mail = waiting_.empty() ? mail_done_at_ : Instant::max();
+  return std::min({lost_at_, mail, retry_at_});
+}
+
+void Thing::on_output(Instant now) {
+  if (!pipe_) return;
+  append(unread_, pipe_->take(now));
+  ByteView left = unread_;
+  while (pipe_) {
+    const auto packet = take_packet(left);
+    if (!packet) return end(now, packet.error().what);
+    if (!*packet) break;
+    on_server_packet(now, **packet);
+  }
+  unread_.erase(unread_.begin(), unread_.end() - static_cast<std::ptrdiff_t>(left.size()));
+  if (pipe_ && pipe_->closed()) {
+    send(HR_SN_DISCONNECT);
+    end(now, "the node closed the connection");
+  }
+}
+
+void Thing::write(Instant now, const Bytes& packet) {
+  if (pipe_) pipe_->write(now, packet);
+}
+
+void Thing::send(const hr_sn_message& message) {
+  Bytes bytes(message.tail.size + kSnHeaderBytesMax);
+  std::size_t size = 0;
+  if (hr_sn_encode(&message, bytes.data(), bytes.size(), &size) != HR_SN_OK) return;
+  context_.send(ByteView{bytes}.first(size));
+}
+
+void Thing::send(hr_sn_type type, std::uint16_t msg_id, std::uint16_t topic_id, std::uint8_t code, std::uint8_t flags) {
+  hr_sn_message message{};
+  message.type = type;
+  message.flags = flags;
+  message.code = code;
+  message.topic_id = topic_id;
+  message.msg_id = msg_id;
+  send(message);
+}
+
+}  // namespace hedgerow::gateway
