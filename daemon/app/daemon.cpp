@@ -15,6 +15,7 @@
 #include "daemon/app/settings.hpp"
 #include "daemon/app/status_answer.hpp"
 #include "daemon/app/store_thread.hpp"
+#include "daemon/app/things.hpp"
 #include "daemon/cli/control_request.hpp"
 #include "daemon/compress_zstd/zstd_compressor.hpp"
 #include "daemon/control/operator.hpp"
@@ -50,6 +51,7 @@ struct Daemon::Parts {
   ~Parts() {
     for (auto& link : dialled) link->stop();
     control.reset();
+    things.reset();
     listeners.clear();
     if (store) store->finish();
   }
@@ -57,6 +59,7 @@ struct Daemon::Parts {
   Expected<void> open_store();
   void wire();
   Expected<void> open_network();
+  Expected<void> open_things();
   void start_dialling();
   void arm_timer();
   void on_timer();
@@ -91,6 +94,7 @@ struct Daemon::Parts {
   std::optional<Access> access;
   std::unique_ptr<node::Node> node;
   std::vector<std::unique_ptr<net_asio::Listener>> listeners;
+  std::unique_ptr<Things> things;
   std::optional<control::Operator> operator_answers;  // outlives the server that asks it
   std::unique_ptr<net_asio::ControlServer> control;
   std::vector<std::unique_ptr<DialledLink>> dialled;
@@ -188,6 +192,7 @@ Expected<void> Daemon::Parts::open_network() {
     return fail(Category::kNotFound, "nothing to listen on: every listener wants TLS, and there is no identity in " +
                                          (config.data / "identity").string() + "; make one with hedgerow node add");
   }
+  if (auto opened = open_things(); !opened) return opened;
   operator_answers.emplace(*node, *store, wall_clock);
   auto served =
       net_asio::serve_control(loop, config.data, [this](const control::Question& question, control::AnswerPtr answer) {
@@ -195,6 +200,18 @@ Expected<void> Daemon::Parts::open_network() {
       });
   if (!served) return tl::unexpected<Error>(std::move(served.error()));
   control = std::move(*served);
+  return {};
+}
+
+Expected<void> Daemon::Parts::open_things() {
+  if (!config.things.udp && config.things.serial.empty()) return {};
+  auto opened = Things::open(config.things, {.loop = loop,
+                                             .acceptor = *node,
+                                             .post = [this](std::function<void()> task) { post(std::move(task)); },
+                                             .on_deadline = [this] { arm_timer(); },
+                                             .log = [](const std::string& line) { log_line(line); }});
+  if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
+  things = std::move(*opened);
   return {};
 }
 
@@ -278,6 +295,7 @@ void Daemon::Parts::on_timer() {
   armed.reset();
   const Instant now = net_asio::EventLoop::now();
   node->on_timer(now);
+  if (things) things->on_timer(now);
   if (now >= next_tick && !ending) {
     next_tick = now + kTick;
     for (auto& link : dialled) link->on_tick(now);
@@ -289,7 +307,8 @@ void Daemon::Parts::on_timer() {
 
 void Daemon::Parts::arm_timer() {
   if (ending) return;
-  const Instant next = std::min(next_tick, node->next_deadline());
+  Instant next = std::min(next_tick, node->next_deadline());
+  if (things) next = std::min(next, things->next_deadline());
   if (armed && *armed <= next) return;
   armed = next;
   loop.set_timer(next, [this] { on_timer(); });
@@ -411,6 +430,9 @@ Expected<void> Daemon::run() {
   if (!signals) return signals;
   parts.store->start();
   for (const auto& listener : parts.listeners) log_line("listening " + listener->name() + " " + listener->address());
+  if (parts.things && !parts.things->udp_address().empty()) {
+    log_line("listening " + std::string(config::kThingsListenerName) + " " + parts.things->udp_address());
+  }
   parts.start_dialling();
   parts.next_tick = parts.started;
   parts.arm_timer();

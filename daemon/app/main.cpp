@@ -17,8 +17,10 @@ namespace {
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 Expected<config::Config> configuration(const cli::DaemonArguments& arguments) {
-  if (arguments.listen) return config::listen_only(*arguments.listen, arguments.data);
-  return config::load(arguments.config_file);
+  if (!arguments.listen) return config::load(arguments.config_file);
+  auto config = config::listen_only(*arguments.listen, arguments.data);
+  if (config) config->things.udp = arguments.things_udp;
+  return config;
 }
 
 int run(int argc, const char* const* argv) {

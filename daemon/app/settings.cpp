@@ -81,6 +81,7 @@ std::vector<std::string> restart_notes(const config::Config& running, const conf
   note(running.listeners != wanted.listeners, "the listeners");
   note(running.peers != wanted.peers, "the peers");
   note(running.remote_commit != wanted.remote_commit, "remote_commit");
+  note(running.things != wanted.things, "the things' lines and topics");
   note(running.limits.retained_messages != wanted.limits.retained_messages, "the limit of retained messages");
   const auto same_log = [](const config::Channel& a, const config::Channel& b) {
     return a.name == b.name && a.filter == b.filter && a.scope == b.scope && a.keep == b.keep &&

@@ -20,8 +20,9 @@ struct DaemonArguments {
   DaemonAction action = DaemonAction::kRun;
   // Where the configuration comes from, for kRun and kCheck: `listen` with `data` if set, else the file.
   std::filesystem::path config_file{config::kDefaultConfigFile};
-  std::optional<config::HostPort> listen;  // a loopback address
-  std::filesystem::path data;              // set iff listen is
+  std::optional<config::HostPort> listen;      // a loopback address
+  std::filesystem::path data;                  // set iff listen is
+  std::optional<config::HostPort> things_udp;  // likewise a loopback address, with listen only
 };
 
 // From arguments_of(). An error is a mistake of usage: exit status 2.

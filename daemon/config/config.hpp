@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +30,9 @@ inline constexpr std::string_view kDefaultDataDirectory = "/var/lib/hedgerow";
 inline constexpr std::string_view kSystemChannelName = "hedgerow";
 inline constexpr std::string_view kSystemTopicRoot = "hedgerow";
 
+// In access rules: where things come in.
+inline constexpr std::string_view kThingsListenerName = "things";
+
 // The mesh name of a node that runs without a configuration file (hedgerowd --listen).
 inline constexpr std::string_view kLocalMeshName = "local";
 
@@ -35,6 +40,8 @@ inline constexpr std::string_view kLocalMeshName = "local";
 inline constexpr std::size_t kFileBytesMax = std::size_t{1} << 20U;
 inline constexpr std::size_t kListenersMax = 16;
 inline constexpr std::size_t kPeersMax = 64;
+inline constexpr std::size_t kSerialLinesMax = 32;
+inline constexpr std::size_t kPredefinedTopicsMax = 256;
 inline constexpr std::size_t kChannelsMax = 64;  // of the user; the built-in one comes on top
 inline constexpr std::size_t kFilterBytesMax = 1024;
 
@@ -101,6 +108,16 @@ struct Channel {
 inline constexpr std::chrono::seconds kRemoteCommitDefault{5};
 inline constexpr std::chrono::seconds kRemoteCommitMax{60};
 
+// Microcontrollers, which speak MQTT-SN 1.2.
+struct Things {
+  std::optional<HostPort> udp{};                  // an IP address; port 0 lets the kernel choose
+  std::vector<std::string> serial{};              // each a thing: "/dev/ttyAMA0", "tcp:ADDRESS:PORT", "unix:PATH"
+  std::map<std::uint16_t, std::string> topics{};  // by predefined id
+  bool plaintext_accepted = false;                // what leaves the board is unencrypted: the file says so
+
+  bool operator==(const Things&) const = default;
+};
+
 struct Config {
   std::string mesh{};
   std::string node{};            // empty: the certificate's name, or before enrolment the host name
@@ -109,6 +126,7 @@ struct Config {
   std::vector<HostPort> peers{};    // may name this very board
   std::vector<Channel> channels{};  // the built-in system channel first, then the user's in the order of the file
   std::chrono::seconds remote_commit = kRemoteCommitDefault;
+  Things things{};
   Limits limits{};
   std::vector<security::AccessRule> access{};  // for security::AccessRules; every listener named in it exists
 };

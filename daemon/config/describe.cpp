@@ -110,6 +110,9 @@ std::string describe(const Config& config) {
            " " + std::string{to_string(listener.auth)} +
            (listener.protocol == Protocol::kWebSocket ? " websocket" : "") + "\n";
   }
+  if (config.things.udp) out += "things udp " + to_string(*config.things.udp) + " plaintext\n";
+  for (const std::string& line : config.things.serial) out += "things serial " + line + "\n";
+  for (const auto& [id, topic] : config.things.topics) out += "things topic " + std::to_string(id) + " " + topic + "\n";
   for (const HostPort& peer : config.peers) out += "peer " + to_string(peer) + "\n";
   for (const Channel& channel : config.channels) out += describe_channel(channel);
   return out + describe_remote_commit(config) + describe_access(config) + describe_limits(config.limits);

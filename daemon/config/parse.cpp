@@ -59,6 +59,7 @@ Config read_document(SchemaWalk& walk, const JsonValue& root) {
       Field{"peers", kOptional, {}, section(read_peers)},
       Field{"channels", kOptional, {}, section(read_channels)},
       Field{"remote_commit", kOptional, {}, section(read_remote_commit)},
+      Field{"things", kOptional, {}, section(read_things)},
       Field{"access", kOptional, {}, section(read_access)},
       Field{"limits", kOptional, {}, section(read_limits)},
   };

@@ -91,6 +91,7 @@ void read_rule_listener(SchemaWalk& walk, const JsonValue& value, const Config& 
   if (!read_name(walk, value, "listener", name)) return;
   std::vector<std::string_view> known;
   for (const Listener& listener : config.listeners) known.push_back(listener.name);
+  if (config.things.udp || !config.things.serial.empty()) known.push_back(kThingsListenerName);
   if (std::find(known.begin(), known.end(), name) != known.end()) {
     rule.listener = std::move(name);
     return;
@@ -106,12 +107,18 @@ void check_reachable(SchemaWalk& walk, const JsonValue& value, const Config& con
   if (!rule.listener) return;
   const auto listener = std::find_if(config.listeners.begin(), config.listeners.end(),
                                      [&](const Listener& any) { return any.name == *rule.listener; });
+  const bool at_things = listener == config.listeners.end();
+  const Auth auth = at_things ? Auth::kAnonymous : listener->auth;
   const Auth wanted = rule.user ? Auth::kPassword : rule.anonymous ? Auth::kAnonymous : Auth::kCertificate;
-  if (listener->auth == wanted) return;
-  walk.problem(*value.find("listener"), "the listener " + quote_text(listener->name) + " has \"auth\": \"" +
-                                            std::string{to_string(listener->auth)} +
-                                            "\", so this rule, which needs \"" + std::string{to_string(wanted)} +
-                                            "\", fits nobody there");
+  if (auth == wanted) return;
+  if (at_things) {
+    return walk.problem(*value.find("listener"),
+                        "things have neither certificates nor passwords, expected "
+                        "\"anonymous\": true in a rule for them");
+  }
+  walk.problem(*value.find("listener"), "the listener " + quote_text(*rule.listener) + " has \"auth\": \"" +
+                                            std::string{to_string(auth)} + "\", so this rule, which needs \"" +
+                                            std::string{to_string(wanted)} + "\", fits nobody there");
 }
 
 void read_rule(SchemaWalk& walk, const JsonValue& value, const Config& config, AccessRule& rule) {

@@ -12,8 +12,10 @@ namespace hedgerow::config {
 void read_listeners(SchemaWalk& walk, const JsonValue& value, Config& config);
 void read_peers(SchemaWalk& walk, const JsonValue& value, Config& config);
 void read_channels(SchemaWalk& walk, const JsonValue& value, Config& config);
+// After the listeners.
+void read_things(SchemaWalk& walk, const JsonValue& value, Config& config);
 void read_limits(SchemaWalk& walk, const JsonValue& value, Config& config);
-// After the listeners, which its rules name.
+// After the listeners and things, which its rules name.
 void read_access(SchemaWalk& walk, const JsonValue& value, Config& config);
 
 }  // namespace hedgerow::config

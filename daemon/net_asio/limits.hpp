@@ -44,6 +44,14 @@ inline constexpr std::chrono::seconds kTcpProbeAfter{120};
 inline constexpr std::chrono::seconds kTcpProbeEvery{30};
 inline constexpr int kTcpProbes = 4;
 
+// Datagrams that are taken before other events of the loop have their turn.
+inline constexpr std::size_t kDatagramsPerTurn = 32;
+
+// A serial line to a thing.
+inline constexpr std::size_t kSerialMessageBytesMax = 1'024;
+inline constexpr std::size_t kSerialQueueBytesMax = std::size_t{16} * 1024;
+inline constexpr Duration kSerialReopen = std::chrono::seconds{1};
+
 // The bounds that a listener may be given otherwise.
 struct Limits {
   std::size_t connections_max = 10'240;             // of all listeners of one loop together

@@ -11,9 +11,9 @@
 #include <list>
 #include <utility>
 
+#include "daemon/net_asio/bind_failure.hpp"
 #include "daemon/net_asio/connection.hpp"
 #include "daemon/net_asio/loop_impl.hpp"
-#include "daemon/net_asio/port_holder.hpp"
 
 namespace hedgerow::net_asio {
 namespace {
@@ -23,11 +23,6 @@ using Tcp = asio::ip::tcp;
 using ProbeIdle = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPIDLE>;
 using ProbeInterval = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPINTVL>;
 using ProbeCount = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPCNT>;
-
-std::string address_text(const std::string& host, std::uint16_t port) {
-  const bool is_v6 = host.find(':') != std::string::npos;
-  return (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
 
 // Accepts until its listener goes.
 class Accepting : public std::enable_shared_from_this<Accepting> {
@@ -136,36 +131,13 @@ class AsioListener final : public Listener {
   Tcp::endpoint bound_;
 };
 
-tl::unexpected<Error> bind_failure(const ListenSettings& settings, const error_code& error) {
-  const std::string what = "listener \"" + settings.name + "\": " + address_text(settings.host, settings.port) + " ";
-  if (error == asio::error::address_in_use) {
-    return fail(Category::kUnavailable, what + "is in use, " + describe_port_holder(settings.port) +
-                                            ": stop that program, or give this listener another port");
-  }
-  if (error == asio::error::access_denied) {
-    return fail(Category::kRefused,
-                what +
-                    "is not permitted: ports below 1024 need CAP_NET_BIND_SERVICE (AmbientCapabilities= in the "
-                    "service unit), or choose a port from 1024 on");
-  }
-  if (error == boost::system::errc::address_not_available) {
-    return fail(Category::kUnavailable, what +
-                                            "cannot be bound: this machine has no such address (`ip address` lists "
-                                            "those that it has)");
-  }
-  return fail(Category::kIo, what + "cannot be bound: " + error.message());
-}
-
 }  // namespace
 
 Expected<std::unique_ptr<Listener>> listen(EventLoop& loop, ListenSettings settings, node::StreamAcceptor& acceptor) {
   error_code error;
   const asio::ip::address address = asio::ip::make_address(settings.host, error);
-  if (error) {
-    return fail(Category::kInvalidInput,
-                "listener \"" + settings.name + "\": \"" + settings.host +
-                    "\" is no IP address: write one that this machine has, or 0.0.0.0 for all");
-  }
+  const std::string who = "listener \"" + settings.name + "\"";
+  if (error) return no_address(who, settings.host);
   auto state = std::make_shared<ListenerState>();
   state->settings = std::move(settings);
   state->acceptor = &acceptor;
@@ -182,7 +154,7 @@ Expected<std::unique_ptr<Listener>> listen(EventLoop& loop, ListenSettings setti
   if (!error) socket.bind(endpoint, error);
   if (!error) socket.listen(kListenBacklog, error);
   const Tcp::endpoint bound = error ? endpoint : socket.local_endpoint(error);
-  if (error) return bind_failure(state->settings, error);
+  if (error) return bind_failure(who, state->settings.host, state->settings.port, error);
   accepting->accept_next();
   return std::make_unique<AsioListener>(std::move(accepting), bound);
 }

@@ -1,0 +1,51 @@
+// Things: the gateway with its transports, UDP and serial lines, as configured.
+// Thread rule: the loop thread, or before it runs. Ownership: loop and node must outlive it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/config/config.hpp"
+#include "daemon/net_asio/datagram_socket.hpp"
+#include "daemon/net_asio/serial_line.hpp"
+#include "firmware-shim/gateway/gateway.hpp"
+
+namespace hedgerow::app {
+
+class Things {
+ public:
+  struct Ports {
+    net_asio::EventLoop& loop;
+    node::StreamAcceptor& acceptor;
+    std::function<void(std::function<void()>)> post;  // onto the loop; the node flushes afterwards
+    std::function<void()> on_deadline;                // next_deadline() may have moved
+    std::function<void(const std::string&)> log;
+  };
+  // Errors are those of binding.
+  [[nodiscard]] static Expected<std::unique_ptr<Things>> open(const config::Things& settings, Ports ports);
+
+  void on_timer(Instant now) { gateway_.on_timer(now); }
+  [[nodiscard]] Instant next_deadline() const { return gateway_.next_deadline(); }
+  // Of UDP, with the real port; empty: none.
+  [[nodiscard]] std::string udp_address() const { return udp_ ? udp_->address() : std::string(); }
+  [[nodiscard]] const gateway::Gateway& gateway() const { return gateway_; }
+  // Serial frames that did not come whole.
+  [[nodiscard]] std::uint64_t damaged_frames() const;
+
+ private:
+  Things(const config::Things& settings, Ports ports);
+  void take(const std::string& address, bool loopback, ByteView message);
+  void send(const std::string& address, ByteView message);
+  void broadcast(ByteView message);
+  void work_waits();
+
+  Ports ports_;
+  gateway::Gateway gateway_;
+  std::unique_ptr<net_asio::DatagramSocket> udp_;
+  std::vector<std::unique_ptr<net_asio::SerialLine>> lines_;
+  bool work_posted_ = false;
+};
+
+}  // namespace hedgerow::app
