@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a step needs and that are missing.
 #
-#   install-packages.sh GROUP...     groups: build demo compare bench tests fuzz arm64 armhf fresh
+#   install-packages.sh GROUP...     groups: build demo compare bench tests fuzz arm64 armhf firmware fresh
 #
 # Root runs apt-get; anybody else goes through sudo; without either the exact line is printed and the status is 2.
 # Nothing is done, and no right is needed, when everything is there. What counts is the command, not the package that
@@ -10,7 +10,8 @@ set -eu
 
 say() { printf '%s\n' "hedgerow packages: $*" >&2; }
 
-# Prints "COMMAND[|COMMAND...] PACKAGE" lines for a group; python:MODULE stands for a module of Debian's python3.
+# Prints "COMMAND[|COMMAND...] PACKAGE" lines for a group; python:MODULE stands for a module of Debian's
+# python3, file:PATH for a file.
 needs() {
   case $1 in
     build)
@@ -62,12 +63,18 @@ needs() {
       echo 'arm-linux-gnueabihf-g++ g++-arm-linux-gnueabihf'
       echo 'qemu-arm-static|qemu-arm qemu-user-static'
       ;;
+    firmware)
+      needs build
+      echo 'arm-none-eabi-gcc gcc-arm-none-eabi'
+      echo 'file:/usr/lib/arm-none-eabi/newlib/libc_nano.a|/usr/lib/arm-none-eabi/lib/libc_nano.a libnewlib-arm-none-eabi'
+      echo 'qemu-system-arm qemu-system-arm'
+      ;;
     fresh)
       echo 'mmdebstrap mmdebstrap'
       echo 'git git'
       ;;
     *)
-      say "unknown group '$1': use build, demo, bench, tests, fuzz, arm64, armhf or fresh"
+      say "unknown group '$1': use build, demo, compare, bench, tests, fuzz, arm64, armhf, firmware or fresh"
       exit 2
       ;;
   esac
@@ -79,6 +86,12 @@ present() {
     python:*)
       /usr/bin/python3 -c "import ${1#python:}" 2>/dev/null
       return
+      ;;
+    file:*)
+      for path in $(echo "${1#file:}" | tr '|' ' '); do
+        if [ -e "$path" ]; then return 0; fi
+      done
+      return 1
       ;;
   esac
   for command in $(echo "$1" | tr '|' ' '); do
@@ -107,7 +120,7 @@ as_root() {
 }
 
 [ $# -gt 0 ] || {
-  say "name a group: build, demo, bench, tests, fuzz, arm64, armhf or fresh"
+  say "name a group: build, demo, compare, bench, tests, fuzz, arm64, armhf, firmware or fresh"
   exit 2
 }
 for group in "$@"; do needs "$group" >/dev/null; done

@@ -11,6 +11,7 @@
 #   asan           unit contract sim fuzz and short e2e, under address and undefined behaviour sanitizers
 #   tsan           contract and short e2e, under the thread sanitizer
 #   arm64 armhf    all programs are built; unit runs under qemu
+#   firmware       built for an emulated Cortex-M; runs in release's e2e
 #
 # Every stage is reported with its time; the status is 0 only if all passed.
 set -eu
@@ -98,10 +99,18 @@ if [ "$mode" = quick ]; then
   finish
 fi
 
-stage 'packages' sh cross-toolchains/install-packages.sh tests arm64 armhf || finish
+stage 'packages' sh cross-toolchains/install-packages.sh tests arm64 armhf firmware || finish
 stage 'foreign clients' sh tests/e2e/install-clients.sh || finish
 HEDGEROW_NODE_MODULES=$(sh tests/e2e/install-clients.sh)
 export HEDGEROW_NODE_MODULES
+
+# For an emulated Cortex-M; what it prints are the sizes on others.
+build_firmware() {
+  cmake -S firmware-shim/examples/mps2_an385 -B build/firmware --toolchain "$root/cross-toolchains/arm-none-eabi.cmake" \
+    >/dev/null && cmake --build build/firmware
+}
+firmware=no
+if stage 'firmware: build' build_firmware; then firmware=yes; fi
 
 arm64=no
 for preset in arm64 armhf; do
@@ -123,8 +132,12 @@ if build release; then
     HEDGEROW_QEMU_ARM64="$(command -v qemu-aarch64-static || command -v qemu-aarch64) -L /usr/aarch64-linux-gnu"
     export HEDGEROW_ARM64_BIN_DIR HEDGEROW_QEMU_ARM64
   fi
+  if [ $firmware = yes ]; then
+    HEDGEROW_FIRMWARE=$root/build/firmware/thing.elf
+    export HEDGEROW_FIRMWARE
+  fi
   check release 'e2e' -L e2e
-  unset HEDGEROW_ARM64_BIN_DIR HEDGEROW_QEMU_ARM64
+  unset HEDGEROW_ARM64_BIN_DIR HEDGEROW_QEMU_ARM64 HEDGEROW_FIRMWARE
 fi
 
 if build asan; then

@@ -1,0 +1,225 @@
+// Things on a real board: the shim speaks to the real daemon, over UDP and over a serial line that drops and corrupts
+// bytes, while the daemon is killed.
+#include <poll.h>
+
+#include <array>
+#include <catch2/catch_test_macros.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "firmware-shim/client/shim.h"
+#include "firmware-shim/codec/frame.h"
+#include "sync/base/bytes.hpp"
+#include "tests/e2e/bad_line.hpp"
+#include "tests/e2e/mosquitto.hpp"
+#include "tests/e2e/readings.hpp"
+#include "tests/support/daemon.hpp"
+
+namespace hedgerow::test {
+namespace {
+
+constexpr std::uint32_t kFaster = 10;  // the shim's clock: what it would wait 3 s for takes 0.3 s here
+constexpr std::array<const char*, 1> kTopics = {"barn/reading"};
+
+// One message after the other, over whatever there is.
+class Wire {
+ public:
+  Wire() = default;
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+  virtual ~Wire() = default;
+  virtual void send(ByteView message) = 0;
+  virtual std::size_t receive(std::span<std::uint8_t> buffer) = 0;
+  // Until something may have come, or the time is over.
+  virtual void wait(int ms) = 0;
+};
+
+class UdpWire final : public Wire {
+ public:
+  explicit UdpWire(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    const sockaddr_in address = loopback(port);
+    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+      throw std::runtime_error("connect");
+    }
+  }
+  ~UdpWire() override { ::close(fd_); }
+  void send(ByteView message) override { static_cast<void>(::send(fd_, message.data(), message.size(), 0)); }
+  std::size_t receive(std::span<std::uint8_t> buffer) override {
+    const ssize_t size = ::recv(fd_, buffer.data(), buffer.size(), 0);
+    return size < 0 ? 0 : static_cast<std::size_t>(size);
+  }
+  void wait(int ms) override {
+    pollfd ready{.fd = fd_, .events = POLLIN, .revents = 0};
+    ::poll(&ready, 1, ms);
+  }
+
+ private:
+  int fd_;
+};
+
+// The microcontroller's end of a serial line, which the daemon finds at tcp:127.0.0.1:port(). One piece of so many is
+// damaged, in either direction.
+class BadSerialWire final : public Wire {
+ public:
+  explicit BadSerialWire(SeededRandom& random) : random_(random) {
+    hr_frame_decoder_init(&decoder_, message_.data(), message_.size());
+  }
+  [[nodiscard]] std::uint16_t port() const { return end_.port(); }
+  [[nodiscard]] std::uint32_t damaged() const { return decoder_.damaged; }
+
+  void send(ByteView message) override {
+    Bytes frame(HR_FRAME_SIZE_MAX(message.size()));
+    frame.resize(hr_frame_encode(message.data(), message.size(), frame.data()));
+    damage_one_in(kPiecesADamage, random_, frame);
+    end_.write(frame);
+  }
+  std::size_t receive(std::span<std::uint8_t> buffer) override {
+    while (true) {
+      for (; used_ < input_.size(); ++used_) {
+        const std::size_t size = hr_frame_decode(&decoder_, input_[used_]);
+        if (size == 0 || size > buffer.size()) continue;
+        ++used_;
+        std::copy_n(message_.begin(), size, buffer.begin());
+        return size;
+      }
+      used_ = 0;
+      input_ = end_.read();
+      if (input_.empty()) return 0;
+      damage_one_in(kPiecesADamage, random_, input_);
+    }
+  }
+  void wait(int ms) override {
+    pollfd ready{.fd = end_.descriptor(), .events = POLLIN, .revents = 0};
+    ::poll(&ready, 1, ms);
+  }
+
+ private:
+  static constexpr std::size_t kPiecesADamage = 200;
+
+  SeededRandom& random_;
+  LineEnd end_;
+  Bytes input_;
+  std::size_t used_ = 0;
+  std::array<std::uint8_t, HR_SHIM_FRAME_MAX + HR_FRAME_CRC_SIZE> message_{};
+  hr_frame_decoder decoder_{};
+};
+
+class Thing {
+ public:
+  Thing(Wire& wire, const hr_shim_subscription* subscription = nullptr) : wire_(wire) {
+    config_.client_id = "sensor";
+    config_.keep_alive_s = 600;
+    config_.topics = kTopics.data();
+    config_.topic_count = kTopics.size();
+    config_.subscriptions = subscription;
+    config_.subscription_count = subscription == nullptr ? 0 : 1;
+    config_.context = this;
+    config_.on_message = [](void* self, hr_sn_view topic, hr_sn_view payload) {
+      static_cast<Thing*>(self)->got.push_back(std::string(reinterpret_cast<const char*>(topic.data), topic.size) +
+                                               "=" +
+                                               std::string(reinterpret_cast<const char*>(payload.data), payload.size));
+    };
+    port_.context = this;
+    port_.send = [](void* self, const std::uint8_t* bytes, std::size_t size) {
+      static_cast<Thing*>(self)->wire_.send({bytes, size});
+    };
+    port_.receive = [](void* self, std::uint8_t* buffer, std::size_t capacity) {
+      return static_cast<Thing*>(self)->wire_.receive({buffer, capacity});
+    };
+    port_.time_ms = [](void* self) {
+      const auto since = std::chrono::steady_clock::now() - static_cast<Thing*>(self)->start_;
+      const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+      return static_cast<std::uint32_t>(ms) * kFaster;
+    };
+    port_.random = [](void*, std::uint8_t* out, std::size_t size) { std::fill_n(out, size, std::uint8_t{7}); };
+    hr_shim_init(&shim, &config_, &port_, store_.data(), store_.size());
+  }
+  Thing(const Thing&) = delete;
+  Thing& operator=(const Thing&) = delete;
+
+  void poll() {
+    const std::uint32_t due = hr_shim_poll(&shim) / kFaster;
+    wire_.wait(static_cast<int>(std::min<std::uint32_t>(due, 20)));
+  }
+  bool publish(const std::string& text, std::uint8_t qos) {
+    return hr_shim_publish(&shim, 0, qos, false, text.data(), text.size()) == HR_SHIM_DONE;
+  }
+
+  hr_shim shim{};
+  std::vector<std::string> got;
+
+ private:
+  Wire& wire_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  hr_shim_config config_{};
+  hr_shim_port port_{};
+  std::array<std::uint8_t, 256> store_{};
+};
+
+// Ends with what the condition wants, or fails.
+template <class Condition>
+void poll_until(Thing& thing, const Daemon& daemon, Condition holds) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{600};
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > deadline) FAIL("the thing waits in vain; the daemon said:\n" + daemon.log());
+    thing.poll();
+  }
+}
+
+// Publishes so many readings over a bad line while the daemon is killed; what is stored then.
+std::vector<std::size_t> readings_over_bad_line(std::size_t count, std::size_t kills, std::uint8_t qos) {
+  SeededRandom random{pick_seed("things over a bad line")};
+  BadSerialWire wire{random};
+  Daemon daemon{{.settings = "\"things\": {\"serial\": [\"tcp:127.0.0.1:" + std::to_string(wire.port()) +
+                             "\"], \"plaintext\": \"accepted\"}"}};
+  daemon.start();
+  Thing thing{wire};
+  std::size_t published = 0;
+  std::size_t killed = 0;
+  poll_until(thing, daemon, [&] {
+    while (published < count && thing.publish(std::to_string(published + 1), qos)) ++published;
+    if (killed < kills && thing.shim.counts.acknowledged > (killed + 1) * count / (kills + 1)) {
+      daemon.restart();
+      ++killed;
+    }
+    return published == count && hr_shim_waiting(&thing.shim) == 0;
+  });
+  CHECK(killed == kills);
+  CHECK(wire.damaged() > 0);
+  CHECK(thing.shim.counts.refused == 0);
+  return stored_readings(daemon, kTopics[0]);
+}
+
+constexpr std::size_t kReadings = 1'000;
+constexpr std::size_t kKills = 5;
+
+TEST_CASE("QoS 2 readings over a bad line are stored exactly once, in order, though the daemon is killed",
+          "[e2e][things][G1]") {
+  CHECK(readings_over_bad_line(kReadings, kKills, 2) == numbers_to(kReadings));
+}
+
+TEST_CASE("QoS 1 readings over a bad line have no gap, in order, though the daemon is killed", "[e2e][things][G1]") {
+  const std::vector<std::size_t> readings = readings_over_bad_line(kReadings, kKills, 1);
+  CHECK(first_copies(readings) == numbers_to(kReadings));
+  CHECK(readings.size() <= kReadings + kKills);
+}
+
+TEST_CASE("a thing over UDP talks with programs, retained messages and all", "[e2e][things]") {
+  const PortLease port;
+  Daemon daemon{{.settings = "\"things\": {\"udp\": \"127.0.0.1:" + std::to_string(port.port()) + "\"}"}};
+  daemon.start();
+  mosquitto_pub(daemon.port(), "set/pump", "on", {"-q", "1", "-r"});
+  UdpWire wire{port.port()};
+  constexpr hr_shim_subscription kSet = {.filter = "set/+", .qos = 1};
+  Thing thing{wire, &kSet};
+  poll_until(thing, daemon, [&] { return !thing.got.empty(); });
+  CHECK(thing.got.front() == "set/pump=on");
+  MosquittoSub subscriber(daemon.port(), {"barn/#"}, {"-q", "1"});
+  REQUIRE(thing.publish("21", 1));
+  poll_until(thing, daemon, [&] { return thing.shim.counts.acknowledged == 1; });
+  CHECK(subscriber.next() == "1 0 barn/reading 21");
+}
+
+}  // namespace
+}  // namespace hedgerow::test
