@@ -115,7 +115,8 @@ Expected<void> Daemon::Parts::open_store() {
   auto opened = store_sqlite::open({.dir = config.data.string(),
                                     .board_identity = board_identity(),
                                     .fresh_replica = sync::ReplicaId{random_u64() | 1U},
-                                    .vfs_name = {}});
+                                    .vfs_name = {},
+                                    .syncs_commits = config.durability == config::Durability::kSynced});
   if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
   database = std::move(*opened);
   if (!database->report().note.empty()) log_line(database->report().note);

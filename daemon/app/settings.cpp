@@ -80,12 +80,12 @@ std::vector<std::string> restart_notes(const config::Config& running, const conf
   note(running.data != wanted.data, "the data directory");
   note(running.listeners != wanted.listeners, "the listeners");
   note(running.peers != wanted.peers, "the peers");
+  note(running.durability != wanted.durability, "durability");
   note(running.remote_commit != wanted.remote_commit, "remote_commit");
   note(running.things != wanted.things, "the things' lines and topics");
   note(running.limits.retained_messages != wanted.limits.retained_messages, "the limit of retained messages");
   const auto same_log = [](const config::Channel& a, const config::Channel& b) {
-    return a.name == b.name && a.filter == b.filter && a.scope == b.scope && a.keep == b.keep &&
-           a.merge == b.merge;
+    return a.name == b.name && a.filter == b.filter && a.scope == b.scope && a.keep == b.keep && a.merge == b.merge;
   };
   note(!std::equal(running.channels.begin(), running.channels.end(), wanted.channels.begin(), wanted.channels.end(),
                    same_log),

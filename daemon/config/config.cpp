@@ -59,4 +59,12 @@ std::string_view to_string(Scope scope) {
   return "unknown";
 }
 
+std::string_view to_string(Durability durability) {
+  switch (durability) {
+    case Durability::kSynced: return "synced";
+    case Durability::kProcess: return "process";
+  }
+  return "unknown";
+}
+
 }  // namespace hedgerow::config

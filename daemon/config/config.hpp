@@ -118,6 +118,14 @@ struct Things {
   bool operator==(const Things&) const = default;
 };
 
+// What an acknowledgement outlives.
+enum class Durability {
+  kSynced,   // the end of the power
+  kProcess,  // the end of the process: nothing is synced for it
+};
+
+[[nodiscard]] std::string_view to_string(Durability durability);
+
 struct Config {
   std::string mesh{};
   std::string node{};            // empty: the certificate's name, or before enrolment the host name
@@ -125,6 +133,7 @@ struct Config {
   std::vector<Listener> listeners{};
   std::vector<HostPort> peers{};    // may name this very board
   std::vector<Channel> channels{};  // the built-in system channel first, then the user's in the order of the file
+  Durability durability = Durability::kSynced;
   std::chrono::seconds remote_commit = kRemoteCommitDefault;
   Things things{};
   Limits limits{};

@@ -79,6 +79,11 @@ std::string describe_remote_commit(const Config& config) {
          ": what comes from peers may wait so long for its sync\n";
 }
 
+std::string describe_durability(Durability durability) {
+  if (durability == Durability::kSynced) return "durability synced: what is acknowledged survives a power cut\n";
+  return "durability process: what is acknowledged survives the end of hedgerowd, not that of the power\n";
+}
+
 std::string describe_limits(const Limits& limits) {
   const auto count = [](std::string_view key, std::uint64_t value) {
     return std::string{key} + " " + std::to_string(value);
@@ -115,7 +120,8 @@ std::string describe(const Config& config) {
   for (const auto& [id, topic] : config.things.topics) out += "things topic " + std::to_string(id) + " " + topic + "\n";
   for (const HostPort& peer : config.peers) out += "peer " + to_string(peer) + "\n";
   for (const Channel& channel : config.channels) out += describe_channel(channel);
-  return out + describe_remote_commit(config) + describe_access(config) + describe_limits(config.limits);
+  return out + describe_durability(config.durability) + describe_remote_commit(config) + describe_access(config) +
+         describe_limits(config.limits);
 }
 
 }  // namespace hedgerow::config

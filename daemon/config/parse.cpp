@@ -31,6 +31,13 @@ void read_remote_commit(SchemaWalk& walk, const JsonValue& value, Config& config
   config.remote_commit = read_duration(walk, value, kRange).value_or(config.remote_commit);
 }
 
+void read_durability(SchemaWalk& walk, const JsonValue& value, Config& config) {
+  using enum Durability;
+  static constexpr std::array kLevels = {Choice<Durability>{"synced", kSynced},
+                                         Choice<Durability>{"process", kProcess}};
+  config.durability = walk.choice<Durability>(value, kLevels, {}).value_or(kSynced);
+}
+
 Config defaults() {
   Config config;
   config.data = kDefaultDataDirectory;
@@ -58,6 +65,7 @@ Config read_document(SchemaWalk& walk, const JsonValue& root) {
       Field{"listeners", kOptional, {}, section(read_listeners)},
       Field{"peers", kOptional, {}, section(read_peers)},
       Field{"channels", kOptional, {}, section(read_channels)},
+      Field{"durability", kOptional, {}, section(read_durability)},
       Field{"remote_commit", kOptional, {}, section(read_remote_commit)},
       Field{"things", kOptional, {}, section(read_things)},
       Field{"access", kOptional, {}, section(read_access)},

@@ -238,4 +238,19 @@ Expected<void> DataDir::clear_end_marker() const {
   return os_error(marker(), "cannot be removed");
 }
 
+bool DataDir::has_log() const { return ::access(log().c_str(), F_OK) == 0; }
+
+bool DataDir::is_unsynced() const { return ::access(unsynced_note().c_str(), F_OK) == 0; }
+
+Expected<void> DataDir::begin_unsynced() const {
+  if (auto made = create_file(unsynced_note()); !made) return made;
+  return sync_path(dir_, O_DIRECTORY);
+}
+
+Expected<void> DataDir::end_unsynced() const {
+  if (::unlink(unsynced_note().c_str()) == 0) return sync_path(dir_, O_DIRECTORY);
+  if (errno == ENOENT) return {};
+  return os_error(unsynced_note(), "cannot be removed");
+}
+
 }  // namespace hedgerow::store_sqlite

@@ -3,6 +3,7 @@
 //   hedgerow.db                    the database (and hedgerow.db-wal, hedgerow.db-shm while it is open)
 //   hedgerow.lock                  locked by the process that uses the directory; holds its process id
 //   hedgerow.db.ended              how the file's last use ended, when it ended badly: see EndMarker
+//   hedgerow.db.unsynced           while a run commits without syncs, and after one that did not end by itself
 //   hedgerow.db.corrupt-N[-wal]    files that were set aside, oldest N first
 //   hedgerow.db.scrub              how far the file was read through: scrubber.hpp
 //   hedgerow.db.copy, .next        while the database moves to a new file: new_file.hpp
@@ -38,6 +39,8 @@ class DataDir {
 
   [[nodiscard]] std::string database() const { return dir_ + "/hedgerow.db"; }
   [[nodiscard]] std::string marker() const { return database() + ".ended"; }
+  [[nodiscard]] std::string log() const { return database() + "-wal"; }
+  [[nodiscard]] std::string unsynced_note() const { return database() + ".unsynced"; }
   [[nodiscard]] std::string scrub_note() const { return database() + ".scrub"; }
   // While it is there, it is the database: whole, synced, and about to get its name.
   [[nodiscard]] std::string next() const { return database() + ".next"; }
@@ -63,6 +66,14 @@ class DataDir {
 
   [[nodiscard]] std::optional<EndMarker> read_end_marker() const;
   Expected<void> clear_end_marker() const;
+
+  // The write-ahead log is there: something in it may not be in the file.
+  [[nodiscard]] bool has_log() const;
+
+  // A run that commits without syncs begins, and has ended. In between, what was committed last may be lost.
+  [[nodiscard]] bool is_unsynced() const;
+  Expected<void> begin_unsynced() const;
+  Expected<void> end_unsynced() const;
 
  private:
   DataDir(std::string dir, int lock) : dir_(std::move(dir)), lock_(lock) {}

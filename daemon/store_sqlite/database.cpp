@@ -34,7 +34,13 @@ struct Database::Parts {
 };
 
 Database::Database(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-Database::~Database() = default;
+
+// The log goes with the last connection, once the file has all of it and is synced.
+Database::~Database() {
+  const std::unique_ptr<DataDir> dir = std::move(parts_->dir);
+  parts_.reset();
+  if (dir->is_unsynced() && !dir->has_log()) static_cast<void>(dir->end_unsynced());
+}
 
 const OpenReport& Database::report() const { return parts_->report; }
 sync::Storage& Database::storage() { return *parts_->writer; }
@@ -61,10 +67,10 @@ Expected<void> insist(Connection& connection, const char* pragma, std::string_vi
                                  "\" (SQLite says \"" + *answer + "\"); put the data directory on a local disk");
 }
 
-// The writer's connection, as DESIGN 4 wants it: write-ahead log, each commit synced, checkpoints only where we run
-// them.
+// The writer's connection, as DESIGN 4 wants it: write-ahead log, each commit synced or none, checkpoints only where we
+// run them. NORMAL syncs the log before a checkpoint and the file after it, so what is found is what some commit left.
 Expected<std::unique_ptr<Connection>> open_writer(FileHealth& health, const std::string& path,
-                                                  const std::string& vfs_name) {
+                                                  const std::string& vfs_name, bool syncs_commits) {
   auto opened = Connection::open(
       health, {.path = path, .vfs_name = vfs_name, .role = FileHealth::Role::kWriter, .cache_kib = kWriterCacheKib});
   if (!opened) return opened;
@@ -76,10 +82,10 @@ Expected<std::unique_ptr<Connection>> open_writer(FileHealth& health, const std:
   // after a loss of power, it would undo the switch, and all that the log then held.
   if (auto set = connection.execute("PRAGMA synchronous=EXTRA"); !set) return pass_on(set.error());
   if (auto set = insist(connection, "PRAGMA journal_mode=WAL", "wal", path); !set) return pass_on(set.error());
-  if (auto set = connection.execute("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0"); !set) {
-    return pass_on(set.error());
-  }
-  if (auto set = insist(connection, "PRAGMA synchronous", "2", path); !set) return pass_on(set.error());
+  const std::string_view level = syncs_commits ? "2" : "1";  // FULL, NORMAL
+  const std::string modes = "PRAGMA synchronous=" + std::string(level) + "; PRAGMA wal_autocheckpoint=0";
+  if (auto set = connection.execute(modes.c_str()); !set) return pass_on(set.error());
+  if (auto set = insist(connection, "PRAGMA synchronous", level, path); !set) return pass_on(set.error());
   const std::string bound = "PRAGMA journal_size_limit=" + std::to_string(kWalBytesMax);
   if (auto set = connection.execute(bound.c_str()); !set) return pass_on(set.error());
   return opened;
@@ -142,7 +148,7 @@ Expected<std::unique_ptr<Database::Parts>> open_parts(std::unique_ptr<DataDir>& 
   parts->vfs = std::make_unique<GatheringVfs>(options.vfs_name);
   const std::string& vfs_name = parts->vfs->name();
   parts->scrubber = std::make_unique<Scrubber>(*parts->health, path, dir->scrub_note());
-  auto connection = open_writer(*parts->health, path, vfs_name);
+  auto connection = open_writer(*parts->health, path, vfs_name, options.syncs_commits);
   if (!connection) return pass_on(connection.error());
   parts->connection = std::move(*connection);
   if (auto version = migrate(*parts->connection, path); !version) return pass_on(version.error());
@@ -203,17 +209,26 @@ Expected<std::unique_ptr<Database::Parts>> open_beside_damaged_log(std::unique_p
   return open_parts(dir, options, why + ": set aside as " + *aside + "; a new database starts, and peers will fill it");
 }
 
+constexpr const char* kCutOff =
+    "the last run committed without syncs (\"durability\": \"process\") and did not end by itself, so what it wrote "
+    "last "
+    "may be lost here: the database goes on as a new replica";
+
 // By whichever way there is: as it is, moved to a new file, or anew.
 Expected<std::unique_ptr<Database::Parts>> open_some_way(std::unique_ptr<DataDir>& dir, const OpenOptions& options) {
   if (auto finished = dir->finish_replacement(); !finished) return pass_on(finished.error());
-  if (const auto at = damaged_frame(dir->database() + "-wal")) return open_beside_damaged_log(dir, options, *at);
+  // A log that was not synced may end anywhere.
+  const bool is_cut_off = dir->is_unsynced();
+  if (const auto at = is_cut_off ? std::nullopt : damaged_frame(dir->log())) {
+    return open_beside_damaged_log(dir, options, *at);
+  }
   {
     const GatheringVfs vfs(options.vfs_name);
     if (auto ready = prepare_file(*dir, vfs.name(), options.board_identity); !ready) return pass_on(ready.error());
   }
   const auto marker = dir->read_end_marker();
   auto parts = marker ? open_moved(dir, options, "the last run ended with: " + marker->sentence, marker->corrupt)
-                      : open_parts(dir, options, "");
+                      : open_parts(dir, options, is_cut_off ? kCutOff : "");
   if (marker || parts || parts.error().category != Category::kCorrupt) return parts;
   return open_moved(dir, options, parts.error().what, /*damaged=*/true);
 }
@@ -227,7 +242,10 @@ Expected<std::unique_ptr<Database>> open(const OpenOptions& options) {
   auto dir = std::make_unique<DataDir>(std::move(*locked));
   auto parts = open_some_way(dir, options);
   if (!parts) return pass_on(parts.error());
-  if (auto cleared = (*parts)->dir->clear_end_marker(); !cleared) return pass_on(cleared.error());
+  const DataDir& opened = *(*parts)->dir;
+  if (auto cleared = opened.clear_end_marker(); !cleared) return pass_on(cleared.error());
+  auto noted = options.syncs_commits ? opened.end_unsynced() : opened.begin_unsynced();
+  if (!noted) return pass_on(noted.error());
   return std::make_unique<Database>(std::move(*parts));
 }
 

@@ -28,6 +28,10 @@ struct OpenOptions {
   std::string board_identity{};
   sync::ReplicaId fresh_replica{};  // random, drawn by the caller; used when a new replica starts
   std::string vfs_name{};           // the SQLite VFS to use; empty: the system's
+  // False: commits survive the end of the process, not that of the power; the log and the file are synced with each
+  // checkpoint. After a run that did not end by itself the database is as it was after one of its commits, and goes on
+  // as a new replica: peers may have seen more (G5).
+  bool syncs_commits = true;
 };
 
 struct OpenReport {
@@ -42,7 +46,7 @@ class Database {
   explicit Database(std::unique_ptr<Parts> parts);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
-  // Folds the write-ahead log into the file, unless the file must not be touched any more.
+  // Folds the write-ahead log into the file and syncs it, unless the file must not be touched any more.
   ~Database();
 
   [[nodiscard]] const OpenReport& report() const;

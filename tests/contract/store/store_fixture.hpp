@@ -19,7 +19,11 @@ class StoreFixture {
   StoreFixture() { open(); }
 
   [[nodiscard]] store_sqlite::OpenOptions options() const {
-    return {.dir = dir(), .board_identity = board, .fresh_replica = next_replica, .vfs_name = disk.name()};
+    return {.dir = dir(),
+            .board_identity = board,
+            .fresh_replica = next_replica,
+            .vfs_name = disk.name(),
+            .syncs_commits = syncs_commits};
   }
   [[nodiscard]] Expected<void> try_open() {
     auto opened = store_sqlite::open(options());
@@ -80,6 +84,7 @@ class StoreFixture {
   CrashVfs disk{"crash"};
   SeededRandom random{20261122};
   std::string board = "board";
+  bool syncs_commits = true;
   sync::ReplicaId next_replica{0xFEDC'BA98'7654'3210};
   std::unique_ptr<store_sqlite::Database> database;
 };

@@ -115,6 +115,51 @@ TEST_CASE_METHOD(ClosedStore, "a database on another board is a new replica that
   CHECK(value() == "kept");
 }
 
+TEST_CASE_METHOD(ClosedStore, "a run without syncs that ends by itself leaves the replica as it is", "[store][G5]") {
+  syncs_commits = false;
+  open();
+  CHECK_FALSE(database->report().new_replica);
+  REQUIRE(put("unsynced"));
+  CHECK(std::filesystem::exists(file() + ".unsynced"));
+  close();
+  CHECK_FALSE(std::filesystem::exists(file() + ".unsynced"));
+  lose_power();
+  open();
+  CHECK_FALSE(database->report().new_replica);
+  CHECK(value() == "unsynced");
+}
+
+TEST_CASE_METHOD(ClosedStore, "after a run without syncs that was cut off, a synced one is a new replica", "[store][G5]") {
+  syncs_commits = false;
+  open();
+  REQUIRE(put("unsynced"));
+  lose_power();
+  syncs_commits = true;
+  open();
+  CHECK(database->report().new_replica);
+  CHECK(database->report().note.find("\"durability\": \"process\"") != std::string::npos);
+  CHECK(storage().load().value().self == kOther);
+  reopen();
+  CHECK_FALSE(database->report().new_replica);
+  CHECK(storage().load().value().self == kOther);
+}
+
+TEST_CASE_METHOD(StoreFixture, "without syncs a commit costs none", "[store]") {
+  close();
+  syncs_commits = false;
+  open();
+  REQUIRE(put("first"));  // begins the log
+  const std::uint64_t before = disk.syncs();
+  for (int i = 0; i < 20; ++i) REQUIRE(put(std::to_string(i)));
+  CHECK(disk.syncs() == before);
+  syncs_commits = true;
+  close();
+  open();
+  const std::uint64_t synced_before = disk.syncs();
+  for (int i = 0; i < 20; ++i) REQUIRE(put(std::to_string(i)));
+  CHECK(disk.syncs() >= synced_before + 20);
+}
+
 TEST_CASE_METHOD(ClosedStore, "a database that was restored from a copy is a new replica", "[store][G5]") {
   std::filesystem::copy_file(file(), file() + ".backup");
   std::filesystem::rename(file() + ".backup", file());

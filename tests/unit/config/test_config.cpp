@@ -45,6 +45,7 @@ TEST_CASE("a configuration describes itself, a line for each thing", "[config]")
       "peer gw-house.lan:8883\n"
       "channel hedgerow hedgerow/# mesh, keep 1d and 4MiB, late never\n"
       "channel default # mesh, keep 1d and 64MiB, late 5m\n"
+      "durability synced: what is acknowledged survives a power cut\n"
       "remote_commit 5s: what comes from peers may wait so long for its sync\n"
       "access without rules: on loopback listeners everything; elsewhere everything for nodes and admins, "
       "subscribing for monitors, nothing for others\n"
@@ -53,6 +54,12 @@ TEST_CASE("a configuration describes itself, a line for each thing", "[config]")
       "limits of a client: connect_timeout 10s, keep_alive_max never, packet_bytes 1MiB, will_bytes 16KiB, "
       "maximum_qos 2, receive_maximum 1024, in_flight 1000, session_queue_bytes 1MiB, subscriptions_per_session 1000, "
       "topic_levels 200, topic_aliases 32\n");
+}
+
+TEST_CASE("what an acknowledgement does not outlive is described", "[config]") {
+  Config config = *listen_only({.host = "::1", .port = 1883}, "/tmp/data");
+  config.durability = Durability::kProcess;
+  CHECK(describe(config).find("durability process: ") != std::string::npos);
 }
 
 TEST_CASE("peers' messages that wait for no sync are described as such", "[config]") {

@@ -49,6 +49,11 @@ TEST_CASE("a gateway's whole configuration is read as it stands in the documenta
         Channel{.name = "zigbee", .filter = "zigbee2mqtt/#", .scope = Scope::kLocal, .keep = Keep{}});
 }
 
+TEST_CASE("acknowledgements are synced unless the file says otherwise", "[config]") {
+  CHECK(accepted(R"({"mesh":"orchard"})").durability == Durability::kSynced);
+  CHECK(accepted(R"({"mesh":"orchard","durability":"process"})").durability == Durability::kProcess);
+}
+
 TEST_CASE("the mesh's name is enough", "[config]") {
   const Config config = accepted(R"({"mesh":"orchard"})");
   CHECK(config.node.empty());
