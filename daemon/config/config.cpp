@@ -59,6 +59,14 @@ std::string_view to_string(Scope scope) {
   return "unknown";
 }
 
+std::string_view to_string(ChannelAck ack) {
+  switch (ack) {
+    case ChannelAck::kLocal: return "local";
+    case ChannelAck::kPeer: return "peer";
+  }
+  return "unknown";
+}
+
 std::string_view to_string(Durability durability) {
   switch (durability) {
     case Durability::kSynced: return "synced";

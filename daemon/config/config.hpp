@@ -91,6 +91,13 @@ struct Keep {
 inline constexpr std::chrono::seconds kLateDefault = std::chrono::minutes{5};
 inline constexpr std::chrono::seconds kNeverLate = std::chrono::seconds::max();
 
+enum class ChannelAck {
+  kLocal,  // QoS 1 and 2 are acknowledged once they are on this node's disk
+  kPeer,   // and on that of at least one other node
+};
+
+[[nodiscard]] std::string_view to_string(ChannelAck ack);
+
 struct Channel {
   std::string name{};    // unique; follows security::check_name, as do the names of mesh, node and listeners
   std::string filter{};  // unique, a valid MQTT topic filter
@@ -99,6 +106,7 @@ struct Channel {
   std::chrono::seconds late = kLateDefault;  // kNeverLate: all go to everybody
   bool conflate = false;                     // an offline session gets only the latest value of each retained message
   sync::MergeKind merge = sync::MergeKind::kLastWrite;
+  ChannelAck ack = ChannelAck::kLocal;
 
   bool operator==(const Channel&) const = default;
 };

@@ -69,6 +69,7 @@ std::string describe_channel(const Channel& channel) {
   out += ", late " + (channel.late == kNeverLate ? std::string{"never"} : format_duration(channel.late));
   if (channel.conflate) out += ", conflate";
   if (channel.merge != sync::MergeKind::kLastWrite) out += ", merge " + std::string{to_string(channel.merge)};
+  if (channel.ack == ChannelAck::kPeer) out += ", ack peer";
   return out + "\n";
 }
 

@@ -35,7 +35,7 @@ void read_durability(SchemaWalk& walk, const JsonValue& value, Config& config) {
   using enum Durability;
   static constexpr std::array kLevels = {Choice<Durability>{"synced", kSynced},
                                          Choice<Durability>{"process", kProcess}};
-  config.durability = walk.choice<Durability>(value, kLevels, {}).value_or(kSynced);
+  config.durability = walk.choice<Durability>(value, kLevels).value_or(kSynced);
 }
 
 Config defaults() {

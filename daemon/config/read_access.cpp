@@ -31,7 +31,7 @@ enum class Direction { kPublish, kSubscribe };
 void read_role(SchemaWalk& walk, const JsonValue& value, AccessRule& rule) {
   static constexpr std::array kRoles = {Choice<Role>{"app", Role::kApp}, Choice<Role>{"monitor", Role::kMonitor},
                                         Choice<Role>{"node", Role::kNode}, Choice<Role>{"admin", Role::kAdmin}};
-  rule.role = walk.choice<Role>(value, kRoles, {});
+  rule.role = walk.choice<Role>(value, kRoles);
   if (rule.role != Role::kNode && rule.role != Role::kAdmin) return;
   walk.problem(value, "nodes and admins may do everything without a rule: remove this one");
 }

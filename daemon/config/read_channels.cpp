@@ -76,7 +76,7 @@ void read_channel(SchemaWalk& walk, const JsonValue& value, Channel& channel) {
             [&](const JsonValue& member) {
               static constexpr std::array kScopes = {Choice<Scope>{"mesh", Scope::kMesh},
                                                      Choice<Scope>{"local", Scope::kLocal}};
-              channel.scope = walk.choice<Scope>(member, kScopes, {}).value_or(Scope::kMesh);
+              channel.scope = walk.choice<Scope>(member, kScopes).value_or(Scope::kMesh);
             }},
       Field{"keep", kOptional, {}, [&](const JsonValue& member) { read_keep(walk, member, channel.keep); }},
       Field{"late",
@@ -95,15 +95,16 @@ void read_channel(SchemaWalk& walk, const JsonValue& value, Channel& channel) {
               static constexpr std::array kMerges = {Choice<sync::MergeKind>{to_string(kLastWrite), kLastWrite},
                                                      Choice<sync::MergeKind>{to_string(kDocument), kDocument},
                                                      Choice<sync::MergeKind>{to_string(kCounter), kCounter}};
-              channel.merge = walk.choice<sync::MergeKind>(member, kMerges, {}).value_or(kLastWrite);
+              channel.merge = walk.choice<sync::MergeKind>(member, kMerges).value_or(kLastWrite);
             }},
       Field{"ack",
             kOptional,
             {},
             [&](const JsonValue& member) {
-              static constexpr std::array kAcks = {Choice<bool>{"local", true}};
-              static constexpr std::array<std::string_view, 1> kLater = {"peer"};
-              static_cast<void>(walk.choice<bool>(member, kAcks, kLater));
+              using enum ChannelAck;
+              static constexpr std::array kAcks = {Choice<ChannelAck>{"local", kLocal},
+                                                   Choice<ChannelAck>{"peer", kPeer}};
+              channel.ack = walk.choice<ChannelAck>(member, kAcks).value_or(kLocal);
             }},
   };
   walk.object(value, fields);

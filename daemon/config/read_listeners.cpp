@@ -30,13 +30,13 @@ std::optional<Auth> read_auth(SchemaWalk& walk, const JsonValue& value) {
   static constexpr std::array kAuths = {Choice<Auth>{"certificate", Auth::kCertificate},
                                         Choice<Auth>{"password", Auth::kPassword},
                                         Choice<Auth>{"anonymous", Auth::kAnonymous}};
-  return walk.choice<Auth>(value, kAuths, {});
+  return walk.choice<Auth>(value, kAuths);
 }
 
 Protocol read_protocol(SchemaWalk& walk, const JsonValue& value) {
   static constexpr std::array kProtocols = {Choice<Protocol>{"mqtt", Protocol::kMqtt},
                                             Choice<Protocol>{"websocket", Protocol::kWebSocket}};
-  return walk.choice<Protocol>(value, kProtocols, {}).value_or(Protocol::kMqtt);
+  return walk.choice<Protocol>(value, kProtocols).value_or(Protocol::kMqtt);
 }
 
 void check_plaintext(SchemaWalk& walk, const JsonValue& value, Listener& listener) {
@@ -83,7 +83,7 @@ std::optional<HostPort> read_listener(SchemaWalk& walk, const JsonValue& value, 
             {},
             [&](const JsonValue& member) {
               static constexpr std::array kWords = {Choice<bool>{"accepted", true}};
-              listener.plaintext_accepted = walk.choice<bool>(member, kWords, {}).value_or(true);
+              listener.plaintext_accepted = walk.choice<bool>(member, kWords).value_or(true);
             }},
   };
   walk.object(value, fields);

@@ -105,7 +105,7 @@ void read_things(SchemaWalk& walk, const JsonValue& value, Config& config) {
             {},
             [&](const JsonValue& member) {
               static constexpr std::array kWords = {Choice<bool>{"accepted", true}};
-              things.plaintext_accepted = walk.choice<bool>(member, kWords, {}).value_or(true);
+              things.plaintext_accepted = walk.choice<bool>(member, kWords).value_or(true);
             }},
   };
   walk.object(value, fields);

@@ -98,8 +98,7 @@ std::optional<std::string_view> SchemaWalk::text(const JsonValue& value, std::st
   return std::nullopt;
 }
 
-std::optional<std::size_t> SchemaWalk::word(const JsonValue& value, std::span<const std::string_view> words,
-                                            std::span<const std::string_view> later) {
+std::optional<std::size_t> SchemaWalk::word(const JsonValue& value, std::span<const std::string_view> words) {
   const std::string expected = list_words(words);
   if (value.kind != JsonKind::kString) {
     unexpected(value, expected);
@@ -107,11 +106,7 @@ std::optional<std::size_t> SchemaWalk::word(const JsonValue& value, std::span<co
   }
   const auto at = std::find(words.begin(), words.end(), value.text);
   if (at != words.end()) return static_cast<std::size_t>(at - words.begin());
-  if (std::find(later.begin(), later.end(), value.text) != later.end()) {
-    problem(value, quote_text(value.text) + " is not in this version, expected " + expected);
-  } else {
-    problem(value, "found " + found(value) + ", expected " + expected + did_you_mean(nearest_word(value.text, words)));
-  }
+  problem(value, "found " + found(value) + ", expected " + expected + did_you_mean(nearest_word(value.text, words)));
   return std::nullopt;
 }
 

@@ -66,13 +66,11 @@ class SchemaWalk {
   // The text borrows from the value.
   [[nodiscard]] std::optional<std::string_view> text(const JsonValue& value, std::string_view expected);
 
-  // Words of `later` are refused as not in this version.
   template <class T>
-  [[nodiscard]] std::optional<T> choice(const JsonValue& value, std::span<const Choice<T>> choices,
-                                        std::span<const std::string_view> later) {
+  [[nodiscard]] std::optional<T> choice(const JsonValue& value, std::span<const Choice<T>> choices) {
     std::vector<std::string_view> words;
     for (const Choice<T>& choice : choices) words.push_back(choice.word);
-    const std::optional<std::size_t> index = word(value, words, later);
+    const std::optional<std::size_t> index = word(value, words);
     return index ? std::optional<T>{choices[*index].value} : std::nullopt;
   }
 
@@ -88,8 +86,7 @@ class SchemaWalk {
   [[nodiscard]] Problems take_problems();
 
  private:
-  [[nodiscard]] std::optional<std::size_t> word(const JsonValue& value, std::span<const std::string_view> words,
-                                                std::span<const std::string_view> later);
+  [[nodiscard]] std::optional<std::size_t> word(const JsonValue& value, std::span<const std::string_view> words);
   void problem_at_key(const JsonValue& value, std::string what);
   [[nodiscard]] std::string found(const JsonValue& value) const;
 

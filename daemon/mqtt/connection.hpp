@@ -159,8 +159,9 @@ class Connection {
   // `reason` is a Reason String for 5.0: left out where the client's packet limit or Request Problem Information
   // forbids it [MQTT-3.4.2-2] [MQTT-3.1.2-29]. A failing puback or pubrec closes a 3.1.1 connection, which has no other
   // way to say so [MQTT-3.3.5-2 of 3.1.1].
-  void puback(std::uint16_t packet_id, ReasonCode code, std::string_view reason = {});
-  void pubrec(std::uint16_t packet_id, ReasonCode code, std::string_view reason = {});
+  // `note`: likewise.
+  void puback(std::uint16_t packet_id, ReasonCode code, std::string_view reason = {}, NoteOut note = {});
+  void pubrec(std::uint16_t packet_id, ReasonCode code, std::string_view reason = {}, NoteOut note = {});
   void pubrel(std::uint16_t packet_id, ReasonCode code = ReasonCode::kSuccess);
   void pubcomp(std::uint16_t packet_id, ReasonCode code = ReasonCode::kSuccess);
   void suback(std::uint16_t packet_id, std::span<const ReasonCode> codes, std::string_view reason = {});
@@ -219,7 +220,8 @@ class Connection {
 
   // connection_answer.cpp: answers.
   void close_with_connack(std::optional<ReasonCode> code, std::string_view reason);
-  void append_ack_of(PacketType type, std::uint16_t packet_id, ReasonCode code, std::string_view reason);
+  void append_ack_of(PacketType type, std::uint16_t packet_id, ReasonCode code, std::string_view reason,
+                     NoteOut note = {});
   void append_filter_ack_of(PacketType type, std::uint16_t packet_id, std::span<const ReasonCode> codes,
                             std::string_view reason);
 

@@ -45,23 +45,27 @@ void Connection::close_with_connack(std::optional<ReasonCode> code, std::string_
   static_cast<void>(append_connack(output_, protocol_, connack, client_packet_bytes_max_));
 }
 
-void Connection::append_ack_of(PacketType type, std::uint16_t packet_id, ReasonCode code, std::string_view reason) {
-  if (!request_problem_information_) reason = {};  // [MQTT-3.1.2-29]
+void Connection::append_ack_of(PacketType type, std::uint16_t packet_id, ReasonCode code, std::string_view reason,
+                               NoteOut note) {
+  if (!request_problem_information_) {  // [MQTT-3.1.2-29]
+    reason = {};
+    note = {};
+  }
   ++packets_out_;
-  append_ack(output_, protocol_, {type, packet_id, code, reason}, client_packet_bytes_max_);
+  append_ack(output_, protocol_, {type, packet_id, code, reason, note}, client_packet_bytes_max_);
 }
 
-void Connection::puback(std::uint16_t packet_id, ReasonCode code, std::string_view reason) {
+void Connection::puback(std::uint16_t packet_id, ReasonCode code, std::string_view reason, NoteOut note) {
   if (closing()) return;
   Expects(phase_ == Phase::kOpen);
   Expects(puback_owed_ > 0);
   if (protocol_ == Protocol::kV311 && is_failure(code)) return disconnect(code);
   if (waits_for_owner()) waited_for_owner_ = true;
   --puback_owed_;
-  append_ack_of(PacketType::kPuback, packet_id, code, reason);  // [MQTT-4.3.2-4]
+  append_ack_of(PacketType::kPuback, packet_id, code, reason, note);  // [MQTT-4.3.2-4]
 }
 
-void Connection::pubrec(std::uint16_t packet_id, ReasonCode code, std::string_view reason) {
+void Connection::pubrec(std::uint16_t packet_id, ReasonCode code, std::string_view reason, NoteOut note) {
   if (closing()) return;
   Expects(phase_ == Phase::kOpen);
   Expects(pubrec_owed_ > 0);
@@ -69,7 +73,7 @@ void Connection::pubrec(std::uint16_t packet_id, ReasonCode code, std::string_vi
   if (waits_for_owner()) waited_for_owner_ = true;
   --pubrec_owed_;
   if (is_failure(code)) unreleased_.erase(packet_id);
-  append_ack_of(PacketType::kPubrec, packet_id, code, reason);  // [MQTT-4.3.3-8]
+  append_ack_of(PacketType::kPubrec, packet_id, code, reason, note);  // [MQTT-4.3.3-8]
 }
 
 void Connection::pubrel(std::uint16_t packet_id, ReasonCode code) {

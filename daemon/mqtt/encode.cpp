@@ -63,24 +63,32 @@ std::string_view at_most_a_string(std::string_view text) {
 
 constexpr std::size_t packet_bytes(std::size_t remaining) { return 1 + varint_bytes(remaining) + remaining; }
 
-// Properties that are a reason string at most.
+// Properties that are a reason string and a note at most.
 struct ReasonProperties {
   std::string_view reason;
+  NoteOut note;
   std::size_t bytes = 0;  // without their length
 
-  // `rest`: what the packet has besides. Drops the reason where the packet would be too large.
-  ReasonProperties(std::string_view wanted, std::size_t rest, std::uint32_t packet_bytes_max)
-      : reason(at_most_a_string(wanted)), bytes(text_property_bytes(reason)) {
+  // `rest`: what the packet has besides. Drops both where the packet would be too large.
+  ReasonProperties(std::string_view wanted, std::size_t rest, std::uint32_t packet_bytes_max, NoteOut wanted_note = {})
+      : reason(at_most_a_string(wanted)), note(wanted_note), bytes(text_property_bytes(reason)) {
+    if (!note.name.empty()) bytes += 5 + note.name.size() + note.value.size();
     if (packet_bytes(rest + varint_bytes(bytes) + bytes) <= packet_bytes_max) return;
     reason = {};
+    note = {};
     bytes = 0;
   }
   [[nodiscard]] std::size_t bytes_with_length() const { return varint_bytes(bytes) + bytes; }
   void write(Writer& to) const {
     to.varint(bytes);
-    if (reason.empty()) return;
-    to.id(PropertyId::kReasonString);
-    to.text(reason);
+    if (!reason.empty()) {
+      to.id(PropertyId::kReasonString);
+      to.text(reason);
+    }
+    if (note.name.empty()) return;
+    to.id(PropertyId::kUserProperty);
+    to.text(note.name);
+    to.text(note.value);
   }
 };
 
@@ -229,7 +237,9 @@ bool append_publish(Bytes& out, Protocol protocol, const PublishOut& publish, st
 
 void append_ack(Bytes& out, Protocol protocol, const AckOut& ack, std::uint32_t packet_bytes_max) {
   const bool is_v5 = protocol == Protocol::kV5;
-  const ReasonProperties properties{is_v5 ? ack.reason : std::string_view{}, 3, packet_bytes_max};  // [MQTT-3.4.2-2]
+  // [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3]
+  const ReasonProperties properties{is_v5 ? ack.reason : std::string_view{}, 3, packet_bytes_max,
+                                    is_v5 ? ack.note : NoteOut{}};
   const ReasonCode code = nearest_allowed(ack.code, place_of_ack(ack.type));
   const bool has_properties = properties.bytes > 0;
   const bool has_code = is_v5 && (code != ReasonCode::kSuccess || has_properties);

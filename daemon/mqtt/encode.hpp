@@ -39,6 +39,7 @@ struct AckOut {
   std::uint16_t packet_id = 0;
   ReasonCode code = ReasonCode::kSuccess;
   std::string_view reason = {};
+  NoteOut note = {};
 };
 void append_ack(Bytes& out, Protocol protocol, const AckOut& ack, std::uint32_t packet_bytes_max);
 

@@ -170,6 +170,12 @@ struct UnsubscribeRequest {
 };
 
 // PUBACK, PUBREC, PUBREL or PUBCOMP. From 3.1.1, which has no reasons: kSuccess.
+// A User Property of ours. Without a name: none.
+struct NoteOut {
+  std::string_view name = {};
+  std::string_view value = {};
+};
+
 struct AckReceived {
   std::uint16_t packet_id = 0;
   ReasonCode reason = ReasonCode::kSuccess;

@@ -11,13 +11,15 @@ namespace hedgerow::node {
 
 Links::Links(sync::ReplicatorSettings settings, const std::vector<sync::ChannelState>& replicated,
              const ChannelTable& channels, StorePort& store, Hasher& read_hasher, const Compressor& compressor,
-             std::function<void(const sync::DeliverLive&)> deliver_live, std::function<std::uint64_t()> random)
+             std::function<void(const sync::DeliverLive&)> deliver_live, std::function<void(Instant)> heard,
+             std::function<std::uint64_t()> random)
     : settings_(std::move(settings)),
       channels_(channels),
       store_(store),
       read_hasher_(read_hasher),
       compressor_(compressor),
       deliver_live_(std::move(deliver_live)),
+      heard_(std::move(heard)),
       random_(std::move(random)),
       replicator_(settings_, replicated, compressor) {}
 
@@ -33,7 +35,9 @@ void Links::down(Instant now, sync::LinkId link) {
 }
 
 void Links::on_message(Instant now, sync::LinkId link, ByteView message) {
-  if (outputs_.contains(link)) carry_out(now, replicator_.on_message(now, link, message));
+  if (!outputs_.contains(link)) return;
+  carry_out(now, replicator_.on_message(now, link, message));
+  heard_(now);
 }
 
 void Links::on_drained(Instant now, sync::LinkId link) {

@@ -37,10 +37,12 @@ class LinkOutput {
 class Links {
  public:
   // `read_hasher` is used on the reader thread only, `compressor` there and on the loop. `deliver_live` takes what
-  // other nodes published at QoS 0. `random`: uniformly distributed, unpredictable.
+  // other nodes published at QoS 0. `heard` is called after each message of a link. `random`: uniformly distributed,
+  // unpredictable.
   Links(sync::ReplicatorSettings settings, const std::vector<sync::ChannelState>& replicated,
         const ChannelTable& channels, StorePort& store, Hasher& read_hasher, const Compressor& compressor,
-        std::function<void(const sync::DeliverLive&)> deliver_live, std::function<std::uint64_t()> random);
+        std::function<void(const sync::DeliverLive&)> deliver_live, std::function<void(Instant now)> heard,
+        std::function<std::uint64_t()> random);
 
   // `peer`: the authenticated name.
   sync::LinkId up(Instant now, std::string_view peer, bool dialled, LinkOutput& output);
@@ -74,6 +76,7 @@ class Links {
   Hasher& read_hasher_;
   const Compressor& compressor_;
   std::function<void(const sync::DeliverLive&)> deliver_live_;
+  std::function<void(Instant now)> heard_;
   std::function<std::uint64_t()> random_;
   sync::Replicator replicator_;
   std::size_t answers_for_former_ = 0;  // owed to the replicator before this one

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <gsl/assert>
+#include <set>
 #include <utility>
 
 #include "daemon/mqtt/topic.hpp"
@@ -33,6 +34,14 @@ std::map<std::string, std::string> filters_of(const ChannelTable& table) {
   return out;
 }
 
+std::set<std::string> prompt_of(const ChannelTable& table) {
+  std::set<std::string> out;
+  for (const ChannelTable::Entry& entry : table.entries()) {
+    if (entry.channel.ack == config::ChannelAck::kPeer) out.insert(entry.channel.name);
+  }
+  return out;
+}
+
 }  // namespace
 
 Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable channels, NodeState state)
@@ -52,11 +61,17 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
            .replica = state.self,
            .version = settings_.version,
            .incarnation = ports_.random(),
-           .filters = filters_of(channels_)},
+           .filters = filters_of(channels_),
+           .prompt = prompt_of(channels_)},
           replicated_channels(channels_, state.channels), channels_, ports_.store, ports_.read_hasher,
           ports_.compressor,
           [this](const sync::DeliverLive& live) { delivery_.publish_foreign(*live.message, live.retain); },
+          [this](Instant heard_at) {
+            now_ = heard_at;
+            send_due_peer_acks();
+          },
           ports_.random),
+      confirmed_([this](sync::ChannelNo channel) { return links_.replicator().confirmed_by_some_peer(channel); }),
       wills_(kWillBytesInAllMax),
       system_topics_(now, settings_.version),
       link_topic_("hedgerow/" + settings_.mesh + "/link/"),
@@ -199,7 +214,7 @@ std::vector<std::string> Node::alarms() const {
 // --- time ---
 
 Instant Node::next_deadline() const {
-  Instant next = std::min(next_tick_, links_.next_deadline());
+  Instant next = std::min({next_tick_, links_.next_deadline(), peer_acks_.next_deadline()});
   if (const auto due = cells_soon_.due()) next = std::min(next, *due);
   if (const auto due = wills_.next_deadline()) next = std::min(next, *due);
   return next;
@@ -210,6 +225,7 @@ void Node::on_timer(Instant now) {
   if (const auto due = cells_soon_.due(); due && *due <= now) flush_cells();
   fire_due_wills(now);
   if (links_.next_deadline() <= now) links_.on_timer(now);
+  send_due_peer_acks();
   if (next_tick_ <= now) {
     next_tick_ = now + kTick;
     // A handler may end its client: walk over a copy of the ids.

@@ -27,6 +27,7 @@
 #include "daemon/node/delivery.hpp"
 #include "daemon/node/links.hpp"
 #include "daemon/node/owed.hpp"
+#include "daemon/node/peer_acks.hpp"
 #include "daemon/node/system_topics.hpp"
 #include "daemon/node/wills.hpp"
 
@@ -252,7 +253,10 @@ class Node final : public StreamAcceptor, public ClientOwner {
 
   void publish_system_topics(Instant now);
   void send_acks(const std::vector<Ack>& acks);
-  void send_ack(Client& client, const Ack& ack);
+  void send_ack(Client& client, const Ack& ack, mqtt::NoteOut note = {});
+  void send_due_peer_acks();
+  // The channel of a topic whose publishes wait for another node, too.
+  [[nodiscard]] std::optional<sync::ChannelNo> peer_channel_of(std::string_view topic) const;
   void on_renewed(const TurnResult::Renewed& renewed);
   void on_failed_turn(const TurnResult& turn);
   void on_stored(const sync::Committed& committed);
@@ -272,6 +276,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   SessionRegistry sessions_;
   Delivery delivery_;
   Links links_;
+  PeerAcks peer_acks_;
+  PeerAcks::Confirmed confirmed_;
   Wills wills_;
   SystemTopics system_topics_;
   std::string link_topic_;  // hedgerow/MESH/link/ : what peers publish to us

@@ -23,6 +23,9 @@ mqtt::ReasonCode reason_of(Category category) {
   return mqtt::ReasonCode::kUnspecifiedError;
 }
 
+// Of an acknowledgement that waited for another node in vain.
+constexpr mqtt::NoteOut kAloneNote{.name = "hedgerow-ack", .value = "local"};
+
 }  // namespace
 
 bool Node::is_reserved(std::string_view topic) {
@@ -55,6 +58,7 @@ void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& r
       .session = session.id,
       .packet_id = request.packet_id,
       .kind = request.qos == mqtt::QoS::kExactlyOnce ? AckKind::kPubrec : AckKind::kPuback,
+      .peer_channel = peer_channel_of(request.topic),
   };
   // Sent again, since its PUBREC was lost or is on its way: answered in its turn, published once [MQTT-4.3.3-10].
   if (request.qos == mqtt::QoS::kExactlyOnce && session.received.contains(request.packet_id)) {
@@ -214,17 +218,34 @@ void Node::send_acks(const std::vector<Ack>& acks) {
     // A release is the session's: the client may have come back, or another may have taken it over meanwhile.
     if (ack.address.kind == AckKind::kPubrel) client = session == nullptr ? nullptr : session->client;
     if (client == nullptr || !client->connection().accepted()) continue;
+    if (peer_acks_.hold(now_, ack, confirmed_)) continue;
     send_ack(*client, ack);
     touch(*client);
   }
 }
 
-void Node::send_ack(Client& client, const Ack& ack) {
+void Node::send_due_peer_acks() {
+  if (peer_acks_.empty()) return;
+  for (const PeerAcks::Due& due : peer_acks_.take_due(now_, confirmed_)) {
+    Client* const client = find_client(due.ack.address.client);
+    if (client == nullptr || !client->connection().accepted()) continue;
+    send_ack(*client, due.ack, due.is_alone ? kAloneNote : mqtt::NoteOut{});
+    touch(*client);
+  }
+}
+
+std::optional<sync::ChannelNo> Node::peer_channel_of(std::string_view topic) const {
+  const ChannelTable::Entry* const channel = channels_.owner_of(topic);
+  if (channel == nullptr || channel->channel.ack != config::ChannelAck::kPeer) return std::nullopt;
+  return channels_.is_replicated(*channel) ? std::optional(channel->number) : std::nullopt;
+}
+
+void Node::send_ack(Client& client, const Ack& ack, mqtt::NoteOut note) {
   const mqtt::ReasonCode code = ack.stored ? mqtt::ReasonCode::kSuccess : reason_of(ack.why);
   mqtt::Connection& connection = client.connection();
   switch (ack.address.kind) {
-    case AckKind::kPuback: return connection.puback(ack.address.packet_id, code);
-    case AckKind::kPubrec: return connection.pubrec(ack.address.packet_id, code);
+    case AckKind::kPuback: return connection.puback(ack.address.packet_id, code, {}, note);
+    case AckKind::kPubrec: return connection.pubrec(ack.address.packet_id, code, {}, note);
     case AckKind::kPubcomp:
       return connection.pubcomp(ack.address.packet_id, ack.stored ? code : mqtt::ReasonCode::kPacketIdentifierNotFound);
     case AckKind::kPubrel: return connection.pubrel(ack.address.packet_id, code);

@@ -26,6 +26,8 @@ struct AckAddress {
   std::uint64_t session = 0;  // its session, which may outlive it
   std::uint16_t packet_id = 0;
   AckKind kind = AckKind::kPuback;
+  // It also waits until another node has what this one wrote in this channel ("ack": "peer").
+  std::optional<sync::ChannelNo> peer_channel = {};
 };
 
 struct PublishIntent {
@@ -115,6 +117,7 @@ struct Ack {
   AckAddress address;
   bool stored = true;  // false: refused, and `why` says how
   Category why = Category::kIo;
+  sync::Seq seq = sync::kSeqMax;  // with a peer_channel: of the op, or a later one; kSeqMax: nobody knows it
 };
 // What became of a publish that somebody waits for by its token.
 struct Told {

@@ -112,7 +112,8 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
             if (publish.ack.client != 0) {
               result.acks.push_back({.address = publish.ack,
                                      .stored = written.has_value(),
-                                     .why = written ? Category::kIo : written.error().category});
+                                     .why = written ? Category::kIo : written.error().category,
+                                     .seq = own_seq(publish.ack)});
             }
             const auto refused = written ? std::nullopt : std::optional<Error>(written.error());
             if (publish.will != 0) result.wills.push_back({.number = publish.will, .refused = refused});
@@ -188,7 +189,7 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
             return {};
           },
           [&](RepeatIntent& repeat) -> Expected<void> {
-            result.acks.push_back({.address = repeat.ack});
+            result.acks.push_back({.address = repeat.ack, .seq = own_seq(repeat.ack)});
             return {};
           },
           [&](RefusalIntent& refusal) -> Expected<void> {
@@ -276,6 +277,10 @@ bool StoreTurn::stay_open(TurnResult& result) {
   std::move(result.received.begin(), result.received.end(), std::back_inserter(waiting_));
   result.received.clear();
   return true;
+}
+
+sync::Seq StoreTurn::own_seq(const AckAddress& address) const {
+  return address.peer_channel ? engine_.own_seq(*address.peer_channel) : sync::kSeqMax;
 }
 
 TurnResult StoreTurn::fail(std::vector<Intent>& intents, const Error& error) {

@@ -35,6 +35,8 @@ class StoreTurn {
   // True: the transaction stays open, and the result says so. Otherwise `result` has what was handed out.
   bool stay_open(TurnResult& result);
   TurnResult fail(std::vector<Intent>& intents, const Error& error);
+  // What another node must have before this is acknowledged.
+  [[nodiscard]] sync::Seq own_seq(const AckAddress& address) const;
 
   sync::Engine& engine_;
   SessionStore& sessions_;

@@ -7,6 +7,7 @@
 
 #include "sync/engine/engine_internal.hpp"
 #include "sync/limits.hpp"
+#include "sync/log/frontier.hpp"
 #include "sync/merge/last_write.hpp"
 
 namespace hedgerow::sync {
@@ -79,6 +80,11 @@ Expected<std::size_t> Engine::index_of(ChannelNo channel) const {
                 "engine: no channel has number " + std::to_string(static_cast<std::uint32_t>(channel)));
   }
   return static_cast<std::size_t>(found - channels_.begin());
+}
+
+Seq Engine::own_seq(ChannelNo channel) const {
+  const auto index = index_of(channel);
+  return index ? seq_in(channels_[*index].replicas, self_) : 0;
 }
 
 Expected<void> Engine::begin() {

@@ -138,6 +138,9 @@ class Engine {
 
   Expected<void> drop_staged(ChannelNo channel, std::string_view peer);
 
+  // The number of our last op in this channel, that of this turn included; 0: none.
+  [[nodiscard]] Seq own_seq(ChannelNo channel) const;
+
   // One bounded step of retention. Returns true iff more is waiting. Age counts only while `now` is synchronised (G10).
   Expected<bool> trim(const WallTime& now);
 

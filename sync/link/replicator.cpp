@@ -25,6 +25,7 @@ Replicator::Replicator(ReplicatorSettings settings, const std::vector<ChannelSta
     channel.number = state.number;
     channel.name = state.name;
     channel.merge = state.merge;
+    channel.is_prompt = settings_.prompt.contains(state.name);
     channel.own = frontier_of(state.replicas);
     channel.expected = channel.own;
     channels_.push_back(std::move(channel));
@@ -430,6 +431,14 @@ std::vector<ChannelContradiction> Replicator::contradictions() const {
     out.insert(out.end(), peer.contradictions.begin(), peer.contradictions.end());
   }
   return out;
+}
+
+Seq Replicator::confirmed_by_some_peer(ChannelNo number) const {
+  const std::size_t i = channel_index(number);
+  Seq most = 0;
+  if (i == kNotOurs) return most;
+  for (const auto& [name, peer] : peers_) most = std::max(most, peer.channels[i].announced_ours);
+  return most;
 }
 
 std::uint64_t Replicator::behind(ChannelNo number) const {

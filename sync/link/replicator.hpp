@@ -27,6 +27,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -112,6 +113,9 @@ struct ReplicatorSettings {
   std::uint64_t incarnation = 0;  // random, drawn at each start of the process
   // Of channels, by name, as the configuration has them. Peers are told, so that contradictions are seen.
   std::map<std::string, std::string> filters = {};
+  // Channels, by name, in which somebody waits until another node holds what was written: what is pushed to us there
+  // is synced, and told to the node that wrote it, at once.
+  std::set<std::string> prompt = {};
 };
 
 // greeting: the peer's Hello has not come. standby: another link to the same peer carries.
@@ -177,6 +181,8 @@ class Replicator {
   [[nodiscard]] std::vector<ChannelContradiction> contradictions() const;
   // Ops of the channel that some peer is known to hold and we lack.
   [[nodiscard]] std::uint64_t behind(ChannelNo channel) const;
+  // The greatest number of ours in the channel that some peer said it has durably; 0: none.
+  [[nodiscard]] Seq confirmed_by_some_peer(ChannelNo channel) const;
   // Bytes handed out in ApplySegment and StagePage that no on_received() has answered yet.
   [[nodiscard]] std::size_t unapplied_bytes() const { return unapplied_bytes_; }
   // on_received() calls that are still owed.
@@ -200,6 +206,7 @@ class Replicator {
     bool shared = false;      // both replicate the channel
     bool heard = false;       // it announced its frontier at least once
     Frontier confirmed;       // what it said it holds
+    Seq announced_ours = 0;   // of our own ops, in an announcement: it has them durably
     Frontier assumed;         // the same, and what is on its way to it
     Frontier told;            // what it was told that we hold
     bool answer_due = false;  // it asked: announce, even if nothing moved
@@ -240,6 +247,7 @@ class Replicator {
     ChannelNo number{};
     std::string name;
     MergeKind merge{};
+    bool is_prompt = false;
     Frontier own;       // committed
     Frontier expected;  // own, and what was handed to the store in sequence
     std::map<ReplicaId, std::string> forked;

@@ -46,7 +46,7 @@ Replicator::Accepted Replicator::accept_segment(Link& link, std::size_t channel,
          ApplySegment{.link = link.id,
                       .channel = ours.number,
                       .segment = to_bytes(segment),
-                      .may_wait = !asked_for && !ours.drain_first});
+                      .may_wait = !asked_for && !ours.drain_first && !ours.is_prompt});
   return Accepted::kSubmitted;
 }
 

@@ -50,6 +50,7 @@ void Replicator::on_announcement(Instant now, Peer& peer, std::size_t channel, c
     renewing_ = true;
     actions_.emplace_back(RenewReplica{.peer = peer.name});
   }
+  shared.announced_ours = std::max(shared.announced_ours, ours_there);
   join(shared.confirmed, announcement.marks);
   join(shared.assumed, announcement.marks);
   if (announcement.answer_wanted) {
@@ -68,7 +69,10 @@ void Replicator::review_announcements(Instant now, Peer& peer, std::size_t chann
   if (!shared.shared) return;
   const Frontier& own = channels_[channel].own;
   if (shared.answer_due || !covers(shared.told, own)) {
-    const Instant allowed = shared.announced_at == Instant::min() ? now : shared.announced_at + kAnnounceInterval;
+    const bool is_awaited =
+        channels_[channel].is_prompt && seq_in(own, peer.replica) > seq_in(shared.told, peer.replica);
+    const bool is_free = is_awaited || shared.announced_at == Instant::min();
+    const Instant allowed = is_free ? now : shared.announced_at + kAnnounceInterval;
     shared.announce_at = std::min(shared.announce_at, std::max(now, allowed));
   }
   if (covers(shared.confirmed, own)) {

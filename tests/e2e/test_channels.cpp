@@ -4,8 +4,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/e2e/mosquitto.hpp"
@@ -80,6 +82,31 @@ class Doors {
   Daemon barn{{.node = "gw-barn", .channels = kChannels, .environment = with_synchronised_clock()}};
   Daemon house{{.node = "gw-house", .channels = kChannels, .environment = with_synchronised_clock()}};
   Relay wire{barn.tls_port()};
+};
+
+// Two nodes; what is published below safe/ waits for both.
+class SafeHouse {
+ public:
+  SafeHouse() {
+    authority.enrol(barn);
+    authority.enrol(house);
+    house.set_peers({barn.tls_port()});
+    barn.start();
+    house.start();
+  }
+  void wait_for_links(std::size_t count) {
+    REQUIRE(barn.wait_for_status([count](const StatusView& status) { return status.links_up() == count; }));
+  }
+  static std::optional<Received> publish(RawClient& writer, const std::string& payload) {
+    writer.send(encode(PublishSent{.topic = "safe/a", .payload = payload, .qos = 1, .packet_id = 1}));
+    return writer.wait_for(mqtt::PacketType::kPuback);
+  }
+
+  static constexpr const char* kChannels =
+      R"([{ "name": "default", "filter": "#" }, { "name": "safe", "filter": "safe/#", "ack": "peer" }])";
+  Authority authority;
+  Daemon barn{{.node = "gw-barn", .channels = kChannels}};
+  Daemon house{{.node = "gw-house", .channels = kChannels}};
 };
 
 }  // namespace
@@ -184,6 +211,33 @@ TEST_CASE_METHOD(Doors,
   // In time, it comes to everybody; and before it, nothing else has.
   mosquitto_pub(barn.port(), "door/bell", "rung again", {"-q", "1"});
   CHECK(passing.next() == "1 0 door/bell rung again");
+}
+
+TEST_CASE_METHOD(SafeHouse, "with ack peer a publish waits for another node's disk, and says so when none came",
+                 "[e2e][G1]") {
+  wait_for_links(1);
+  RawClient writer(barn.port());
+  REQUIRE(writer.connect({.client_id = "writer"}).code() == 0);
+  for (int i = 0; i < 20; ++i) {
+    const auto ack = publish(writer, std::to_string(i));
+    REQUIRE(ack);
+    CHECK(ack->properties.user().empty());
+  }
+  house.kill();  // it has them all
+  const auto alone = publish(writer, "alone");
+  REQUIRE(alone);
+  CHECK(alone->code() == 0);
+  CHECK(alone->properties.user() == std::vector{std::pair<std::string, std::string>{"hedgerow-ack", "local"}});
+  barn.kill();
+  house.start();
+  RawClient reader(house.port());
+  REQUIRE(reader.connect({.client_id = "reader"}).code() == 0);
+  reader.subscribe({{"safe/#", 1}}, user_property("hedgerow-replay", "1h"));
+  for (int i = 0; i < 20; ++i) {
+    const auto message = reader.next_message();
+    REQUIRE(message);
+    CHECK(message->payload == std::to_string(i));
+  }
 }
 
 }  // namespace hedgerow::test

@@ -126,11 +126,6 @@ TEST_CASE("authentication fits the transport", "[config][G7]") {
         "network readable: remove it, or add \"plaintext\": \"accepted\" if devices that know no TLS need this");
 }
 
-TEST_CASE("what a later version brings is refused as such", "[config]") {
-  CHECK(in_channel(R"("name":"a","filter":"#","ack":"peer")") ==
-        "f:3:31: channels[0].ack: \"peer\" is not in this version, expected \"local\"");
-}
-
 TEST_CASE("a misspelt word is refused with the word that was meant", "[config]") {
   CHECK(
       in_listener(R"("address":"127.0.0.1:1","protocol":"websockets")") ==

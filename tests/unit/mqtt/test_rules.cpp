@@ -378,8 +378,8 @@ TEST_CASE("a malformed AUTH is malformed", "[mqtt][MQTT-3.15.1-1][MQTT-3.15.2-1]
   CHECK(ending(test::packet(PacketType::kAuth, 0, {0x18, 0x05})) == 0x81);
 }
 
-TEST_CASE("no answer carries a user property, and a PUBREL or PUBCOMP no reason string",
-          "[mqtt][MQTT-3.2.2-20][MQTT-3.4.2-3][MQTT-3.5.2-3][MQTT-3.6.2-2][MQTT-3.6.2-3][MQTT-3.7.2-2][MQTT-3.7.2-3]"
+TEST_CASE("a refusal carries no user property, and a PUBREL or PUBCOMP no reason string",
+          "[mqtt][MQTT-3.2.2-20][MQTT-3.6.2-2][MQTT-3.6.2-3][MQTT-3.7.2-2][MQTT-3.7.2-3]"
           "[MQTT-3.9.2-2][MQTT-3.11.2-2][MQTT-3.14.2-4]") {
   Client client{Protocol::kV5};
   client.handler.acknowledges = false;

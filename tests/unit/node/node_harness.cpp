@@ -14,7 +14,7 @@ NodeHarness::~NodeHarness() = default;
 void NodeHarness::start() {
   config::Config config;
   config.channels = {config::system_channel(), config::default_channel()};
-  config.channels.insert(config.channels.end(), merging.begin(), merging.end());
+  config.channels.insert(config.channels.end(), more_channels.begin(), more_channels.end());
   for (config::Channel& channel : config.channels) channel.conflate = conflate;
   engine = std::make_unique<sync::Engine>(storage, hasher);
   std::vector<sync::ChannelSettings> settings;

@@ -84,11 +84,11 @@ class NodeHarness : public node::StorePort {
   MemoryStorage storage{sync::ReplicaId{1}};
   MemorySessions session_store{storage};
   FakeAccess access;
-  node::NodeLimits limits;                    // from the next start on
-  bool conflate = false;                      // likewise
-  std::optional<std::uint64_t> retained_max;  // likewise
-  std::vector<config::Channel> merging;       // likewise: more channels
-  Duration remote_commit{};                   // likewise
+  node::NodeLimits limits;                     // from the next start on
+  bool conflate = false;                       // likewise
+  std::optional<std::uint64_t> retained_max;   // likewise
+  std::vector<config::Channel> more_channels;  // likewise
+  Duration remote_commit{};                    // likewise
   security::Sha256 hasher;
   security::Sha256 read_hasher;
   compress_zstd::ZstdCompressor compressor;

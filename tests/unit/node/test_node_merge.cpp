@@ -16,7 +16,7 @@ const Bytes kThousandSeconds = property(0x11, u32(1000));
 class MergingNode : public NodeHarness {
  public:
   MergingNode() {
-    merging = {{.name = "setpoints", .filter = "setpoint/#", .merge = sync::MergeKind::kDocument},
+    more_channels = {{.name = "setpoints", .filter = "setpoint/#", .merge = sync::MergeKind::kDocument},
                {.name = "counters", .filter = "count/#", .merge = sync::MergeKind::kCounter}};
     restart();
   }
@@ -205,7 +205,7 @@ TEST_CASE_METHOD(MergingNode, "a file that says otherwise of a channel in use is
   TestClient client(*this, {});
   publish(client, "count/a", "5");
   CHECK(node->alarms().empty());
-  merging[1].merge = sync::MergeKind::kLastWrite;
+  more_channels[1].merge = sync::MergeKind::kLastWrite;
   client.drop();
   settle();
   restart();

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -67,13 +68,15 @@ inline wire::Hello make_hello(std::string node) {
 
 class LinkFixture {
  public:
-  LinkFixture()
+  // `prompt`: as ReplicatorSettings.
+  explicit LinkFixture(std::set<std::string> prompt = {})
       : replicator_({.mesh = "orchard",
                      .node = "m",
                      .replica = kOwnReplica,
                      .version = "0.1.0",
                      .incarnation = 99,
-                     .filters = {{"default", "#"}}},
+                     .filters = {{"default", "#"}},
+                     .prompt = std::move(prompt)},
                     {{.number = kDefault, .name = "default", .replicas = {}},
                      {.number = kTelemetry, .name = "telemetry", .replicas = {}, .merge = MergeKind::kCounter}},
                     compressor_) {}

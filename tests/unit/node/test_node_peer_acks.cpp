@@ -1,0 +1,137 @@
+// "ack": "peer": an acknowledgement waits until another node has said that it holds the message. DESIGN 1.
+#include <catch2/catch_test_macros.hpp>
+
+#include "daemon/node/limits.hpp"
+#include "sync/link/wire.hpp"
+#include "tests/unit/node/exchange.hpp"
+
+using namespace hedgerow;
+using namespace hedgerow::test;
+
+namespace {
+
+// What came to a client: "PUBACK 7", and " alone" where it says that no other node has the message.
+using Answers = std::vector<std::string>;
+
+struct PeerAckHarness : NodeHarness {
+  PeerAckHarness() {
+    more_channels = {
+        {.name = "safe", .filter = "safe/#", .ack = config::ChannelAck::kPeer},
+        {.name = "alone", .filter = "alone/#", .scope = config::Scope::kLocal, .ack = config::ChannelAck::kPeer}};
+    restart();
+    node::Arrived arrived;
+    arrived.identity = security::PeerIdentity{.mesh = "orchard", .node = "gw-house", .role = security::Role::kNode};
+    link = std::make_unique<TestClient>(*this, ConnectOut{.client_id = "link"}, arrived);
+    link->send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
+    say(sync::wire::Hello{.mesh = "orchard",
+                          .node = "gw-house",
+                          .replica = sync::ReplicaId{2},
+                          .incarnation = 500,
+                          .software = "test",
+                          .channels = {{.name = "safe"}}});
+    settle();
+  }
+  void say(const sync::wire::AnyMessage& message) {
+    link->send(encode(PublishSent{.topic = "hedgerow/orchard/link/gw-barn/gw-house",
+                                  .payload = std::string(as_text(sync::wire::encode(message)))}));
+  }
+  // The peer has what this node wrote, up to this number.
+  void confirm(sync::Seq seq) { say(sync::wire::Announcement{.channel = 0, .marks = {{sync::ReplicaId{1}, seq}}}); }
+
+  void publish(TestClient& client, const std::string& topic, unsigned id, unsigned qos = 1,
+               mqtt::Protocol protocol = mqtt::Protocol::kV5) {
+    client.send(encode(PublishSent{.protocol = protocol, .topic = topic, .payload = "x", .qos = qos, .packet_id = id}));
+    settle();
+  }
+  static Answers answers(TestClient& client) {
+    Answers out;
+    for (const ServerPacket& packet : client.received()) {
+      const bool is_ack = packet.type == mqtt::PacketType::kPuback || packet.type == mqtt::PacketType::kPubrec;
+      if (!is_ack) continue;
+      std::string answer = packet.type == mqtt::PacketType::kPuback ? "PUBACK " : "PUBREC ";
+      answer += std::to_string(packet.body[0] * 256U + packet.body[1]);
+      const std::string_view rest = as_text(packet.body);
+      if (rest.find("hedgerow-ack") != std::string_view::npos && rest.ends_with("local")) answer += " alone";
+      out.push_back(answer);
+    }
+    return out;
+  }
+
+  std::unique_ptr<TestClient> link;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(PeerAckHarness, "a publish is acknowledged once a peer says that it holds it", "[node][G1]") {
+  TestClient client(*this, {.client_id = "c"});
+  publish(client, "safe/a", 7);
+  publish(client, "safe/a", 8);
+  CHECK(answers(client).empty());
+  confirm(1);
+  CHECK(answers(client) == Answers{"PUBACK 7"});
+  confirm(2);
+  CHECK(answers(client) == Answers{"PUBACK 8"});
+}
+
+TEST_CASE_METHOD(PeerAckHarness, "without a peer it is acknowledged after a while, and says so", "[node]") {
+  TestClient client(*this, {.client_id = "c"});
+  publish(client, "safe/a", 7);
+  CHECK(node->next_deadline() <= now + node::kPeerAckPatience);
+  advance(node::kPeerAckPatience - std::chrono::milliseconds{1});
+  CHECK(answers(client).empty());
+  advance(std::chrono::milliseconds{1});
+  CHECK(answers(client) == Answers{"PUBACK 7 alone"});
+}
+
+TEST_CASE_METHOD(PeerAckHarness, "a client that wants no such notes, or knows none, gets none", "[node]") {
+  TestClient quiet(*this, {.client_id = "quiet", .properties = concat(Bytes{0x17}, Bytes{0})});
+  TestClient old(*this, {.protocol = mqtt::Protocol::kV311, .client_id = "old"});
+  publish(quiet, "safe/a", 7);
+  publish(old, "safe/a", 8, 1, mqtt::Protocol::kV311);
+  advance(node::kPeerAckPatience);
+  CHECK(answers(quiet) == Answers{"PUBACK 7"});
+  CHECK(answers(old) == Answers{"PUBACK 8"});
+}
+
+TEST_CASE_METHOD(PeerAckHarness, "acknowledgements leave in the order of the publishes, whatever they wait for",
+                 "[node]") {
+  TestClient client(*this, {.client_id = "c"});
+  TestClient other(*this, {.client_id = "d"});
+  publish(client, "safe/a", 1);
+  publish(client, "else", 2);
+  publish(client, "forbidden", 3);
+  publish(client, "safe/a", 4);
+  publish(client, "safe/b", 5, 2);
+  publish(other, "else", 1);
+  CHECK(answers(client).empty());
+  CHECK(answers(other) == Answers{"PUBACK 1"});
+  confirm(1);
+  CHECK(answers(client) == Answers{"PUBACK 1", "PUBACK 2", "PUBACK 3"});
+  confirm(3);
+  CHECK(answers(client) == Answers{"PUBACK 4", "PUBREC 5"});
+}
+
+TEST_CASE_METHOD(PeerAckHarness, "a QoS 2 publish that comes again waits, too", "[node]") {
+  TestClient client(*this, keeping("c"));
+  publish(client, "safe/a", 7, 2);
+  client.drop();
+  TestClient back(*this, keeping("c"));
+  publish(back, "safe/a", 7, 2);
+  CHECK(answers(back).empty());
+  confirm(1);
+  CHECK(answers(back) == Answers{"PUBREC 7"});
+  CHECK(engine->own_seq(engine->channels().back().number) <= 1);  // written once
+}
+
+TEST_CASE_METHOD(PeerAckHarness, "a publish that is refused is told so at once", "[node]") {
+  TestClient client(*this, {.client_id = "c"});
+  storage.fail_next_commit({Category::kLimit, "the disk is full"});
+  publish(client, "safe/a", 7);
+  CHECK(answers(client) == Answers{"PUBACK 7"});
+}
+
+TEST_CASE_METHOD(PeerAckHarness, "a channel that stays on the node waits for nobody", "[node]") {
+  TestClient client(*this, {.client_id = "c"});
+  publish(client, "alone/a", 7);
+  CHECK(answers(client) == Answers{"PUBACK 7"});
+}
