@@ -65,6 +65,15 @@ void check_frames(ByteView sent) {
   }
 }
 
+// Whatever is to be sent is cut into messages, none empty, that make it again.
+void check_messages(ByteView packets) {
+  while (!packets.empty()) {
+    const std::size_t first = WebSocketChannel::first_message_bytes(packets);
+    require(first > 0 && first <= packets.size(), "a message is some of what is to be sent");
+    packets = packets.subspan(first);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -72,6 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool upgraded = (data[0] & 0x80U) != 0;
   const std::size_t step = (data[0] & 0x7FU) == 0 ? 128 : data[0] & 0x7FU;
   const ByteView bytes{data + 1, size - 1};
+  check_messages(bytes);
   const Heard whole = converse(upgraded, bytes, bytes.size());
   const Heard cut = converse(upgraded, bytes, step);
   require(whole.payload == cut.payload, "the cut of the bytes does not change what is read");
