@@ -2,8 +2,8 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "daemon/node/limits.hpp"
-#include "sync/link/wire.hpp"
 #include "tests/unit/node/exchange.hpp"
+#include "tests/unit/node/linked_peer.hpp"
 
 using namespace hedgerow;
 using namespace hedgerow::test;
@@ -19,24 +19,12 @@ struct PeerAckHarness : NodeHarness {
         {.name = "safe", .filter = "safe/#", .ack = config::ChannelAck::kPeer},
         {.name = "alone", .filter = "alone/#", .scope = config::Scope::kLocal, .ack = config::ChannelAck::kPeer}};
     restart();
-    node::Arrived arrived;
-    arrived.identity = security::PeerIdentity{.mesh = "orchard", .node = "gw-house", .role = security::Role::kNode};
-    link = std::make_unique<TestClient>(*this, ConnectOut{.client_id = "link"}, arrived);
-    link->send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
-    say(sync::wire::Hello{.mesh = "orchard",
-                          .node = "gw-house",
-                          .replica = sync::ReplicaId{2},
-                          .incarnation = 500,
-                          .software = "test",
-                          .channels = {{.name = "safe"}}});
-    settle();
-  }
-  void say(const sync::wire::AnyMessage& message) {
-    link->send(encode(PublishSent{.topic = "hedgerow/orchard/link/gw-barn/gw-house",
-                                  .payload = std::string(as_text(sync::wire::encode(message)))}));
+    peer = std::make_unique<LinkedPeer>(*this, LinkedPeer::Greeting{.channels = {{.name = "safe"}}});
   }
   // The peer has what this node wrote, up to this number.
-  void confirm(sync::Seq seq) { say(sync::wire::Announcement{.channel = 0, .marks = {{sync::ReplicaId{1}, seq}}}); }
+  void confirm(sync::Seq seq) {
+    peer->say(sync::wire::Announcement{.channel = 0, .marks = {{sync::ReplicaId{1}, seq}}});
+  }
 
   void publish(TestClient& client, const std::string& topic, unsigned id, unsigned qos = 1,
                mqtt::Protocol protocol = mqtt::Protocol::kV5) {
@@ -57,7 +45,7 @@ struct PeerAckHarness : NodeHarness {
     return out;
   }
 
-  std::unique_ptr<TestClient> link;
+  std::unique_ptr<LinkedPeer> peer;
 };
 
 }  // namespace

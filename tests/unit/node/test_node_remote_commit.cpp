@@ -3,6 +3,7 @@
 
 #include "sync/link/wire.hpp"
 #include "tests/unit/node/exchange.hpp"
+#include "tests/unit/node/linked_peer.hpp"
 
 using namespace hedgerow;
 using namespace hedgerow::test;
@@ -21,21 +22,9 @@ struct RemoteHarness : NodeHarness {
   }
 
   void link_up() {
-    node::Arrived arrived;
-    arrived.identity = security::PeerIdentity{.mesh = "orchard", .node = "gw-house", .role = security::Role::kNode};
-    link = std::make_unique<TestClient>(*this, ConnectOut{.client_id = "link"}, arrived);
-    link->send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
-    say(sync::wire::Hello{.mesh = "orchard",
-                          .node = "gw-house",
-                          .replica = peer->self(),
-                          .incarnation = ++incarnation,
-                          .software = "test",
-                          .channels = {{.name = "default"}}});
-    settle();
-  }
-  void say(const sync::wire::AnyMessage& message) {
-    link->send(encode(PublishSent{.topic = "hedgerow/orchard/link/gw-barn/gw-house",
-                                  .payload = std::string(as_text(sync::wire::encode(message)))}));
+    link = std::make_unique<LinkedPeer>(
+        *this,
+        LinkedPeer::Greeting{.replica = peer->self(), .incarnation = ++incarnation, .channels = {{.name = "default"}}});
   }
   // The peer writes, and pushes it. Nothing is done with it yet.
   Bytes push(const std::string& topic, const std::string& payload, bool retain = false, std::uint8_t qos = 1) {
@@ -48,7 +37,7 @@ struct RemoteHarness : NodeHarness {
     auto committed = peer->commit();
     REQUIRE(committed);
     const Bytes segment = committed->segments.at(0).segment->bytes;
-    say(sync::wire::Push{.channel = 0, .segment = segment});
+    link->say(sync::wire::Push{.channel = 0, .segment = segment});
     return segment;
   }
   void subscribe(TestClient& client, const std::string& filter) {
@@ -75,7 +64,7 @@ struct RemoteHarness : NodeHarness {
   security::Sha256 peer_hasher;
   std::unique_ptr<sync::Engine> peer;
   std::uint64_t incarnation = 500;
-  std::unique_ptr<TestClient> link;
+  std::unique_ptr<LinkedPeer> link;
 };
 
 }  // namespace
@@ -133,14 +122,14 @@ TEST_CASE_METHOD(RemoteHarness, "what a power cut took from an open turn comes a
   REQUIRE(store_turn->is_open());
   CHECK(lasting.messages().empty());
   lasting.drop();
-  link->drop();
+  link->client.drop();
   restart();
   link_up();
   CHECK(stored() == 0);
   TestClient back(*this, keeping("lasting"));
   back.received();
   const std::vector<Bytes> all = segments_of_peer();
-  for (const Bytes& segment : all) say(sync::wire::Push{.channel = 0, .segment = segment});
+  for (const Bytes& segment : all) link->say(sync::wire::Push{.channel = 0, .segment = segment});
   settle();
   CHECK(back.messages() == Texts{"a=1"});
 }
@@ -180,7 +169,7 @@ TEST_CASE_METHOD(RemoteHarness, "after a full disk a session that keeps nothing 
   settle();
   CHECK(brief.messages() == Texts{"a=1"});
   CHECK(lasting.messages().empty());
-  say(sync::wire::Push{.channel = 0, .segment = segment});
+  link->say(sync::wire::Push{.channel = 0, .segment = segment});
   settle();
   CHECK(brief.messages() == Texts{"a=1"});
   CHECK(lasting.messages() == Texts{"a=1"});
@@ -275,7 +264,7 @@ TEST_CASE_METHOD(RemoteHarness, "an open turn ends before the database gets anot
 TEST_CASE_METHOD(RemoteHarness, "only what is durable is announced", "[node][G5]") {
   const auto announced = [this] {
     sync::Seq seq = 0;
-    for (const std::string& message : link->messages()) {
+    for (const std::string& message : link->client.messages()) {
       const std::string bytes = message.substr(message.find('=') + 1);
       const auto heard = sync::wire::decode(as_bytes(bytes));
       if (!heard) continue;
@@ -285,7 +274,7 @@ TEST_CASE_METHOD(RemoteHarness, "only what is durable is announced", "[node][G5]
     }
     return seq;
   };
-  say(sync::wire::Announcement{.channel = 0, .answer_wanted = false, .marks = {}});
+  link->say(sync::wire::Announcement{.channel = 0, .answer_wanted = false, .marks = {}});
   push("a", "1");
   settle();
   REQUIRE(store_turn->is_open());
