@@ -161,6 +161,7 @@ TEST_CASE_METHOD(MergingNode, "a session that was away is shown what its topics 
   publish(client, "count/a", "1");
   publish(client, "other", "between");
   publish(client, "count/a", "2");
+  client.drop();
   restart();  // so that it is read from disk
   TestClient back(*this, {.client_id = "away", .clean_start = false, .properties = kThousandSeconds});
   settle();
@@ -179,6 +180,7 @@ TEST_CASE_METHOD(MergingNode, "what is read from disk in pages stops at its boun
   TestClient client(*this, {});
   publish(client, "setpoint/a", R"({"x":")" + std::string(100'000, 'x') + "\"}");
   for (int i = 0; i < 12; ++i) publish(client, "setpoint/a", R"({"n":)" + std::to_string(i) + "}");
+  client.drop();
   restart();
   TestClient back(*this, {.client_id = "away", .clean_start = false, .properties = kThousandSeconds});
   std::size_t got = 0;
