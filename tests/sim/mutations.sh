@@ -51,6 +51,29 @@ compile() {
   (cd "$build" && eval "$line")
 }
 
+# The sources of the simulator that include HEADER, by way of other headers as well.
+includers_of() {
+  headers=$1
+  queue=$1
+  while [ -n "$queue" ]; do
+    users=
+    for header in $queue; do
+      for user in $(cd "$root" && grep -rlF --include='*.hpp' "#include \"$header\"" daemon sync tests); do
+        case " $headers " in
+          *" $user "*) ;;
+          *)
+            headers="$headers $user"
+            users="$users $user"
+            ;;
+        esac
+      done
+    done
+    queue=$users
+  done
+  patterns=$(printf '#include "%s"\n' $headers)
+  grep -F " -c $root/" "$work/commands" | sed "s#.* -c $root/##" | (cd "$root" && xargs grep -lF "$patterns")
+}
+
 run_one() {
   from=$(date +%s)
   fault=$mutations/$one.diff
@@ -63,8 +86,7 @@ run_one() {
     cp "$root/$file" "$dir/$file"
     case $file in
       *.cpp) sources="$sources $file" ;;
-      *) sources="$sources $(grep -F " -c $root/" "$work/commands" | sed "s#.* -c $root/##" |
-        (cd "$root" && xargs grep -lF "#include \"$file\"") | tr '\n' ' ')" ;;
+      *) sources="$sources $(includers_of "$file" | tr '\n' ' ')" ;;
     esac
   done
   if ! patch -d "$dir" -p1 -s -f -F1 --no-backup-if-mismatch <"$fault" >"$dir/log" 2>&1; then
