@@ -85,7 +85,8 @@ std::vector<std::string> restart_notes(const config::Config& running, const conf
   note(running.things != wanted.things, "the things' lines and topics");
   note(running.limits.retained_messages != wanted.limits.retained_messages, "the limit of retained messages");
   const auto same_log = [](const config::Channel& a, const config::Channel& b) {
-    return a.name == b.name && a.filter == b.filter && a.scope == b.scope && a.keep == b.keep && a.merge == b.merge && a.ack == b.ack;
+    return a.name == b.name && a.filter == b.filter && a.scope == b.scope && a.keep == b.keep && a.merge == b.merge &&
+           a.ack == b.ack;
   };
   note(!std::equal(running.channels.begin(), running.channels.end(), wanted.channels.begin(), wanted.channels.end(),
                    same_log),
