@@ -179,6 +179,7 @@ void Node::on_renewed(const TurnResult::Renewed& renewed) {
              "one of two copies; it goes on as a new replica, and gets back from its peers what they have");
   links_.on_renewed(renewed.replica, replicated_channels(channels_, renewed.channels));
   delivery_.on_renewed(renewed.replica);
+  peer_acks_.on_renewed();
 }
 
 void Node::on_failed_turn(const TurnResult& turn) {

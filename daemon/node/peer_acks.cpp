@@ -34,6 +34,12 @@ std::vector<PeerAcks::Due> PeerAcks::take_due(Instant now, const Confirmed& conf
   return due;
 }
 
+void PeerAcks::on_renewed() {
+  for (auto& [lane, held] : lanes_) {
+    for (Held& each : held) each.ack.seq = sync::kSeqMax;
+  }
+}
+
 Instant PeerAcks::next_deadline() const {
   Instant next = Instant::max();
   for (const auto& [lane, held] : lanes_) next = std::min(next, held.front().deadline);

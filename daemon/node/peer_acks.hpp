@@ -31,6 +31,9 @@ class PeerAcks {
   // What may leave by now, in order for each connection.
   [[nodiscard]] std::vector<Due> take_due(Instant now, const Confirmed& confirmed);
 
+  // The node goes on under another name, whose numbers begin anew: nobody will confirm the old ones.
+  void on_renewed();
+
   [[nodiscard]] bool empty() const { return lanes_.empty(); }
   [[nodiscard]] Instant next_deadline() const;  // Instant::max(): none
 

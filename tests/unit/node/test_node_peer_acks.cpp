@@ -123,3 +123,20 @@ TEST_CASE_METHOD(PeerAckHarness, "a channel that stays on the node waits for nob
   publish(client, "alone/a", 7);
   CHECK(answers(client) == Answers{"PUBACK 7"});
 }
+
+TEST_CASE_METHOD(PeerAckHarness, "who waits while the node is renamed is not answered for numbers of the new name",
+                 "[node][G5]") {
+  TestClient client(*this, {.client_id = "c"});
+  publish(client, "safe/a", 7);
+  submit(node::RenewIntent{.fresh = sync::ReplicaId{77}, .peer = "gw-house"});
+  settle();
+  peer->client.drop();
+  peer = std::make_unique<LinkedPeer>(*this, LinkedPeer::Greeting{.incarnation = 501, .channels = {{.name = "safe"}}});
+  peer->say(sync::wire::Announcement{.channel = 0, .marks = {{sync::ReplicaId{77}, 1}}});
+  CHECK(answers(client).empty());
+  advance(node::kPeerAckPatience);
+  CHECK(answers(client) == Answers{"PUBACK 7 alone"});
+  publish(client, "safe/a", 8);
+  peer->say(sync::wire::Announcement{.channel = 0, .marks = {{sync::ReplicaId{77}, 2}}});
+  CHECK(answers(client) == Answers{"PUBACK 8"});
+}
