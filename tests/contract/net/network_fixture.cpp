@@ -16,7 +16,7 @@
 namespace hedgerow::test {
 namespace {
 
-constexpr Duration kPatience = std::chrono::seconds{10};
+constexpr Duration kPatience = std::chrono::seconds{60};
 constexpr Duration kTurn = std::chrono::milliseconds{2};
 
 class RecordingHandler final : public node::StreamHandler {
@@ -143,7 +143,7 @@ void Peer::reset() {
 void Network::until(const std::function<bool()>& done, std::vector<Peer*> peers) {
   const Instant give_up = net_asio::EventLoop::now() + kPatience;
   while (!done()) {
-    if (net_asio::EventLoop::now() >= give_up) FAIL("waited ten seconds for what did not happen");
+    if (net_asio::EventLoop::now() >= give_up) FAIL("waited in vain for what did not happen");
     for (Peer* peer : peers) peer->pump();
     (void)loop.run_until(net_asio::EventLoop::now() + kTurn);
   }

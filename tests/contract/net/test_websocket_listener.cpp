@@ -45,7 +45,8 @@ class WebSocketNetwork : public Network {
   }
   // All frames that came, in order; fails on anything else.
   static std::vector<ServerFrame> frames(const Peer& peer) {
-    std::string rest = peer.received().substr(peer.received().find("\r\n\r\n") + 4);
+    std::string_view rest = peer.received();
+    rest.remove_prefix(rest.find("\r\n\r\n") + 4);
     std::vector<ServerFrame> out;
     while (auto frame = take_server_frame(rest)) out.push_back(std::move(*frame));
     return out;
@@ -56,6 +57,10 @@ class WebSocketNetwork : public Network {
       if (frame.opcode == kBinaryFrame) out += frame.payload;
     }
     return out;
+  }
+  // Frames are taken apart only once there may be enough of them.
+  void wait_for_payload(Peer& peer, std::size_t size) {
+    until([&] { return peer.received().size() > size && payload(peer).size() >= size; }, {&peer});
   }
 
   std::unique_ptr<net_asio::Listener> listener;
@@ -97,7 +102,7 @@ TEST_CASE_METHOD(WebSocketNetwork, "four megabytes come back through WebSocket a
   peer.send(client_frame(kBinaryFrame, text.substr(0, 100'000), /*fin=*/false));
   peer.send(client_frame(kContinuationFrame, text.substr(100'000, 10)));
   peer.send(client_frame(kBinaryFrame, text.substr(100'010)));
-  until([&] { return payload(peer).size() >= text.size(); }, {&peer});
+  wait_for_payload(peer, text.size());
   CHECK(payload(peer) == text);
 }
 
@@ -260,7 +265,7 @@ TEST_CASE_METHOD(SecureWebSocketNetwork, "WebSocket within TLS carries what it i
   const auto seen = upgraded(peer);
   CHECK_FALSE(seen->arrived.identity);
   peer.send(client_frame(kBinaryFrame, text));
-  until([&] { return payload(peer).size() >= text.size(); }, {&peer});
+  wait_for_payload(peer, text.size());
   CHECK(payload(peer) == text);
   CHECK(as_text(peer.ciphertext()).find("reading 1000") == std::string_view::npos);
   peer.send(client_frame(kCloseFrame, ""));

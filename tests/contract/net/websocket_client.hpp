@@ -43,7 +43,7 @@ struct ServerFrame {
 };
 
 // Takes the first frame off `bytes`; nothing while it is not whole. What a server sends is final and unmasked.
-inline std::optional<ServerFrame> take_server_frame(std::string& bytes) {
+inline std::optional<ServerFrame> take_server_frame(std::string_view& bytes) {
   if (bytes.size() < 2) return std::nullopt;
   const auto byte = [&bytes](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
   std::size_t header = 2;
@@ -55,8 +55,9 @@ inline std::optional<ServerFrame> take_server_frame(std::string& bytes) {
     for (std::size_t i = 2; i < header; ++i) length = length << 8U | byte(i);
   }
   if (bytes.size() - header < length) return std::nullopt;
-  ServerFrame frame{.opcode = byte(0) & 0x0F, .payload = bytes.substr(header, static_cast<std::size_t>(length))};
-  bytes.erase(0, header + static_cast<std::size_t>(length));
+  ServerFrame frame{.opcode = byte(0) & 0x0F,
+                    .payload = std::string(bytes.substr(header, static_cast<std::size_t>(length)))};
+  bytes.remove_prefix(header + static_cast<std::size_t>(length));
   return frame;
 }
 
