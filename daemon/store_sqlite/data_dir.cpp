@@ -243,6 +243,7 @@ bool DataDir::has_log() const { return ::access(log().c_str(), F_OK) == 0; }
 bool DataDir::is_unsynced() const { return ::access(unsynced_note().c_str(), F_OK) == 0; }
 
 Expected<void> DataDir::begin_unsynced() const {
+  if (is_unsynced()) return {};  // of a run that was cut off: it must not be gone for a moment
   if (auto made = create_file(unsynced_note()); !made) return made;
   return sync_path(dir_, O_DIRECTORY);
 }

@@ -211,8 +211,7 @@ Expected<std::unique_ptr<Database::Parts>> open_beside_damaged_log(std::unique_p
 
 constexpr const char* kCutOff =
     "the last run committed without syncs (\"durability\": \"process\") and did not end by itself, so what it wrote "
-    "last "
-    "may be lost here: the database goes on as a new replica";
+    "last may be lost here: the database goes on as a new replica";
 
 // By whichever way there is: as it is, moved to a new file, or anew.
 Expected<std::unique_ptr<Database::Parts>> open_some_way(std::unique_ptr<DataDir>& dir, const OpenOptions& options) {
