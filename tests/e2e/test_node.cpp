@@ -220,4 +220,20 @@ TEST_CASE_METHOD(Node, "an idle node ends at once on SIGTERM", "[e2e]") {
   CHECK(steady_clock::now() - before < std::chrono::seconds{1});
 }
 
+TEST_CASE("what was acknowledged without a sync survives the process, under a new name", "[e2e][G5]") {
+  Daemon daemon({.settings = R"("durability": "process")"});
+  daemon.start();
+  mosquitto_pub(daemon.port(), "a/b", "kept", {"-q", "1", "-r"});
+  const std::string first = daemon.status().replica;
+  daemon.restart();
+  const std::string second = daemon.status().replica;
+  CHECK(second != first);
+  CHECK_THAT(daemon.log(), ContainsSubstring("committed without syncs"));
+  MosquittoSub reader(daemon.port(), {"a/b"}, {"-q", "1"});
+  CHECK(reader.next() == "1 1 a/b kept");
+  REQUIRE(daemon.terminate().code == 0);
+  daemon.start();
+  CHECK(daemon.status().replica == second);
+}
+
 }  // namespace hedgerow::test
