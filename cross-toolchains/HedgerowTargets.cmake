@@ -81,8 +81,9 @@ if(NOT HEDGEROW_SANITIZER)
   target_link_options(hedgerow_hardening INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
   # Only libc stays dynamic. Sanitizers interpose on libstdc++ and need it dynamic.
   target_link_options(hedgerow_hardening INTERFACE -static-libstdc++ -static-libgcc)
-  # Relative relocations in a bitmap: 3 per cent smaller. Debian 12's loader knows them, its cross linkers do not.
-  if(HEDGEROW_ARCH STREQUAL "amd64")
+  # Relative relocations in a bitmap: 3 to 5 per cent smaller. Debian 12's loader knows them; its linker for arm64 does
+  # not, so that is lld (see aarch64-linux-gnu.cmake), and its linker for armhf may go without.
+  if(NOT HEDGEROW_ARCH STREQUAL "armhf")
     target_link_options(hedgerow_hardening INTERFACE $<$<CONFIG:Release>:-Wl,-z,pack-relative-relocs>)
   endif()
 endif()

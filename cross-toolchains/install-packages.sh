@@ -56,6 +56,7 @@ needs() {
     arm64)
       needs build
       echo 'aarch64-linux-gnu-g++ g++-aarch64-linux-gnu'
+      echo 'ld.lld-19 lld-19'
       echo 'qemu-aarch64-static|qemu-aarch64 qemu-user-static'
       ;;
     armhf)
