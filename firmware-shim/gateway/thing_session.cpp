@@ -105,7 +105,7 @@ void Thing::on_will_update(Instant now, const hr_sn_message& message) {
   if (is_topic && !message.has_body) {
     will_.reset();
   } else if (is_topic) {
-    if (!will_) will_.emplace();
+    if (!will_) will_ = OwnWill{};
     will_->topic = text_of(message.tail);
     will_->qos = qos_of(message.flags);
     will_->retain = (message.flags & HR_SN_RETAIN) != 0;
