@@ -6,18 +6,26 @@
 
 namespace hedgerow::app {
 
-Access::Access(const config::Config& config, security::PasswordFile users, PasswordWorker::Post post)
-    : rules_(config.access), passwords_(std::move(users), std::move(post)) {
+Access::Access(const config::Config& config, security::PasswordFile users, security::ThingKeys things,
+               PasswordWorker::Post post)
+    : rules_(config.access), things_(std::move(things)), passwords_(std::move(users), std::move(post)) {
   for (const config::Listener& listener : config.listeners) auth_.emplace(listener.name, listener.auth);
 }
 
-void Access::replace(const config::Config& config, security::PasswordFile users) {
+void Access::replace(const config::Config& config, security::PasswordFile users, security::ThingKeys things) {
   rules_ = security::AccessRules(config.access);
   passwords_.replace(std::move(users));
+  things_ = std::move(things);
 }
 
 bool Access::knows(const security::Principal& principal) const {
-  return principal.kind != security::Principal::Kind::kUser || passwords_.knows(principal.name);
+  switch (principal.kind) {
+    case security::Principal::Kind::kUser: return passwords_.knows(principal.name);
+    case security::Principal::Kind::kThing: return things_.find_name(principal.name) != nullptr;
+    case security::Principal::Kind::kAnonymous:
+    case security::Principal::Kind::kCertificate: break;
+  }
+  return true;
 }
 
 void Access::authenticate(Instant now, const node::Arrived& arrived, Credentials credentials, Verdict then) {
@@ -27,6 +35,11 @@ void Access::authenticate(Instant now, const node::Arrived& arrived, Credentials
     principal.kind = security::Principal::Kind::kCertificate;
     principal.name = arrived.identity->node;
     principal.role = arrived.identity->role;
+    return then(now, std::move(principal));
+  }
+  if (arrived.thing) {
+    principal.kind = security::Principal::Kind::kThing;
+    principal.name = *arrived.thing;
     return then(now, std::move(principal));
   }
   const auto auth = auth_.find(arrived.listener);

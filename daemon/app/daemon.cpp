@@ -28,6 +28,7 @@
 #include "licenses.hpp"
 #include "security/crypto_mbedtls/crypto.hpp"
 #include "security/pki_mbedtls/identity_files.hpp"
+#include "security/things_posix/thing_file.hpp"
 #include "security/tls_mbedtls/tls_context.hpp"
 
 namespace hedgerow::app {
@@ -67,7 +68,7 @@ struct Daemon::Parts {
   void log_refusals();
   void on_control(const control::Question& question, control::AnswerPtr answer);
   [[nodiscard]] Expected<std::shared_ptr<const security::TlsContext>> tls_for(const config::Listener& listener) const;
-  // Reads configuration and users again; returns what only a restart would change.
+  // Reads configuration, users and things again; returns what only a restart would change.
   Expected<std::vector<std::string>> reload();
   void begin_shutdown();
   [[nodiscard]] ReportSources sources() const;
@@ -360,10 +361,12 @@ Expected<std::vector<std::string>> Daemon::Parts::reload() {
   if (!wanted) return tl::unexpected<Error>(std::move(wanted.error()));
   auto users = security::PasswordFile::load(config.data);
   if (!users) return tl::unexpected<Error>(std::move(users.error()));
+  auto known_things = security::load_things(config.data);
+  if (!known_things) return tl::unexpected<Error>(std::move(known_things.error()));
   std::vector<std::string> notes = restart_notes(config, *wanted);
   config.limits = wanted->limits;
   config.access = wanted->access;
-  access->replace(config, std::move(*users));
+  access->replace(config, std::move(*users), std::move(*known_things));
   for (const auto& listener : listeners) listener->set_limits(network_limits(config.limits));
   node->reconfigure(connection_limits(config.limits), node_limits(config.limits), wanted->channels);
   node->enforce_access();
@@ -384,13 +387,15 @@ Expected<std::unique_ptr<Daemon>> Daemon::create(config::Config config, ReadConf
   }
   auto users = security::PasswordFile::load(parts->config.data);
   if (!users) return tl::unexpected<Error>(std::move(users.error()));
+  auto known_things = security::load_things(parts->config.data);
+  if (!known_things) return tl::unexpected<Error>(std::move(known_things.error()));
   if (auto opened = parts->open_store(); !opened) return tl::unexpected<Error>(std::move(opened.error()));
   auto state = node::load_state(*parts->engine, parts->database->sessions(), wall_clock());
   if (!state) return tl::unexpected<Error>(std::move(state.error()));
   parts->wire();
   parts->started = net_asio::EventLoop::now();
   Parts* raw = parts.get();
-  parts->access.emplace(parts->config, std::move(*users),
+  parts->access.emplace(parts->config, std::move(*users), std::move(*known_things),
                         [raw](std::function<void()> task) { raw->post(std::move(task)); });
   node::NodeSettings settings{.mesh = parts->self.mesh,
                               .name = parts->self.node,
@@ -425,7 +430,7 @@ Expected<void> Daemon::run() {
   auto signals = parts.loop.on_signals([&parts](net_asio::Signal signal) {
     if (signal == net_asio::Signal::kTerminate) return parts.begin_shutdown();
     const auto notes = parts.reload();
-    log_line(notes ? "configuration and users were read again" : "nothing changed: " + notes.error().what);
+    log_line(notes ? "configuration, users and things were read again" : "nothing changed: " + notes.error().what);
     for (const std::string& note : notes.value_or(std::vector<std::string>{})) log_line(note);
   });
   if (!signals) return signals;

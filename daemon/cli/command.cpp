@@ -12,6 +12,7 @@
 #include "daemon/control/limits.hpp"
 #include "security/identity/identity.hpp"
 #include "security/passwords/user_table.hpp"
+#include "security/things/thing_keys.hpp"
 #include "sync/base/utf8.hpp"
 
 namespace hedgerow::cli {
@@ -28,6 +29,7 @@ constexpr std::array kOptions = {Option{"--data", "DIR"},
                                  Option{"--count", "N"},
                                  Option{"--delete", ""},
                                  Option{"--no-retain", ""},
+                                 Option{"--hex", ""},
                                  Option{"--json", ""},
                                  Option{"--version", ""},
                                  Option{"--help", ""},
@@ -54,9 +56,12 @@ constexpr std::array kVerbs = {
     VerbRule{"user add", Verb::kUserAdd, "NAME", "--password-file"},
     VerbRule{"user remove", Verb::kUserRemove, "NAME", ""},
     VerbRule{"user list", Verb::kUserList, "", "--json"},
+    VerbRule{"thing add", Verb::kThingAdd, "NAME", "--hex --json"},
+    VerbRule{"thing revoke", Verb::kThingRevoke, "NAME", ""},
+    VerbRule{"thing list", Verb::kThingList, "", "--json"},
 };
 
-constexpr std::array<std::string_view, 6> kLaterVerbs = {"invite", "join", "revoke", "thing", "channel", "doctor"};
+constexpr std::array<std::string_view, 5> kLaterVerbs = {"invite", "join", "revoke", "channel", "doctor"};
 
 constexpr std::string_view kHelp =
     R"(hedgerow - looks after a mesh of hedgerowd nodes.
@@ -76,7 +81,7 @@ usage: hedgerow [--data DIR] VERB
       --since TIME      a duration such as 90s, 15m, 24h or 7d, or a time such as 2026-11-22T03:00:00Z
       --limit N         only the newest N
   gaps [FILTER]       what is missing on this node, and why: of the channels that hold these topics, or of all
-  reload              have the daemon read its configuration and its users again
+  reload              have the daemon read its configuration, its users and its things again
   mesh init NAME      make the authority of a new mesh, in DIR/authority
   node add NAME       make the identity of a board or a program, in OUT/identity
       --role ROLE       what it may be: node (a board, the default), app, monitor or admin
@@ -88,6 +93,12 @@ usage: hedgerow [--data DIR] VERB
       --password-file FILE   the password is the first line of FILE
   user remove NAME    let a user log in no more
   user list [--json]  who may log in with a password
+  thing add NAME      draw an id and a key for a microcontroller, and print them, this once: as a C header for its
+                      firmware
+      --hex             as one line: the digits of the id and the key, to flash as 24 bytes
+      --json            as JSON
+  thing revoke NAME   take the key away: the thing is out at once
+  thing list [--json] the things that have a key, and their ids
 
   --data DIR  the data directory (default: the environment's HEDGEROW_DATA, or /var/lib/hedgerow)
   --json      for programs: JSON; messages and gaps one document a line
@@ -177,6 +188,7 @@ Expected<void> take_name(Command& command, std::string_view name) {
   command.name = name;
   const bool is_user = command.verb == Verb::kUserAdd || command.verb == Verb::kUserRemove;
   if (is_user) return security::check_user_name(name);
+  if (command.verb == Verb::kThingAdd) return security::check_thing_name(name);
   return security::check_name("the name " + quote_text(name), name);
 }
 
@@ -277,6 +289,7 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
     if (const Expected<void> taken = take_value(command, **next); !taken) return tl::unexpected<Error>(taken.error());
     if (is_of_verb(option)) of_verb.push_back(option);
     command.json = command.json || option == "--json";
+    command.hex = command.hex || option == "--hex";
     command.deletes = command.deletes || option == "--delete";
     command.retain = command.retain && option != "--no-retain";
     wants_version = wants_version || option == "--version";
@@ -309,6 +322,7 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
     const Expected<void> taken = is_of_names ? take_name(command, operands[0]) : take_topic(command, operands);
     if (!taken) return tl::unexpected<Error>(taken.error());
   }
+  if (command.hex && command.json) return misuse("--hex and --json exclude each other");
   if (command.role != security::Role::kNode && !command.addresses.empty()) {
     return misuse("--address goes with role node: nobody dials a program");
   }

@@ -28,6 +28,9 @@ enum class Verb {
   kReload,
   kSet,
   kStatus,
+  kThingAdd,
+  kThingList,
+  kThingRevoke,
   kUserAdd,
   kUserList,
   kUserRemove,
@@ -38,13 +41,14 @@ enum class Verb {
 struct Command {
   Verb verb = Verb::kHelp;
   std::filesystem::path data{};
-  std::string name{};                              // of the mesh, the node or the user
+  std::string name{};                              // of the mesh, the node, the user or the thing
   security::Role role = security::Role::kNode;     // kNodeAdd: what its certificate says
   std::vector<security::HostAddress> addresses{};  // kNodeAdd: beside its name; at most kHostAddressesMax
   std::filesystem::path out{};                     // kNodeAdd: where the node's identity goes; never empty
   std::filesystem::path password_file{};           // kUserAdd; empty: standard input
   std::string topic{};                             // a topic or a filter; kGaps: empty for everything
   std::optional<std::string> value{};              // kSet; nothing: standard input
+  bool hex = false;                                // kThingAdd: as one line of digits
   bool deletes = false;                            // kSet: the retained message
   bool retain = true;                              // kSet
   std::string since{};                             // kHistory: a duration or a time; empty: all that is kept

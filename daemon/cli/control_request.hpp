@@ -9,9 +9,9 @@
 
 namespace hedgerow::cli {
 
-// Asks the daemon to read its configuration and its users again. The answer is {"reloaded":true,"notes":["SENTENCE",…]}
-// or, when everything stays as it was, {"error":"SENTENCE"}. Notes tell what only a restart would change; there may be
-// none.
+// Asks the daemon to read its configuration, its users and its things again. The answer is
+// {"reloaded":true,"notes":["SENTENCE",…]} or, when everything stays as it was, {"error":"SENTENCE"}. Notes tell what
+// only a restart would change; there may be none.
 inline constexpr std::string_view kReloadRequest = "{\"verb\":\"reload\"}\n";
 
 // The verb of one request line; an error says what is wrong with the line, for monitor::error_json.

@@ -174,6 +174,9 @@ control::Request request_of(const Command& command) {
     case Verb::kNodeAdd:
     case Verb::kReload:
     case Verb::kStatus:
+    case Verb::kThingAdd:
+    case Verb::kThingList:
+    case Verb::kThingRevoke:
     case Verb::kUserAdd:
     case Verb::kUserList:
     case Verb::kUserRemove:

@@ -1,5 +1,9 @@
 #include "daemon/cli/reload.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "daemon/cli/control_client.hpp"
 #include "daemon/cli/control_request.hpp"
 #include "daemon/config/cjson_reader.hpp"
@@ -30,6 +34,26 @@ Expected<std::string> ask_reload(const std::filesystem::path& data) {
     if (member.value.kind == JsonKind::kString) notes += member.value.text + "\n";
   }
   return notes;
+}
+
+Expected<void> check_data(const std::filesystem::path& data) {
+  if (::access(data.c_str(), R_OK | X_OK) == 0) return {};
+  if (errno == EACCES) {
+    return fail(Category::kRefused,
+                data.string() + " belongs to another user: run hedgerow as the user that runs hedgerowd, or with sudo");
+  }
+  return fail(Category::kNotFound,
+              "there is no directory " + data.string() + ": name the data directory with --data DIR");
+}
+
+Expected<std::string> tell_daemon(const std::filesystem::path& data, const std::string& done) {
+  const Expected<std::string> notes = ask_reload(data);
+  if (notes) return done + "\nhedgerowd knows it already.\n" + *notes;
+  if (notes.error().category == Category::kNotFound) {
+    return done + "\nNo hedgerowd runs on " + data.string() + " now: it will know when it starts.\n";
+  }
+  return fail(notes.error().category,
+              done + "\nBut hedgerowd was not told: " + notes.error().what + "\nWhen that is mended: hedgerow reload");
 }
 
 }  // namespace hedgerow::cli

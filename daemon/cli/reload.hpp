@@ -1,5 +1,5 @@
-// Tells the daemon of this board to read its configuration and its users again (control_request.hpp has the words).
-// Thread rule: free functions without state; they block until the answer is there or the time is over.
+// Tells the daemon of this board to read its configuration, its users and its things again (control_request.hpp has the
+// words). Thread rule: free functions without state; they block until the answer is there or the time is over.
 #pragma once
 
 #include <filesystem>
@@ -12,5 +12,11 @@ namespace hedgerow::cli {
 // The daemon's notes, one a line, each ended by a newline. kNotFound: no daemon runs there. Other errors say why it
 // goes on as before.
 [[nodiscard]] Expected<std::string> ask_reload(const std::filesystem::path& data);
+
+// Is there a data directory that this user may change? To be asked before anything else is.
+[[nodiscard]] Expected<void> check_data(const std::filesystem::path& data);
+
+// After a change of a file there; `done` says what is on the disk now. The answer: that, and whether the daemon knows.
+[[nodiscard]] Expected<std::string> tell_daemon(const std::filesystem::path& data, const std::string& done);
 
 }  // namespace hedgerow::cli

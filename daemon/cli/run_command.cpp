@@ -4,6 +4,7 @@
 #include "daemon/cli/message_commands.hpp"
 #include "daemon/cli/reload.hpp"
 #include "daemon/cli/status_table.hpp"
+#include "daemon/cli/thing_commands.hpp"
 #include "daemon/cli/user_commands.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/monitor/status.hpp"
@@ -67,7 +68,7 @@ Expected<std::string> node_add(const Command& command) {
 Expected<std::string> reload(const Command& command) {
   const Expected<std::string> notes = ask_reload(command.data);
   if (!notes) return tl::unexpected<Error>(notes.error());
-  return "hedgerowd has read its configuration and its users again.\n" + *notes;
+  return "hedgerowd has read its configuration, its users and its things again.\n" + *notes;
 }
 
 Expected<std::string> status(const Command& command) {
@@ -93,6 +94,9 @@ Expected<std::string> run_command(const Command& command, const Console& console
     case Verb::kReload: return reload(command);
     case Verb::kSet: return set_message(command, console);
     case Verb::kStatus: return status(command);
+    case Verb::kThingAdd: return thing_add(command, console);
+    case Verb::kThingList: return thing_list(command);
+    case Verb::kThingRevoke: return thing_revoke(command);
     case Verb::kUserAdd: return user_add(command);
     case Verb::kUserList: return user_list(command);
     case Verb::kUserRemove: return user_remove(command);

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "daemon/cli/password_input.hpp"
@@ -20,33 +19,10 @@ using security::PasswordFile;
 
 std::string users_file(const Command& command) { return (command.data / security::kUsersFileName).string(); }
 
-// Before a password is asked for.
-Expected<void> check_data(const Command& command) {
-  if (::access(command.data.c_str(), R_OK | X_OK) == 0) return {};
-  if (errno == EACCES) {
-    return fail(Category::kRefused, command.data.string() +
-                                        " belongs to another user: run hedgerow as the user that runs hedgerowd, or "
-                                        "with sudo");
-  }
-  return fail(Category::kNotFound,
-              "there is no directory " + command.data.string() + ": name the data directory with --data DIR");
-}
-
-// `done` says what is on the disk now.
-Expected<std::string> tell_daemon(const Command& command, const std::string& done) {
-  const Expected<std::string> notes = ask_reload(command.data);
-  if (notes) return done + "\nhedgerowd knows it already.\n" + *notes;
-  if (notes.error().category == Category::kNotFound) {
-    return done + "\nNo hedgerowd runs on " + command.data.string() + " now: it will know when it starts.\n";
-  }
-  return fail(notes.error().category,
-              done + "\nBut hedgerowd was not told: " + notes.error().what + "\nWhen that is mended: hedgerow reload");
-}
-
 }  // namespace
 
 Expected<std::string> user_add(const Command& command) {
-  if (const Expected<void> checked = check_data(command); !checked) return tl::unexpected<Error>(checked.error());
+  if (const Expected<void> checked = check_data(command.data); !checked) return tl::unexpected<Error>(checked.error());
   if (const Expected<void> started = security::init_crypto(); !started) return tl::unexpected<Error>(started.error());
   const Expected<std::string> password = command.password_file.empty() ? ask_password(STDIN_FILENO, command.name)
                                                                        : read_password_file(command.password_file);
@@ -59,24 +35,24 @@ Expected<std::string> user_add(const Command& command) {
     return table.put(command.name, std::move(*hash));
   });
   if (!changed) return tl::unexpected<Error>(changed.error());
-  return tell_daemon(command, (was_there ? "User " + command.name + " has a new password in "
-                                         : "User " + command.name + " is added to ") +
-                                  users_file(command) + ".");
+  return tell_daemon(command.data, (was_there ? "User " + command.name + " has a new password in "
+                                              : "User " + command.name + " is added to ") +
+                                       users_file(command) + ".");
 }
 
 Expected<std::string> user_remove(const Command& command) {
-  if (const Expected<void> checked = check_data(command); !checked) return tl::unexpected<Error>(checked.error());
+  if (const Expected<void> checked = check_data(command.data); !checked) return tl::unexpected<Error>(checked.error());
   const Expected<void> changed = PasswordFile::change(command.data, [&](security::UserTable& table) -> Expected<void> {
     if (table.erase(command.name)) return {};
     return fail(Category::kNotFound, "there is no user " + quote_text(command.name) + " in " + users_file(command) +
                                          ": hedgerow user list shows who is");
   });
   if (!changed) return tl::unexpected<Error>(changed.error());
-  return tell_daemon(command, "User " + command.name + " is removed from " + users_file(command) + ".");
+  return tell_daemon(command.data, "User " + command.name + " is removed from " + users_file(command) + ".");
 }
 
 Expected<std::string> user_list(const Command& command) {
-  if (const Expected<void> checked = check_data(command); !checked) return tl::unexpected<Error>(checked.error());
+  if (const Expected<void> checked = check_data(command.data); !checked) return tl::unexpected<Error>(checked.error());
   const Expected<PasswordFile> file = PasswordFile::load(command.data);
   if (!file) return tl::unexpected<Error>(file.error());
   if (command.json) {

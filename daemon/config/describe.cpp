@@ -22,6 +22,7 @@ std::string describe_rule(const AccessRule& rule) {
   if (rule.role) out += "role " + std::string{security::role_text(*rule.role)};
   if (rule.name) out += "name " + *rule.name;
   if (rule.user) out += "user " + *rule.user;
+  if (rule.thing) out += "thing " + *rule.thing;
   if (rule.anonymous) out += "anonymous";
   if (rule.listener) out += " on " + *rule.listener;
   return out + ": publish " + join(rule.publish) + "; subscribe " + join(rule.subscribe) + "\n";

@@ -23,7 +23,7 @@ using security::Role;
 constexpr std::string_view kRule = "an array of rules such as { \"role\": \"app\", \"publish\": [\"pump/#\"] }";
 constexpr std::string_view kFilters = "an array of topic filters";
 constexpr std::string_view kPattern = "a name, or a pattern such as \"pump-*\"";
-constexpr std::string_view kSubjects = "\"role\", \"name\", \"user\" or \"anonymous\"";
+constexpr std::string_view kSubjects = "\"role\", \"name\", \"user\", \"thing\" or \"anonymous\"";
 constexpr std::size_t kPatternBytesMax = 64;
 
 enum class Direction { kPublish, kSubscribe };
@@ -107,15 +107,19 @@ void check_reachable(SchemaWalk& walk, const JsonValue& value, const Config& con
   if (!rule.listener) return;
   const auto listener = std::find_if(config.listeners.begin(), config.listeners.end(),
                                      [&](const Listener& any) { return any.name == *rule.listener; });
-  const bool at_things = listener == config.listeners.end();
-  const Auth auth = at_things ? Auth::kAnonymous : listener->auth;
+  if (listener == config.listeners.end()) {  // where things are
+    if (rule.thing || rule.anonymous) return;
+    return walk.problem(*value.find("listener"),
+                        "things have neither certificates nor passwords, expected \"thing\" or \"anonymous\": true "
+                        "in a rule for them");
+  }
+  if (rule.thing) {
+    return walk.problem(*value.find("listener"), "no thing comes by the listener " + quote_text(*rule.listener) +
+                                                     ": remove this key, or say \"things\"");
+  }
+  const Auth auth = listener->auth;
   const Auth wanted = rule.user ? Auth::kPassword : rule.anonymous ? Auth::kAnonymous : Auth::kCertificate;
   if (auth == wanted) return;
-  if (at_things) {
-    return walk.problem(*value.find("listener"),
-                        "things have neither certificates nor passwords, expected "
-                        "\"anonymous\": true in a rule for them");
-  }
   walk.problem(*value.find("listener"), "the listener " + quote_text(*rule.listener) + " has \"auth\": \"" +
                                             std::string{to_string(auth)} + "\", so this rule, which needs \"" +
                                             std::string{to_string(wanted)} + "\", fits nobody there");
@@ -127,6 +131,7 @@ void read_rule(SchemaWalk& walk, const JsonValue& value, const Config& config, A
       Field{"role", kOptional, {}, [&](const JsonValue& member) { read_role(walk, member, rule); }},
       Field{"name", kOptional, {}, [&](const JsonValue& member) { rule.name = read_pattern(walk, member); }},
       Field{"user", kOptional, {}, [&](const JsonValue& member) { rule.user = read_pattern(walk, member); }},
+      Field{"thing", kOptional, {}, [&](const JsonValue& member) { rule.thing = read_pattern(walk, member); }},
       Field{"anonymous", kOptional, {}, [&](const JsonValue& member) { read_anonymous(walk, member, rule); }},
       Field{
           "listener", kOptional, {}, [&](const JsonValue& member) { read_rule_listener(walk, member, config, rule); }},
@@ -141,7 +146,8 @@ void read_rule(SchemaWalk& walk, const JsonValue& value, const Config& config, A
   };
   walk.object(value, fields);
   if (walk.problem_count() != problems_before) return;
-  const int subjects = (rule.role ? 1 : 0) + (rule.name ? 1 : 0) + (rule.user ? 1 : 0) + (rule.anonymous ? 1 : 0);
+  const int subjects =
+      (rule.role ? 1 : 0) + (rule.name ? 1 : 0) + (rule.user ? 1 : 0) + (rule.thing ? 1 : 0) + (rule.anonymous ? 1 : 0);
   if (subjects != 1) {
     walk.problem(value, "this rule has " + std::string{subjects == 0 ? "none" : "several"} + " of the keys " +
                             std::string{kSubjects} + ", expected one: write a rule for each");

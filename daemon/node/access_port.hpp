@@ -29,7 +29,7 @@ class AccessPort {
   // Calls `then` once, at once or later: a password takes a tenth of a second to check.
   virtual void authenticate(Instant now, const Arrived& arrived, Credentials credentials, Verdict then) = 0;
 
-  // False: a user that is no more.
+  // False: a user or a thing that is no more.
   [[nodiscard]] virtual bool knows(const security::Principal& principal) const = 0;
   [[nodiscard]] virtual bool may_publish(const security::Principal& principal, std::string_view topic) const = 0;
   // `topic_filter`: without $share/GROUP/.

@@ -11,8 +11,8 @@ namespace hedgerow::node {
 
 namespace {
 
-// Sessions belong to (authenticated name, client identifier). Users, nodes and the programs of each role have names of
-// their own: a program's certificate may be named like a node's.
+// Sessions belong to (authenticated name, client identifier). Users, things, nodes and the programs of each role have
+// names of their own: a program's certificate may be named like a node's.
 std::string owner_of(const security::Principal& principal) {
   switch (principal.kind) {
     case security::Principal::Kind::kAnonymous: return {};
@@ -20,6 +20,7 @@ std::string owner_of(const security::Principal& principal) {
       if (!principal.role || *principal.role == security::Role::kNode) return principal.name;
       return std::string{security::role_text(*principal.role)} + ":" + principal.name;
     case security::Principal::Kind::kUser: return "user:" + principal.name;
+    case security::Principal::Kind::kThing: return "thing:" + principal.name;
   }
   return {};
 }

@@ -45,6 +45,7 @@ struct Arrived {
   std::string address = {};                        // the same without the port: "192.0.2.7", "fe80::1"
   bool loopback = false;                           // the listener's own address is one that only this board reaches
   std::optional<security::PeerIdentity> identity;  // from the certificate; none on listeners that ask for none
+  std::optional<std::string> thing = {};           // the name of a thing that has proved its key
 };
 
 // Called once a connection is ready for MQTT: after TCP accept, or after a finished TLS handshake or upgrade to

@@ -71,6 +71,7 @@ bool fits(const AccessRule& rule, const Principal& principal) {
   switch (principal.kind) {
     case Principal::Kind::kAnonymous: return rule.anonymous;
     case Principal::Kind::kUser: return rule.user && matches_pattern(*rule.user, principal.name);
+    case Principal::Kind::kThing: return rule.thing && matches_pattern(*rule.thing, principal.name);
     case Principal::Kind::kCertificate:
       return (rule.role && rule.role == principal.role) || (rule.name && matches_pattern(*rule.name, principal.name));
   }

@@ -1,4 +1,4 @@
-// Who may publish and subscribe to what: rules on topics by certificate name, role and user.
+// Who may publish and subscribe to what: rules on topics by certificate name, role, user and thing.
 //
 // Without any rule, whoever comes by a loopback listener may do everything; beyond loopback the roles node and admin
 // may do everything, monitor may subscribe to everything, and all others may do nothing. With rules, node and admin
@@ -25,9 +25,9 @@ inline constexpr std::size_t kFiltersPerRuleMax = 64;
 
 // A connected client, as the listener and its authentication know it.
 struct Principal {
-  enum class Kind : std::uint8_t { kAnonymous = 0, kUser = 1, kCertificate = 2 };  // on disk, with wills
+  enum class Kind : std::uint8_t { kAnonymous = 0, kUser = 1, kCertificate = 2, kThing = 3 };  // on disk, with wills
   Kind kind = Kind::kAnonymous;
-  std::string name{};          // of the user or the certificate; empty when anonymous
+  std::string name{};          // of the user, the certificate or the thing; empty when anonymous
   std::optional<Role> role{};  // of the certificate
   std::string listener{};      // its name
   std::string client_id{};
@@ -39,6 +39,7 @@ struct AccessRule {
   std::optional<Role> role{};             // certificates of this role
   std::optional<std::string> name{};      // certificates whose name this pattern matches; * stands for any characters
   std::optional<std::string> user{};      // users, likewise
+  std::optional<std::string> thing{};     // things that have proved their key, likewise
   bool anonymous = false;                 // clients without a name
   std::optional<std::string> listener{};  // only there; none: on all listeners
   // Granted topic filters. %n stands for the principal's name, %c for its client identifier; a value that is empty, has

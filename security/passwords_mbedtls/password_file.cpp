@@ -1,18 +1,11 @@
 #include "security/passwords_mbedtls/password_file.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <string>
-#include <system_error>
 #include <utility>
 
-#include "security/files_posix/descriptor.hpp"
-#include "security/files_posix/files.hpp"
+#include "security/files_posix/change_file.hpp"
+
 namespace hedgerow::security {
 
 namespace {
@@ -22,32 +15,10 @@ constexpr FileKind kUsersFile = {.secret_name = "the users' file",
                                  .bytes_max = kUsersFileBytesMax};
 static_assert(kUsersFileBytesMax == std::size_t{4} << 20U);
 
-Expected<UserTable> read_table(const std::filesystem::path& data_dir) {
-  const std::filesystem::path path = data_dir / kUsersFileName;
-  const Expected<std::string> text = read_file(path, Secrecy::kSecret, kUsersFile);
-  if (!text && text.error().category == Category::kNotFound) return UserTable{};
-  if (!text) return tl::unexpected<Error>(text.error());
-  Expected<UserTable> table = UserTable::parse(*text);
+Expected<UserTable> parse(const std::filesystem::path& path, const std::string& text) {
+  Expected<UserTable> table = UserTable::parse(text);
   if (!table) return fail(table.error().category, path.string() + ": " + table.error().what);
   return table;
-}
-
-// `directory` is locked, so the name beside the file is nobody else's.
-Expected<void> replace(const std::filesystem::path& data_dir, int directory, std::string_view text) {
-  const std::filesystem::path target = data_dir / kUsersFileName;
-  const std::filesystem::path staging = data_dir / (std::string{kUsersFileName} + ".new");
-  // The daemon reads the file as the user that owns the directory, also when root has changed it.
-  struct stat owner {};
-  if (::fstat(directory, &owner) != 0) return system_failure("look at", data_dir, errno);
-  if (const Expected<void> written = write_synced(staging, text, Secrecy::kSecret, Existing::kOverwrite); !written) {
-    return written;
-  }
-  if (::geteuid() == 0 && ::chown(staging.c_str(), owner.st_uid, owner.st_gid) != 0) {
-    return system_failure("set the owner of", staging, errno);
-  }
-  if (::rename(staging.c_str(), target.c_str()) != 0) return system_failure("rename into place", target, errno);
-  if (::fsync(directory) != 0) return system_failure("sync", data_dir, errno);
-  return {};
 }
 
 }  // namespace
@@ -60,22 +31,22 @@ PasswordFile::PasswordFile(UserTable table) : table_(std::move(table)) {
 }
 
 Expected<PasswordFile> PasswordFile::load(const std::filesystem::path& data_dir) {
-  Expected<UserTable> table = read_table(data_dir);
+  const std::filesystem::path path = data_dir / kUsersFileName;
+  const Expected<std::string> text = read_kept_file(path, kUsersFile);
+  if (!text) return tl::unexpected<Error>(text.error());
+  Expected<UserTable> table = parse(path, *text);
   if (!table) return tl::unexpected<Error>(table.error());
   return PasswordFile{std::move(*table)};
 }
 
 Expected<void> PasswordFile::change(const std::filesystem::path& data_dir,
                                     const std::function<Expected<void>(UserTable&)>& edit) {
-  const Descriptor directory{::open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (directory.get() < 0) return system_failure("open", data_dir, errno);
-  while (::flock(directory.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) return system_failure("lock", data_dir, errno);
-  }
-  Expected<UserTable> table = read_table(data_dir);
-  if (!table) return tl::unexpected<Error>(table.error());
-  if (const Expected<void> edited = edit(*table); !edited) return edited;
-  return replace(data_dir, directory.get(), table->format());
+  return change_file(data_dir, kUsersFileName, kUsersFile, [&](const std::string& before) -> Expected<std::string> {
+    Expected<UserTable> table = parse(data_dir / kUsersFileName, before);
+    if (!table) return tl::unexpected<Error>(table.error());
+    if (const Expected<void> edited = edit(*table); !edited) return tl::unexpected<Error>(edited.error());
+    return table->format();
+  });
 }
 
 bool PasswordFile::verify(std::string_view user, std::string_view password) const {

@@ -48,6 +48,8 @@ void use(const config::Config& config) {
       who.kind = Kind::kUser;
       who.name = "alice";
       ask(rules, who);
+      who.kind = Kind::kThing;
+      ask(rules, who);
       who.kind = Kind::kCertificate;
       who.role = security::Role::kApp;
       ask(rules, who);

@@ -79,7 +79,7 @@ TEST_CASE("operands are counted", "[cli]") {
 
 TEST_CASE("options go with their verb", "[cli]") {
   CHECK(refused({"mesh", "init", "a", "--json"}) ==
-        "--json goes with status, get, set, watch, history, gaps or user list");
+        "--json goes with status, get, set, watch, history, gaps, user list, thing add or thing list");
   CHECK(refused({"get", "a", "--since", "24h"}) == "--since goes with history");
   CHECK(refused({"history", "a", "--count", "3"}) == "--count goes with watch");
   CHECK(refused({"watch", "a", "--limit", "3"}) == "--limit goes with history");
@@ -87,6 +87,16 @@ TEST_CASE("options go with their verb", "[cli]") {
   CHECK(refused({"status", "--out", "x"}) == "--out goes with node add");
   CHECK(refused({"user", "add", "a", "--role", "app"}) == "--role goes with node add");
   CHECK(refused({"user", "remove", "a", "--password-file", "f"}) == "--password-file goes with user add");
+}
+
+TEST_CASE("a thing is added by a name that can stand in a topic, and its key comes in one form", "[cli][things]") {
+  CHECK(accepted({"thing", "add", "pump-1"}).verb == Verb::kThingAdd);
+  CHECK(accepted({"thing", "add", "pump-1", "--hex"}).hex);
+  CHECK(accepted({"thing", "revoke", "pump-1"}).name == "pump-1");
+  CHECK(accepted({"thing", "list", "--json"}).json);
+  CHECK(refused({"thing", "add", "Pump"}) == "the thing name has \"P\" at position 1: use only a-z 0-9 - _ .");
+  CHECK(refused({"thing", "add", "a", "--hex", "--json"}) == "--hex and --json exclude each other");
+  CHECK(refused({"thing", "revoke", "a", "--hex"}) == "--hex goes with thing add");
 }
 
 TEST_CASE("node add takes a role, node without one", "[cli]") {

@@ -99,7 +99,7 @@ TEST_CASE("the documented access rules are accepted", "[config]") {
                             rules + "}");
   INFO((config ? std::string{} : format_problems("f", config.error())));
   REQUIRE(config);
-  CHECK(config->access.size() == 4);
+  CHECK(config->access.size() == 5);
 }
 
 }  // namespace

@@ -50,10 +50,12 @@ TEST_CASE("a rule may name a listener that has no name of its own", "[config][ac
 
 TEST_CASE("a rule has one subject", "[config][acl]") {
   CHECK(refused(R"({"publish":["a"]})") ==
-        "f:5:1: access[0]: this rule has none of the keys \"role\", \"name\", \"user\" or \"anonymous\", expected one: "
+        "f:5:1: access[0]: this rule has none of the keys \"role\", \"name\", \"user\", \"thing\" or \"anonymous\", "
+        "expected one: "
         "write a rule for each");
   CHECK(refused(R"({"role":"app","user":"a","publish":["a"]})") ==
-        "f:5:1: access[0]: this rule has several of the keys \"role\", \"name\", \"user\" or \"anonymous\", expected "
+        "f:5:1: access[0]: this rule has several of the keys \"role\", \"name\", \"user\", \"thing\" or \"anonymous\", "
+        "expected "
         "one: write a rule for each");
   CHECK(refused(R"({"anonymous":false,"publish":["a"]})") ==
         "f:5:14: access[0].anonymous: found false, expected true, or no such key");

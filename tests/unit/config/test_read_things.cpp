@@ -52,10 +52,14 @@ TEST_CASE("lines and topics that cannot be are refused where they stand", "[conf
   CHECK(says(refused(R"("topics": [{ "id": 1, "topic": "a" }, { "id": 1, "topic": "b" }])"), "stands here already"));
 }
 
-TEST_CASE("rules speak of things as the anonymous clients of a listener named so", "[config][things][acl]") {
+TEST_CASE("rules speak of things by their names, and as the clients of a listener named so", "[config][things][acl]") {
   const std::string rule = R"(,"access":[{"anonymous":true,"listener":"things","publish":["barn/#"]}])";
   CHECK(refused(R"("udp": "127.0.0.1:0")", rule) == "accepted");
   CHECK(says(refused(R"("topics": [])", rule), "there is no listener"));
+  const std::string by_name = R"(,"access":[{"thing":"pump-*","listener":"things","publish":["barn/%n/#"]}])";
+  CHECK(refused(R"("udp": "127.0.0.1:0")", by_name) == "accepted");
+  const std::string elsewhere = R"(,"access":[{"thing":"pump-*","listener":"listener-1","publish":["barn/%n/#"]}])";
+  CHECK(says(refused(R"("udp": "127.0.0.1:0")", elsewhere), "no thing comes by the listener \"listener-1\""));
   const std::string user = R"(,"access":[{"user":"a","listener":"things","publish":["barn/#"]}])";
   CHECK(says(refused(R"("udp": "127.0.0.1:0")", user), "things have neither certificates nor passwords"));
 }

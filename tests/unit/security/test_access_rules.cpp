@@ -194,5 +194,17 @@ TEST_CASE("in a pattern * stands for any characters", "[acl]") {
   CHECK_FALSE(matches_pattern("a*b", "abc"));
 }
 
+TEST_CASE("a rule for things fits those that have proved their key, by name", "[acl][things]") {
+  const AccessRules rules = granting({.thing = "pump-*"}, "pump/%n/#");
+  const Principal pump{.kind = Kind::kThing, .name = "pump-1", .listener = "things", .client_id = "c1"};
+  Principal door = pump;
+  door.name = "door-1";
+  CHECK(rules.may_publish(pump, "pump/pump-1/state"));
+  CHECK_FALSE(rules.may_publish(pump, "pump/pump-2/state"));
+  CHECK_FALSE(rules.may_publish(door, "pump/door-1/state"));
+  CHECK_FALSE(rules.may_publish(user("pump-1"), "pump/pump-1/state"));
+  CHECK_FALSE(rules.may_publish(certificate(Role::kApp, "pump-1"), "pump/pump-1/state"));
+}
+
 }  // namespace
 }  // namespace hedgerow::security

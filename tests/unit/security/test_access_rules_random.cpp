@@ -111,6 +111,7 @@ class Model {
     switch (who.kind) {
       case Principal::Kind::kAnonymous: return rule.anonymous;
       case Principal::Kind::kUser: return rule.user == who.name || rule.user == "*";
+      case Principal::Kind::kThing: return rule.thing == who.name || rule.thing == "*";
       case Principal::Kind::kCertificate:
         return (rule.role && rule.role == who.role) || rule.name == who.name || rule.name == "*";
     }
@@ -131,10 +132,11 @@ class Model {
 std::vector<AccessRule> random_rules(test::SeededRandom& random) {
   std::vector<AccessRule> rules(random.below(4));
   for (AccessRule& rule : rules) {
-    switch (random.below(4)) {
+    switch (random.below(5)) {
       case 0: rule.role = random.one_in(2) ? Role::kApp : Role::kMonitor; break;
       case 1: rule.name = random.one_in(2) ? "a" : "*"; break;
       case 2: rule.user = random.one_in(2) ? "a" : "*"; break;
+      case 3: rule.thing = random.one_in(2) ? "a" : "*"; break;
       default: rule.anonymous = true; break;
     }
     if (random.one_in(4)) rule.listener = random.one_in(2) ? "lan" : "web";
@@ -152,7 +154,9 @@ Principal random_principal(test::SeededRandom& random) {
   who.client_id = ids[random.below(ids.size())];
   if (random.one_in(3)) return who;
   who.name = random.one_in(2) ? "a" : "b";
-  who.kind = random.one_in(2) ? Principal::Kind::kUser : Principal::Kind::kCertificate;
+  who.kind = random.one_in(2)   ? Principal::Kind::kUser
+             : random.one_in(2) ? Principal::Kind::kThing
+                                : Principal::Kind::kCertificate;
   if (who.kind == Principal::Kind::kCertificate) who.role = kAllRoles.at(random.below(kAllRoles.size()));
   return who;
 }
