@@ -12,7 +12,7 @@
  * looks after hr_shim_poll(). Publishes of QoS 1 and 2 wait in the store until the gateway has answered that they are
  * on its disk, through restarts of the gateway and lost lines, in order and one at a time.
  *
- * Pure C11: no heap, no libc but string.h, no thread, no interrupt. The hardware is four functions (hr_shim_port).
+ * Pure C11: no heap, no libc but string.h, no thread, no interrupt. The hardware is five functions (hr_shim_port).
  * Thread rule: one caller at a time; never from an interrupt. Ownership: config, port, store and all they point to must
  * outlive the shim; they are read, the store is written.
  * Source: MQTT-SN 1.2; section numbers are its.
@@ -48,6 +48,10 @@ extern "C" {
 #define HR_SHIM_RECONNECT_MIN_MS 500u
 #define HR_SHIM_RECONNECT_MAX_MS 30000u
 
+/* What must survive a reset, as one piece: so many bytes. Memory that was never written may hold anything. */
+#define HR_SHIM_NONVOLATILE_SIZE 4u
+typedef enum { HR_SHIM_LOAD, HR_SHIM_SAVE } hr_shim_nonvolatile;
+
 /* The hardware. `context` is passed on. None may block for longer than the program can wait. */
 typedef struct {
   void* context;
@@ -58,6 +62,9 @@ typedef struct {
   /* Milliseconds since any moment; wraps after 2^32. */
   uint32_t (*time_ms)(void* context);
   void (*random)(void* context, uint8_t* out, size_t size);
+  /* Reads or writes the bytes that survive a reset; false: that failed. Used at the start only, once each, and only
+   * where messages are sealed (sealed.h); otherwise it may be NULL. */
+  bool (*nonvolatile)(void* context, hr_shim_nonvolatile operation, uint8_t bytes[HR_SHIM_NONVOLATILE_SIZE]);
 } hr_shim_port;
 
 typedef struct {

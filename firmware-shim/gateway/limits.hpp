@@ -35,4 +35,8 @@ inline constexpr std::uint32_t kCleanSessionExpiryS = 30;
 inline constexpr std::uint32_t kWillDelayS = 1;
 inline constexpr std::uint32_t kKeptSessionExpiryS = 30 * 24 * 3600;
 
+// Sealed lines: how often a thing that cannot be understood is asked for a hello, and a thing without a key is told of.
+inline constexpr Duration kAgainInterval = std::chrono::milliseconds{250};
+inline constexpr Duration kStrangerToldEvery = std::chrono::minutes{1};
+
 }  // namespace hedgerow::gateway
