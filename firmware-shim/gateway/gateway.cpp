@@ -91,11 +91,18 @@ void Gateway::publish_without_connection(Instant now, const Origin& origin, cons
     ++malformed_;
     return;
   }
-  std::unique_ptr<MqttPipe>& pipe = unconnected_[origin.arrived.listener];
+  // Nobody publishes with the rights of another one: a connection for each kind of stranger, and each thing with a key.
+  const std::string whose = origin.arrived.thing      ? *origin.arrived.thing
+                            : origin.arrived.loopback ? "here"
+                                                      : "elsewhere";
+  const std::string client_id = std::string(kUnconnectedClientId) + (origin.arrived.thing      ? ""
+                                                                     : origin.arrived.loopback ? ""
+                                                                                               : "-elsewhere");
+  std::unique_ptr<MqttPipe>& pipe = unconnected_[(origin.arrived.thing ? "thing " : "") + whose];
   Bytes packets;
   if (!pipe || pipe->closed()) {
     pipe = std::make_unique<MqttPipe>(now, ports_.acceptor, origin.arrived, ports_.on_work);
-    append_connect(packets, {.client_id = kUnconnectedClientId});
+    append_connect(packets, {.client_id = client_id});
   }
   append_publish(packets,
                  {.topic = topic, .payload = bytes_of(message.tail), .retain = (message.flags & HR_SN_RETAIN) != 0});
@@ -109,7 +116,7 @@ void Gateway::run(Instant now) {
       if (thing != things_.end()) thing->second->on_output(now);
     }
   }
-  for (const auto& [listener, pipe] : unconnected_) static_cast<void>(pipe->take(now));
+  for (const auto& [whose, pipe] : unconnected_) static_cast<void>(pipe->take(now));
   forget_gone();
 }
 

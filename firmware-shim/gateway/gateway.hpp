@@ -72,7 +72,7 @@ class Gateway {
   GatewayPorts ports_;
   ThingCounters counters_;
   std::unordered_map<std::string, std::unique_ptr<Thing>> things_;          // by Way::address
-  std::unordered_map<std::string, std::unique_ptr<MqttPipe>> unconnected_;  // QoS -1, by listener
+  std::unordered_map<std::string, std::unique_ptr<MqttPipe>> unconnected_;  // QoS -1, by who it is
   std::vector<std::string> written_to_;                                     // things that the node has written to
   std::uint64_t malformed_ = 0;
   Instant next_advertise_;

@@ -4,7 +4,9 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "firmware-shim/gateway/gateway.hpp"
 #include "tests/unit/node/node_harness.hpp"
@@ -31,11 +33,13 @@ class GatewayHarness {
     start();
   }
 
-  void say(const std::string& address, ByteView message) {
+  // `thing`: has proved the key of a thing of this name.
+  void say(const std::string& address, ByteView message, std::optional<std::string> thing = {}) {
     node::Arrived arrived;
     arrived.listener = "things";
     arrived.remote = address;
     arrived.loopback = true;
+    arrived.thing = std::move(thing);
     gateway->on_message(node.now, {.address = address, .arrived = arrived}, message);
   }
   void settle() {

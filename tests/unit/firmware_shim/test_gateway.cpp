@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 
 #include "firmware-shim/gateway/limits.hpp"
@@ -257,6 +258,21 @@ TEST_CASE("a will can be changed, and the new one is what is published", "[gatew
   barn.harness.advance(std::chrono::seconds{90});
   barn.harness.advance(std::chrono::seconds{gateway::kWillDelayS});
   CHECK(barn.seen() == std::vector<std::string>{"barn/lost=for good"});
+}
+
+TEST_CASE("who publishes without a connection does so with his own rights, and takes nobody's place", "[gateway][G7]") {
+  Barn barn;
+  for (int round = 0; round < 3; ++round) {
+    barn.harness.say("line 1", Bytes{8, HR_SN_PUBLISH, 0x62, 'h', 'a', 0, 0, '1'});
+    barn.harness.say("line 2", Bytes{8, HR_SN_PUBLISH, 0x62, 'h', 'b', 0, 0, '2'}, "pump");
+    barn.harness.say("line 3", Bytes{8, HR_SN_PUBLISH, 0x62, 'h', 'c', 0, 0, '3'}, "door");
+    barn.harness.settle();
+  }
+  const std::vector<std::string> seen = barn.seen();
+  CHECK(std::count(seen.begin(), seen.end(), "ha=1") == 3);
+  CHECK(std::count(seen.begin(), seen.end(), "hb=2") == 3);
+  CHECK(std::count(seen.begin(), seen.end(), "hc=3") == 3);
+  CHECK(barn.harness.node.node->counters().connects == 4);  // the subscriber's, and one for each of the three
 }
 
 TEST_CASE("what comes for a sleeping thing waits in its session; live messages collapse to the latest", "[gateway]") {

@@ -53,6 +53,14 @@ void FakeAccess::authenticate(Instant now, const node::Arrived& arrived, Credent
                                          .client_id = credentials.client_id,
                                          .loopback = true});
   }
+  if (arrived.thing) {
+    return then(now, security::Principal{.kind = security::Principal::Kind::kThing,
+                                         .name = *arrived.thing,
+                                         .role = {},
+                                         .listener = arrived.listener,
+                                         .client_id = credentials.client_id,
+                                         .loopback = true});
+  }
   if (credentials.username == "mallory") return then(now, tl::unexpected(Denial::kBadUserNameOrPassword));
   const bool named = credentials.username.has_value();
   then(now,
