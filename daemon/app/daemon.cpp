@@ -207,11 +207,13 @@ Expected<void> Daemon::Parts::open_network() {
 
 Expected<void> Daemon::Parts::open_things() {
   if (!config.things.udp && config.things.serial.empty()) return {};
-  auto opened = Things::open(config.things, {.loop = loop,
-                                             .acceptor = *node,
-                                             .post = [this](std::function<void()> task) { post(std::move(task)); },
-                                             .on_deadline = [this] { arm_timer(); },
-                                             .log = [](const std::string& line) { log_line(line); }});
+  auto opened = Things::open(
+      config.things, {.loop = loop,
+                      .acceptor = *node,
+                      .post = [this](std::function<void()> task) { post(std::move(task)); },
+                      .on_deadline = [this] { arm_timer(); },
+                      .log = [](const std::string& line) { log_line(line); },
+                      .find_thing = [this](const security::ThingId& id) { return access->things().find_id(id); }});
   if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
   things = std::move(*opened);
   return {};
@@ -369,6 +371,7 @@ Expected<std::vector<std::string>> Daemon::Parts::reload() {
   access->replace(config, std::move(*users), std::move(*known_things));
   for (const auto& listener : listeners) listener->set_limits(network_limits(config.limits));
   node->reconfigure(connection_limits(config.limits), node_limits(config.limits), wanted->channels);
+  if (things) things->keys_changed();
   node->enforce_access();
   return notes;
 }

@@ -1,11 +1,30 @@
 #include "daemon/app/things.hpp"
 
+#include <span>
 #include <utility>
+
+#include "firmware-shim/codec/seal_mbedtls.h"
+#include "security/crypto_mbedtls/crypto.hpp"
 
 namespace hedgerow::app {
 namespace {
 
-constexpr std::string_view kUdp = "udp:";  // before the address of a datagram; a line's address is its place
+constexpr std::string_view kUdp = "udp:";  // before the address of a datagram; a line's address is its place …
+constexpr char kBeforeName = ' ';          // … and the name of the thing that has proved its key there
+constexpr Duration kPlainToldEvery = std::chrono::minutes{1};
+
+std::string sealed_address(const std::string& place, const std::string& thing) { return place + kBeforeName + thing; }
+
+bool draw(std::span<std::uint8_t> out) { return security::random_bytes(out).has_value(); }
+
+node::Arrived arrived_by(const std::string& remote, bool loopback) {
+  node::Arrived arrived;
+  arrived.listener = config::kThingsListenerName;
+  arrived.remote = remote;
+  arrived.address = remote.substr(0, remote.rfind(':'));
+  arrived.loopback = loopback;
+  return arrived;
+}
 
 gateway::GatewaySettings gateway_settings(const config::Things& things) {
   gateway::GatewaySettings settings;
@@ -21,7 +40,8 @@ Things::Things(const config::Things& settings, Ports ports)
                {.acceptor = ports_.acceptor,
                 .send = [this](const std::string& address, ByteView message) { send(address, message); },
                 .broadcast = [this](ByteView message) { broadcast(message); },
-                .on_work = [this] { work_waits(); }}) {}
+                .on_work = [this] { work_waits(); }}),
+      plaintext_accepted_(settings.plaintext_accepted) {}
 
 Expected<std::unique_ptr<Things>> Things::open(const config::Things& settings, Ports ports) {
   std::unique_ptr<Things> things(new Things(settings, std::move(ports)));
@@ -31,25 +51,50 @@ Expected<std::unique_ptr<Things>> Things::open(const config::Things& settings, P
     auto bound = net_asio::bind_datagrams(
         raw->ports_.loop, {.name = "things \"udp\"", .host = settings.udp->host, .port = settings.udp->port},
         [raw, loopback](const std::string& remote, ByteView message) {
-          raw->take(std::string(kUdp) + remote, loopback, message);
+          raw->take(std::string(kUdp) + remote, arrived_by(remote, loopback), message);
         });
     if (!bound) return tl::unexpected<Error>(std::move(bound.error()));
     things->udp_ = std::move(*bound);
   }
-  for (const std::string& place : settings.serial) {
-    things->lines_.push_back(net_asio::open_serial_line(
-        raw->ports_.loop, place, [raw, place](ByteView message) { raw->take(place, true, message); }, raw->ports_.log));
-  }
+  for (const std::string& place : settings.serial) things->open_line(place);
   return things;
 }
 
-void Things::take(const std::string& address, bool loopback, ByteView message) {
-  const std::string remote = address.starts_with(kUdp) ? address.substr(kUdp.size()) : address;
-  node::Arrived arrived;
-  arrived.listener = config::kThingsListenerName;
-  arrived.remote = remote;
-  arrived.address = remote.substr(0, remote.rfind(':'));
-  arrived.loopback = loopback;
+void Things::open_line(const std::string& place) {
+  Line* const line = lines_.emplace_back(std::make_unique<Line>()).get();
+  line->sealed = std::make_unique<gateway::SealedLine>(gateway::SealedLine::Ports{
+      .crypto = hr_seal_mbedtls,
+      .random = draw,
+      .find = ports_.find_thing,
+      .send = [line](ByteView frame) { line->serial->send(frame); },
+      .on_stranger =
+          [this, place](const std::string& id) {
+            ports_.log("things: " + place + ": a thing with the id " + id +
+                       " has no key here, or had one that was revoked: hedgerow thing add gives it a new one");
+          }});
+  line->serial = net_asio::open_serial_line(
+      ports_.loop, place, [this, line](ByteView frame) { take_frame(*line, frame); }, ports_.log);
+}
+
+void Things::take_frame(Line& line, ByteView frame) {
+  const Instant now = net_asio::EventLoop::now();
+  const std::string& place = line.serial->place();
+  node::Arrived arrived = arrived_by(place, /*loopback=*/true);
+  if (hr_seal_kind_of(frame.data(), frame.size()) != HR_SEAL_PLAIN) {
+    const auto message = line.sealed->on_frame(now, frame);
+    if (!message) return;
+    arrived.thing = message->thing;
+    return take(sealed_address(place, message->thing), std::move(arrived), message->bytes);
+  }
+  if (plaintext_accepted_) return take(place, std::move(arrived), frame);
+  if (line.plain_told != Instant::min() && now < line.plain_told + kPlainToldEvery) return;
+  line.plain_told = now;
+  ports_.log("things: " + place +
+             ": what comes is not sealed, and is not taken: give the thing a key (hedgerow thing add NAME), or say "
+             "\"plaintext\": \"accepted\" in \"things\"");
+}
+
+void Things::take(const std::string& address, node::Arrived arrived, ByteView message) {
   gateway_.on_message(net_asio::EventLoop::now(), {.address = address, .arrived = std::move(arrived)}, message);
   work_waits();
 }
@@ -60,13 +105,26 @@ void Things::send(const std::string& address, ByteView message) {
     return;
   }
   for (const auto& line : lines_) {
-    if (line->place() == address) line->send(message);
+    const std::string& place = line->serial->place();
+    if (place == address) return line->serial->send(message);
+    const std::string& thing = line->sealed->thing();
+    if (!thing.empty() && sealed_address(place, thing) == address) return line->sealed->send(message);
   }
 }
 
 // Whom to reach by UDP is not known; things ask there (SEARCHGW).
 void Things::broadcast(ByteView message) {
-  for (const auto& line : lines_) line->send(message);
+  for (const auto& line : lines_) {
+    if (!line->sealed->thing().empty()) {
+      line->sealed->send(message);
+    } else if (plaintext_accepted_) {
+      line->serial->send(message);
+    }
+  }
+}
+
+void Things::keys_changed() {
+  for (const auto& line : lines_) line->sealed->keys_changed();
 }
 
 void Things::work_waits() {
@@ -80,7 +138,7 @@ void Things::work_waits() {
 
 std::uint64_t Things::damaged_frames() const {
   std::uint64_t damaged = 0;
-  for (const auto& line : lines_) damaged += line->damaged();
+  for (const auto& line : lines_) damaged += line->serial->damaged();
   return damaged;
 }
 

@@ -1,4 +1,5 @@
-// Things: the gateway with its transports, UDP and serial lines, as configured.
+// Things: the gateway with its transports, UDP and serial lines, as configured. On serial lines messages are sealed
+// (firmware-shim/codec/seal.h); plain ones are taken where the configuration accepts plaintext.
 // Thread rule: the loop thread, or before it runs. Ownership: loop and node must outlive it.
 #pragma once
 
@@ -11,6 +12,7 @@
 #include "daemon/net_asio/datagram_socket.hpp"
 #include "daemon/net_asio/serial_line.hpp"
 #include "firmware-shim/gateway/gateway.hpp"
+#include "firmware-shim/gateway/sealed_line.hpp"
 
 namespace hedgerow::app {
 
@@ -22,10 +24,14 @@ class Things {
     std::function<void(std::function<void()>)> post;  // onto the loop; the node flushes afterwards
     std::function<void()> on_deadline;                // next_deadline() may have moved
     std::function<void(const std::string&)> log;
+    // Whose key a sealed line may prove; null: nobody's of that id.
+    std::function<const security::ThingEntry*(const security::ThingId&)> find_thing;
   };
   // Errors are those of binding.
   [[nodiscard]] static Expected<std::unique_ptr<Things>> open(const config::Things& settings, Ports ports);
 
+  // The things and their keys were read again: the sessions of those that are revoked end.
+  void keys_changed();
   void on_timer(Instant now) { gateway_.on_timer(now); }
   [[nodiscard]] Instant next_deadline() const { return gateway_.next_deadline(); }
   // Of UDP, with the real port; empty: none.
@@ -35,8 +41,15 @@ class Things {
   [[nodiscard]] std::uint64_t damaged_frames() const;
 
  private:
+  struct Line {
+    std::unique_ptr<net_asio::SerialLine> serial;
+    std::unique_ptr<gateway::SealedLine> sealed;
+    Instant plain_told = Instant::min();  // that something is not sealed here
+  };
   Things(const config::Things& settings, Ports ports);
-  void take(const std::string& address, bool loopback, ByteView message);
+  void open_line(const std::string& place);
+  void take_frame(Line& line, ByteView frame);
+  void take(const std::string& address, node::Arrived arrived, ByteView message);
   void send(const std::string& address, ByteView message);
   void broadcast(ByteView message);
   void work_waits();
@@ -44,7 +57,8 @@ class Things {
   Ports ports_;
   gateway::Gateway gateway_;
   std::unique_ptr<net_asio::DatagramSocket> udp_;
-  std::vector<std::unique_ptr<net_asio::SerialLine>> lines_;
+  std::vector<std::unique_ptr<Line>> lines_;
+  bool plaintext_accepted_;
   bool work_posted_ = false;
 };
 

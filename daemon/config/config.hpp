@@ -121,7 +121,7 @@ struct Things {
   std::optional<HostPort> udp{};                  // an IP address; port 0 lets the kernel choose
   std::vector<std::string> serial{};              // each a thing: "/dev/ttyAMA0", "tcp:ADDRESS:PORT", "unix:PATH"
   std::map<std::uint16_t, std::string> topics{};  // by predefined id
-  bool plaintext_accepted = false;                // what leaves the board is unencrypted: the file says so
+  bool plaintext_accepted = false;                // also from serial lines, which otherwise are sealed; UDP always is
 
   bool operator==(const Things&) const = default;
 };

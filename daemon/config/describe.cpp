@@ -118,7 +118,8 @@ std::string describe(const Config& config) {
            (listener.protocol == Protocol::kWebSocket ? " websocket" : "") + "\n";
   }
   if (config.things.udp) out += "things udp " + to_string(*config.things.udp) + " plaintext\n";
-  for (const std::string& line : config.things.serial) out += "things serial " + line + "\n";
+  const std::string_view sealing = config.things.plaintext_accepted ? " sealed or plaintext\n" : " sealed\n";
+  for (const std::string& line : config.things.serial) out += "things serial " + line + std::string{sealing};
   for (const auto& [id, topic] : config.things.topics) out += "things topic " + std::to_string(id) + " " + topic + "\n";
   for (const HostPort& peer : config.peers) out += "peer " + to_string(peer) + "\n";
   for (const Channel& channel : config.channels) out += describe_channel(channel);

@@ -78,7 +78,6 @@ void read_udp(SchemaWalk& walk, const JsonValue& value, Things& things) {
 void read_things(SchemaWalk& walk, const JsonValue& value, Config& config) {
   Things& things = config.things;
   const JsonValue* udp_at = nullptr;
-  const JsonValue* serial_at = nullptr;
   const std::array fields = {
       Field{"udp", kOptional, kUdpAddress,
             [&](const JsonValue& member) {
@@ -86,13 +85,7 @@ void read_things(SchemaWalk& walk, const JsonValue& value, Config& config) {
               read_udp(walk, member, things);
             }},
       Field{"dtls", kLaterVersion, {}},
-      Field{"serial",
-            kOptional,
-            {},
-            [&](const JsonValue& member) {
-              serial_at = &member;
-              read_serial(walk, member, things);
-            }},
+      Field{"serial", kOptional, {}, [&](const JsonValue& member) { read_serial(walk, member, things); }},
       Field{"topics",
             kOptional,
             {},
@@ -109,10 +102,8 @@ void read_things(SchemaWalk& walk, const JsonValue& value, Config& config) {
             }},
   };
   walk.object(value, fields);
-  const bool udp_leaves = things.udp && !is_loopback(*things.udp);
-  const bool leaves = udp_leaves || !things.serial.empty();
-  if (leaves && !things.plaintext_accepted) {
-    walk.problem(udp_leaves ? *udp_at : *serial_at,
+  if (udp_at != nullptr && things.udp && !is_loopback(*things.udp) && !things.plaintext_accepted) {
+    walk.problem(*udp_at,
                  "what things say here crosses the line unencrypted: add \"plaintext\": \"accepted\" if they know "
                  "nothing better");
   }

@@ -6,8 +6,11 @@
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tests/e2e/bad_line.hpp"
 #include "tests/e2e/mosquitto.hpp"
@@ -21,16 +24,15 @@ constexpr std::size_t kReadings = 10'000;  // READINGS of the firmware
 constexpr std::size_t kBytesUpADamage = 20'000;
 constexpr std::size_t kFramesDownADamage = 1'000;
 
+enum class Sealing : bool { kPlain, kSealed };
+
 // The board, the line and the daemon.
 class Field {
  public:
-  explicit Field(const std::string& image)
+  Field(const std::string& image, Sealing sealing)
       : daemon_{{.settings = "\"things\": {\"serial\": [\"tcp:127.0.0.1:" + std::to_string(to_daemon_.port()) +
-                             "\"], \"plaintext\": \"accepted\"}"}},
-        board_({.arguments = {"qemu-system-arm", "-M", "mps2-an385", "-display", "none", "-monitor", "none", "-serial",
-                              "tcp:127.0.0.1:" + std::to_string(to_board_.port()) + ",nodelay=on", "-kernel", image},
-                .environment = {},
-                .input = {}}) {
+                             (sealing == Sealing::kSealed ? "\"]}" : "\"], \"plaintext\": \"accepted\"}")}},
+        board_({.arguments = board(image, sealing), .environment = {}, .input = {}}) {
     daemon_.start();
   }
 
@@ -47,6 +49,25 @@ class Field {
   Daemon& daemon() { return daemon_; }
 
  private:
+  // QEMU's loader flashes the key.
+  std::vector<std::string> board(const std::string& image, Sealing sealing) {
+    std::vector<std::string> arguments = {"qemu-system-arm",
+                                          "-M",
+                                          "mps2-an385",
+                                          "-display",
+                                          "none",
+                                          "-monitor",
+                                          "none",
+                                          "-serial",
+                                          "tcp:127.0.0.1:" + std::to_string(to_board_.port()) + ",nodelay=on",
+                                          "-kernel",
+                                          image};
+    if (sealing == Sealing::kPlain) return arguments;
+    const std::filesystem::path key = daemon_.data() / "field-1.key";
+    std::ofstream(key, std::ios::binary) << daemon_.add_thing("field-1");
+    arguments.insert(arguments.end(), {"-device", "loader,file=" + key.string() + ",addr=0x3ff000,force-raw=on"});
+    return arguments;
+  }
   void carry() {
     std::array<pollfd, 2> ready = {pollfd{.fd = to_board_.descriptor(), .events = POLLIN, .revents = 0},
                                    pollfd{.fd = to_daemon_.descriptor(), .events = POLLIN, .revents = 0}};
@@ -66,10 +87,10 @@ class Field {
   Process board_;
 };
 
-std::unique_ptr<Field> field() {
+std::unique_ptr<Field> field(Sealing sealing = Sealing::kPlain) {
   const char* image = std::getenv("HEDGEROW_FIRMWARE");
   if (image == nullptr) SKIP("HEDGEROW_FIRMWARE is not set: tests/run.sh builds the firmware");
-  return std::make_unique<Field>(image);
+  return std::make_unique<Field>(image, sealing);
 }
 
 // Kills the daemon so many times on the way to `count` readings; what is stored has no gap and is in order.
@@ -97,6 +118,11 @@ void check_readings(Field& field, std::size_t count, std::size_t kills) {
 TEST_CASE("an emulated board's readings are stored in order, without gap, though the daemon is killed",
           "[e2e][things][firmware][G1]") {
   const auto here = field();
+  check_readings(*here, 300, 3);
+}
+
+TEST_CASE("an emulated board that seals its messages loses nothing either", "[e2e][things][firmware][G1][G7]") {
+  const auto here = field(Sealing::kSealed);
   check_readings(*here, 300, 3);
 }
 

@@ -4,12 +4,15 @@
 
 #include <array>
 #include <catch2/catch_test_macros.hpp>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "firmware-shim/client/sealed.h"
 #include "firmware-shim/client/shim.h"
 #include "firmware-shim/codec/frame.h"
+#include "firmware-shim/codec/seal_mbedtls.h"
 #include "sync/base/bytes.hpp"
 #include "tests/e2e/bad_line.hpp"
 #include "tests/e2e/mosquitto.hpp"
@@ -101,13 +104,14 @@ class BadSerialWire final : public Wire {
   LineEnd end_;
   Bytes input_;
   std::size_t used_ = 0;
-  std::array<std::uint8_t, HR_SHIM_FRAME_MAX + HR_FRAME_CRC_SIZE> message_{};
+  std::array<std::uint8_t, HR_SEALED_FRAME_MAX + HR_FRAME_CRC_SIZE> message_{};
   hr_frame_decoder decoder_{};
 };
 
 class Thing {
  public:
-  Thing(Wire& wire, const hr_shim_subscription* subscription = nullptr) : wire_(wire) {
+  // `key`: of Daemon::add_thing(); empty: what it says is not sealed.
+  Thing(Wire& wire, const hr_shim_subscription* subscription = nullptr, const std::string& key = {}) : wire_(wire) {
     config_.client_id = "sensor";
     config_.keep_alive_s = 600;
     config_.topics = kTopics.data();
@@ -133,7 +137,13 @@ class Thing {
       return static_cast<std::uint32_t>(ms) * kFaster;
     };
     port_.random = [](void*, std::uint8_t* out, std::size_t size) { std::fill_n(out, size, std::uint8_t{7}); };
-    hr_shim_init(&shim, &config_, &port_, store_.data(), store_.size());
+    port_.nonvolatile = [](void*, hr_shim_nonvolatile, std::uint8_t*) { return true; };
+    if (!key.empty()) {
+      REQUIRE(key.size() == sizeof key_);
+      std::memcpy(&key_, key.data(), sizeof key_);
+      REQUIRE(hr_sealed_init(&sealed, &key_, &hr_seal_mbedtls, &port_));
+    }
+    hr_shim_init(&shim, &config_, key.empty() ? &port_ : hr_sealed_port(&sealed), store_.data(), store_.size());
   }
   Thing(const Thing&) = delete;
   Thing& operator=(const Thing&) = delete;
@@ -147,6 +157,7 @@ class Thing {
   }
 
   hr_shim shim{};
+  hr_sealed sealed{};
   std::vector<std::string> got;
 
  private:
@@ -154,6 +165,7 @@ class Thing {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   hr_shim_config config_{};
   hr_shim_port port_{};
+  hr_sealed_key key_{};
   std::array<std::uint8_t, 256> store_{};
 };
 
@@ -167,14 +179,18 @@ void poll_until(Thing& thing, const Daemon& daemon, Condition holds) {
   }
 }
 
+enum class Sealing : bool { kPlain, kSealed };
+
 // Publishes so many readings over a bad line while the daemon is killed; what is stored then.
-std::vector<std::size_t> readings_over_bad_line(std::size_t count, std::size_t kills, std::uint8_t qos) {
+std::vector<std::size_t> readings_over_bad_line(std::size_t count, std::size_t kills, std::uint8_t qos,
+                                                Sealing sealing = Sealing::kPlain) {
   SeededRandom random{pick_seed("things over a bad line")};
   BadSerialWire wire{random};
   Daemon daemon{{.settings = "\"things\": {\"serial\": [\"tcp:127.0.0.1:" + std::to_string(wire.port()) +
-                             "\"], \"plaintext\": \"accepted\"}"}};
+                             (sealing == Sealing::kSealed ? "\"]}" : "\"], \"plaintext\": \"accepted\"}")}};
+  const std::string key = sealing == Sealing::kSealed ? daemon.add_thing("barn-1") : std::string{};
   daemon.start();
-  Thing thing{wire};
+  Thing thing{wire, nullptr, key};
   std::size_t published = 0;
   std::size_t killed = 0;
   poll_until(thing, daemon, [&] {
@@ -203,6 +219,45 @@ TEST_CASE("QoS 1 readings over a bad line have no gap, in order, though the daem
   const std::vector<std::size_t> readings = readings_over_bad_line(kReadings, kKills, 1);
   CHECK(first_copies(readings) == numbers_to(kReadings));
   CHECK(readings.size() <= kReadings + kKills);
+}
+
+TEST_CASE("sealed QoS 2 readings over a bad line are stored exactly once, in order, though the daemon is killed",
+          "[e2e][things][G1][G7]") {
+  CHECK(readings_over_bad_line(300, 3, 2, Sealing::kSealed) == numbers_to(300));
+}
+
+TEST_CASE("a sealed thing may do what the rules grant its name, until it is revoked", "[e2e][things][G7][G8]") {
+  SeededRandom random{pick_seed("a sealed thing")};
+  BadSerialWire wire{random};
+  Daemon daemon{
+      {.settings = "\"things\": {\"serial\": [\"tcp:127.0.0.1:" + std::to_string(wire.port()) +
+                   R"("]}, "access": [{ "thing": "barn-*", "publish": ["barn/reading"], "subscribe": ["set/%n"] }])"}};
+  daemon.start();
+  const std::string key = daemon.add_thing("barn-1");  // while it runs
+  mosquitto_pub(daemon.port(), "set/barn-1", "on", {"-q", "1", "-r"});
+  constexpr hr_shim_subscription kSet = {.filter = "set/barn-1", .qos = 1};
+  Thing thing{wire, &kSet, key};
+  REQUIRE(thing.publish("21", 1));
+  poll_until(thing, daemon, [&] { return thing.shim.counts.acknowledged == 1 && !thing.got.empty(); });
+  CHECK(thing.got.front() == "set/barn-1=on");
+  CHECK(stored_readings(daemon, kTopics[0]) == std::vector<std::size_t>{21});
+
+  daemon.revoke_thing("barn-1");
+  REQUIRE(thing.publish("22", 1));
+  poll_until(thing, daemon, [&] { return daemon.log().find("has no key here") != std::string::npos; });
+  CHECK(thing.shim.counts.acknowledged == 1);
+  CHECK(stored_readings(daemon, kTopics[0]) == std::vector<std::size_t>{21});
+}
+
+TEST_CASE("a line takes nothing that is not sealed, unless plaintext is accepted", "[e2e][things][G7]") {
+  SeededRandom random{pick_seed("a plain thing")};
+  BadSerialWire wire{random};
+  Daemon daemon{{.settings = "\"things\": {\"serial\": [\"tcp:127.0.0.1:" + std::to_string(wire.port()) + "\"]}"}};
+  daemon.start();
+  Thing thing{wire};
+  REQUIRE(thing.publish("21", 1));
+  poll_until(thing, daemon, [&] { return daemon.log().find("what comes is not sealed") != std::string::npos; });
+  CHECK(thing.shim.counts.connects == 0);
 }
 
 TEST_CASE("a thing over UDP talks with programs, retained messages and all", "[e2e][things]") {

@@ -172,6 +172,22 @@ void Daemon::add_user(const std::string& name, const std::string& password) cons
       "hedgerow user add " + name);
 }
 
+std::string Daemon::add_thing(const std::string& name) const {
+  const Finished added =
+      run(Programs::native().command("hedgerow", {"--data", data_.string(), "thing", "add", name, "--hex"}));
+  must_succeed(added, "hedgerow thing add " + name);
+  std::string bytes;
+  for (std::size_t at = 0; at + 1 < added.out.size(); at += 2) {
+    bytes.push_back(static_cast<char>(std::stoul(added.out.substr(at, 2), nullptr, 16)));
+  }
+  return bytes;
+}
+
+void Daemon::revoke_thing(const std::string& name) const {
+  must_succeed(run(Programs::native().command("hedgerow", {"--data", data_.string(), "thing", "revoke", name})),
+               "hedgerow thing revoke " + name);
+}
+
 std::uint16_t Daemon::port_of(const std::string& listener) const { return more_ports_.at(listener).port(); }
 
 std::uint64_t Daemon::resident_kib() const {

@@ -94,6 +94,10 @@ class Daemon {
   // `hedgerow user add`, also while it runs. Throws when that fails.
   void add_user(const std::string& name, const std::string& password) const;
 
+  // `hedgerow thing add --hex`: the 24 bytes of its id and its key; `hedgerow thing revoke`. Likewise.
+  [[nodiscard]] std::string add_thing(const std::string& name) const;
+  void revoke_thing(const std::string& name) const;
+
   [[nodiscard]] std::uint16_t port() const { return mqtt_.port(); }  // plain, for local programs
   [[nodiscard]] std::uint16_t tls_port() const { return tls_.port(); }
   [[nodiscard]] std::uint16_t port_of(const std::string& listener) const;  // one of Options::listeners

@@ -3,12 +3,14 @@
  *   field/once    every reading at QoS 2        field/led    "on" lights the board's first LED
  *   field/again   the same at QoS 1             field/lit    what the LED does then, retained
  *
- * The sensor has READINGS readings; a real one would have no end.
+ * The sensor has READINGS readings; a real one would have no end. Where a key is flashed the messages are sealed.
  */
 #include <string.h>
 
+#include "firmware-shim/client/sealed.h"
 #include "firmware-shim/client/shim.h"
 #include "firmware-shim/codec/frame.h"
+#include "firmware-shim/codec/seal_mbedtls.h"
 
 #ifndef READINGS
 #define READINGS 10000u
@@ -66,12 +68,12 @@ static void start_hardware(void) {
 
 /* --- the port --- */
 
-static uint8_t in[HR_SHIM_FRAME_MAX + HR_FRAME_CRC_SIZE];
+static uint8_t in[HR_SEALED_FRAME_MAX + HR_FRAME_CRC_SIZE];
 static hr_frame_decoder decoder;
 
 static void port_send(void* context, const uint8_t* bytes, size_t size) {
   (void)context;
-  static uint8_t frame[HR_FRAME_SIZE_MAX(HR_SHIM_FRAME_MAX)];
+  static uint8_t frame[HR_FRAME_SIZE_MAX(HR_SEALED_FRAME_MAX)];
   size_t framed = hr_frame_encode(bytes, size, frame);
   for (size_t i = 0; i < framed; i++) {
     while ((UART_STATE & UART_SENDING) != 0) {
@@ -106,6 +108,27 @@ static void port_random(void* context, uint8_t* out, size_t size) {
   }
 }
 
+/* This board's memory that survives a reset is RAM, which QEMU begins anew when it starts; yours has flash. */
+static uint8_t kept[HR_SHIM_NONVOLATILE_SIZE] __attribute__((section(".kept")));
+
+static bool port_nonvolatile(void* context, hr_shim_nonvolatile operation, uint8_t bytes[HR_SHIM_NONVOLATILE_SIZE]) {
+  (void)context;
+  if (operation == HR_SHIM_LOAD) {
+    memcpy(bytes, kept, sizeof kept);
+  } else {
+    memcpy(kept, bytes, sizeof kept);
+  }
+  return true;
+}
+
+/* Flashed apart from the program (memory.ld). */
+extern const hr_sealed_key thing_key;
+
+static bool has_key(void) {
+  static const hr_sealed_key erased;
+  return memcmp(&thing_key, &erased, sizeof erased) != 0;
+}
+
 /* --- the program --- */
 
 enum { TOPIC_ONCE, TOPIC_AGAIN, TOPIC_LIT };
@@ -113,6 +136,7 @@ static const char* const topics[] = {"field/once", "field/again", "field/lit"};
 static const hr_shim_subscription subscriptions[] = {{"field/led", 1}};
 
 static hr_shim shim;
+static hr_sealed sealed;
 static uint8_t store[512];
 static bool lit_changed;
 
@@ -142,11 +166,19 @@ int main(void) {
                                         .subscriptions = subscriptions,
                                         .subscription_count = 1,
                                         .on_message = on_message};
-  static const hr_shim_port port = {
-      .send = port_send, .receive = port_receive, .time_ms = port_time_ms, .random = port_random};
+  static const hr_shim_port port = {.send = port_send,
+                                    .receive = port_receive,
+                                    .time_ms = port_time_ms,
+                                    .random = port_random,
+                                    .nonvolatile = port_nonvolatile};
   start_hardware();
   hr_frame_decoder_init(&decoder, in, sizeof in);
-  hr_shim_init(&shim, &config, &port, store, sizeof store);
+  const hr_shim_port* wire = &port;
+  if (has_key()) {
+    if (!hr_sealed_init(&sealed, &thing_key, &hr_seal_mbedtls, &port)) return 1;
+    wire = hr_sealed_port(&sealed);
+  }
+  hr_shim_init(&shim, &config, wire, store, sizeof store);
 
   uint32_t once = 0;
   uint32_t again = 0;
