@@ -70,6 +70,8 @@ struct Daemon::Parts {
   [[nodiscard]] Expected<std::shared_ptr<const security::TlsContext>> tls_for(const config::Listener& listener) const;
   // Reads configuration, users and things again; returns what only a restart would change.
   Expected<std::vector<std::string>> reload();
+  // Users and things alone. Whoever is not among them any more is still to be sent away: enforce_access().
+  Expected<void> load_keys();
   void begin_shutdown();
   [[nodiscard]] ReportSources sources() const;
   [[nodiscard]] monitor::ScrubReport scrub_report() const;
@@ -259,7 +261,8 @@ ReportSources Daemon::Parts::sources() const {
           .now = now,
           .wall = wall_clock(),
           .uptime_s = static_cast<std::uint64_t>(uptime),
-          .scrub = scrub_report()};
+          .scrub = scrub_report(),
+          .things = things.get()};
 }
 
 void Daemon::Parts::report(Instant now) {
@@ -325,6 +328,11 @@ void Daemon::Parts::on_control(const control::Question& question, control::Answe
     const auto notes = reload();
     return answer->finish(notes ? monitor::reloaded_json(*notes) : monitor::error_json(notes.error().what));
   }
+  if (verb && *verb == "reload-keys") {
+    const auto loaded = load_keys();
+    if (loaded) node->enforce_access();
+    return answer->finish(loaded ? monitor::reloaded_json({}) : monitor::error_json(loaded.error().what));
+  }
   if (operator_answers->take(question, answer)) return node->flush();
   // Digests and lag are of what is durable. The answer does not wait for it: the disk may be what is asked about.
   store->submit(sync::CommitNow{});
@@ -358,20 +366,28 @@ void Daemon::Parts::begin_shutdown() {
   });
 }
 
-Expected<std::vector<std::string>> Daemon::Parts::reload() {
-  auto wanted = read_config();
-  if (!wanted) return tl::unexpected<Error>(std::move(wanted.error()));
+Expected<void> Daemon::Parts::load_keys() {
   auto users = security::PasswordFile::load(config.data);
   if (!users) return tl::unexpected<Error>(std::move(users.error()));
   auto known_things = security::load_things(config.data);
   if (!known_things) return tl::unexpected<Error>(std::move(known_things.error()));
+  access->replace(config, std::move(*users), std::move(*known_things));
+  if (things) things->keys_changed();
+  return {};
+}
+
+Expected<std::vector<std::string>> Daemon::Parts::reload() {
+  auto wanted = read_config();
+  if (!wanted) return tl::unexpected<Error>(std::move(wanted.error()));
+  std::swap(config.access, wanted->access);
+  if (auto loaded = load_keys(); !loaded) {
+    std::swap(config.access, wanted->access);
+    return tl::unexpected<Error>(std::move(loaded.error()));
+  }
   std::vector<std::string> notes = restart_notes(config, *wanted);
   config.limits = wanted->limits;
-  config.access = wanted->access;
-  access->replace(config, std::move(*users), std::move(*known_things));
   for (const auto& listener : listeners) listener->set_limits(network_limits(config.limits));
   node->reconfigure(connection_limits(config.limits), node_limits(config.limits), wanted->channels);
-  if (things) things->keys_changed();
   node->enforce_access();
   return notes;
 }

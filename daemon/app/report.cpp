@@ -69,6 +69,8 @@ std::string health_report(const ReportSources& sources) {
   for (const config::Listener& listener : sources.config.listeners) {
     if (listener.plaintext_accepted) health.plaintext_listeners.push_back(listener.name);
   }
+  if (sources.config.things.plaintext_accepted) health.plaintext_listeners.emplace_back(config::kThingsListenerName);
+  if (sources.things != nullptr) health.things = sources.things->report();
   health.alarms = sources.node.alarms();
   health.scrub = sources.scrub;
   return monitor::to_json(health);

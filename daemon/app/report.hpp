@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/app/dialled_link.hpp"
+#include "daemon/app/things.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/monitor/health.hpp"
 #include "daemon/node/node.hpp"
@@ -25,6 +26,7 @@ struct ReportSources {
   WallTime wall;
   std::uint64_t uptime_s = 0;
   monitor::ScrubReport scrub;
+  const Things* things = nullptr;  // none are configured
 };
 
 [[nodiscard]] std::vector<monitor::LinkReport> link_reports(const ReportSources& sources);

@@ -87,6 +87,7 @@ void Things::take_frame(Line& line, ByteView frame) {
     return take(sealed_address(place, message->thing), std::move(arrived), message->bytes);
   }
   if (plaintext_accepted_) return take(place, std::move(arrived), frame);
+  ++line.plain_refused;
   if (line.plain_told != Instant::min() && now < line.plain_told + kPlainToldEvery) return;
   line.plain_told = now;
   ports_.log("things: " + place +
@@ -136,10 +137,15 @@ void Things::work_waits() {
   });
 }
 
-std::uint64_t Things::damaged_frames() const {
-  std::uint64_t damaged = 0;
-  for (const auto& line : lines_) damaged += line->serial->damaged();
-  return damaged;
+monitor::ThingsReport Things::report() const {
+  monitor::ThingsReport report{
+      .connected = gateway_.things(), .lost = gateway_.counters().lost, .malformed = gateway_.malformed()};
+  for (const auto& line : lines_) {
+    report.damaged_frames += line->serial->damaged();
+    report.strangers += line->sealed->counters().strangers;
+    report.unproved += line->sealed->counters().refused + line->plain_refused;
+  }
+  return report;
 }
 
 }  // namespace hedgerow::app

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/config/config.hpp"
+#include "daemon/monitor/health.hpp"
 #include "daemon/net_asio/datagram_socket.hpp"
 #include "daemon/net_asio/serial_line.hpp"
 #include "firmware-shim/gateway/gateway.hpp"
@@ -36,14 +37,13 @@ class Things {
   [[nodiscard]] Instant next_deadline() const { return gateway_.next_deadline(); }
   // Of UDP, with the real port; empty: none.
   [[nodiscard]] std::string udp_address() const { return udp_ ? udp_->address() : std::string(); }
-  [[nodiscard]] const gateway::Gateway& gateway() const { return gateway_; }
-  // Serial frames that did not come whole.
-  [[nodiscard]] std::uint64_t damaged_frames() const;
+  [[nodiscard]] monitor::ThingsReport report() const;
 
  private:
   struct Line {
     std::unique_ptr<net_asio::SerialLine> serial;
     std::unique_ptr<gateway::SealedLine> sealed;
+    std::uint64_t plain_refused = 0;
     Instant plain_told = Instant::min();  // that something is not sealed here
   };
   Things(const config::Things& settings, Ports ports);

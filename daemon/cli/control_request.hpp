@@ -13,6 +13,8 @@ namespace hedgerow::cli {
 // {"reloaded":true,"notes":["SENTENCE",…]} or, when everything stays as it was, {"error":"SENTENCE"}. Notes tell what
 // only a restart would change; there may be none.
 inline constexpr std::string_view kReloadRequest = "{\"verb\":\"reload\"}\n";
+// The same for the users and the things alone: no mistake in the configuration keeps somebody in who was taken out.
+inline constexpr std::string_view kReloadKeysRequest = "{\"verb\":\"reload-keys\"}\n";
 
 // The verb of one request line; an error says what is wrong with the line, for monitor::error_json.
 [[nodiscard]] Expected<std::string> parse_control_request(std::string_view line);

@@ -17,8 +17,8 @@ using config::JsonValue;
 
 }  // namespace
 
-Expected<std::string> ask_reload(const std::filesystem::path& data) {
-  const Expected<std::string> answer = ask_daemon(data, kReloadRequest);
+Expected<std::string> ask_reload(const std::filesystem::path& data, std::string_view request) {
+  const Expected<std::string> answer = ask_daemon(data, request);
   if (!answer) return tl::unexpected<Error>(answer.error());
   const Expected<JsonValue> document = config::read_json(*answer);
   const JsonValue* const error = document ? document->find("error") : nullptr;
@@ -47,7 +47,7 @@ Expected<void> check_data(const std::filesystem::path& data) {
 }
 
 Expected<std::string> tell_daemon(const std::filesystem::path& data, const std::string& done) {
-  const Expected<std::string> notes = ask_reload(data);
+  const Expected<std::string> notes = ask_reload(data, kReloadKeysRequest);
   if (notes) return done + "\nhedgerowd knows it already.\n" + *notes;
   if (notes.error().category == Category::kNotFound) {
     return done + "\nNo hedgerowd runs on " + data.string() + " now: it will know when it starts.\n";

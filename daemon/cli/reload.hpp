@@ -4,19 +4,21 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "sync/base/expected.hpp"
 
 namespace hedgerow::cli {
 
-// The daemon's notes, one a line, each ended by a newline. kNotFound: no daemon runs there. Other errors say why it
-// goes on as before.
-[[nodiscard]] Expected<std::string> ask_reload(const std::filesystem::path& data);
+// `request`: kReloadRequest or kReloadKeysRequest. The daemon's notes, one a line, each ended by a newline. kNotFound:
+// no daemon runs there. Other errors say why it goes on as before.
+[[nodiscard]] Expected<std::string> ask_reload(const std::filesystem::path& data, std::string_view request);
 
 // Is there a data directory that this user may change? To be asked before anything else is.
 [[nodiscard]] Expected<void> check_data(const std::filesystem::path& data);
 
-// After a change of a file there; `done` says what is on the disk now. The answer: that, and whether the daemon knows.
+// After a change of the users or the things there; `done` says what is on the disk now. The answer: that, and whether
+// the daemon knows.
 [[nodiscard]] Expected<std::string> tell_daemon(const std::filesystem::path& data, const std::string& done);
 
 }  // namespace hedgerow::cli

@@ -1,6 +1,7 @@
 #include "daemon/cli/run_command.hpp"
 
 #include "daemon/cli/control_client.hpp"
+#include "daemon/cli/control_request.hpp"
 #include "daemon/cli/message_commands.hpp"
 #include "daemon/cli/reload.hpp"
 #include "daemon/cli/status_table.hpp"
@@ -66,7 +67,7 @@ Expected<std::string> node_add(const Command& command) {
 }
 
 Expected<std::string> reload(const Command& command) {
-  const Expected<std::string> notes = ask_reload(command.data);
+  const Expected<std::string> notes = ask_reload(command.data, kReloadRequest);
   if (!notes) return tl::unexpected<Error>(notes.error());
   return "hedgerowd has read its configuration, its users and its things again.\n" + *notes;
 }

@@ -50,6 +50,17 @@ std::string to_json(const Health& health) {
       .field("denied", health.messages.denied)
       .field("trimmed", health.messages.trimmed)
       .end_object();
+  if (health.things) {
+    out.key("things")
+        .begin_object()
+        .field("connected", health.things->connected)
+        .field("lost", health.things->lost)
+        .field("malformed", health.things->malformed)
+        .field("damaged_frames", health.things->damaged_frames)
+        .field("strangers", health.things->strangers)
+        .field("unproved", health.things->unproved)
+        .end_object();
+  }
   out.key("plaintext_listeners").begin_array();
   for (const std::string& name : health.plaintext_listeners) out.string(name);
   out.end_array();

@@ -49,6 +49,16 @@ struct MessageCounters {
   std::uint64_t trimmed = 0;    // messages that keep trimmed before a session had read them
 };
 
+// Microcontrollers, where the configuration lets some come. All but `connected` since the daemon started.
+struct ThingsReport {
+  std::uint64_t connected = 0;       // now, also those that are asleep
+  std::uint64_t lost = 0;            // fell silent
+  std::uint64_t malformed = 0;       // messages that are none
+  std::uint64_t damaged_frames = 0;  // on serial lines
+  std::uint64_t strangers = 0;       // hellos of things without a key here
+  std::uint64_t unproved = 0;  // frames on serial lines that are not sealed, or not by their thing, or came before
+};
+
 struct Health {
   WallTime at{};  // when this was measured, and how far that can be believed
   std::string version{};
@@ -56,6 +66,7 @@ struct Health {
   SystemSample system{};
   std::uint64_t clients = 0;  // MQTT clients connected now
   MessageCounters messages{};
+  std::optional<ThingsReport> things{};
   std::vector<std::string> plaintext_listeners{};  // names of those that are unencrypted and reachable from elsewhere
   std::vector<std::string> alarms{};               // as Status::alarms
   ScrubReport scrub{};

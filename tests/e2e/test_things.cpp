@@ -5,6 +5,7 @@
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <cstring>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -242,6 +243,8 @@ TEST_CASE("a sealed thing may do what the rules grant its name, until it is revo
   CHECK(thing.got.front() == "set/barn-1=on");
   CHECK(stored_readings(daemon, kTopics[0]) == std::vector<std::size_t>{21});
 
+  // A configuration that is broken meanwhile keeps nobody in.
+  std::ofstream(daemon.data().parent_path() / "hedgerow.json") << "{";
   daemon.revoke_thing("barn-1");
   REQUIRE(thing.publish("22", 1));
   poll_until(thing, daemon, [&] { return daemon.log().find("has no key here") != std::string::npos; });

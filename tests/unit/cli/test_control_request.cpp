@@ -10,8 +10,9 @@ TEST_CASE("the request that status sends has the verb status", "[cli]") {
   CHECK(parse_control_request(monitor::kStatusRequest).value() == "status");
 }
 
-TEST_CASE("the request that follows a change of users has the verb reload", "[cli]") {
+TEST_CASE("the requests to read files again have verbs of their own", "[cli]") {
   CHECK(parse_control_request(kReloadRequest).value() == "reload");
+  CHECK(parse_control_request(kReloadKeysRequest).value() == "reload-keys");
 }
 
 TEST_CASE("a line that is no request is explained", "[cli]") {

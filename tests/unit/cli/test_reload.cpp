@@ -11,7 +11,7 @@ namespace {
 Expected<std::string> answered(const std::string& answer) {
   const test::TemporaryDirectory directory;
   OneAnswer daemon{directory.path(), [&](int client) { send_all(client, answer + "\n"); }};
-  Expected<std::string> notes = ask_reload(directory.path());
+  Expected<std::string> notes = ask_reload(directory.path(), kReloadRequest);
   daemon.wait();
   CHECK(daemon.request == kReloadRequest);
   return notes;
@@ -39,7 +39,7 @@ TEST_CASE("an answer that is none is an error", "[cli]") {
 
 TEST_CASE("that no daemon runs can be told from other errors", "[cli]") {
   const test::TemporaryDirectory directory;
-  CHECK(ask_reload(directory.path()).error().category == Category::kNotFound);
+  CHECK(ask_reload(directory.path(), kReloadRequest).error().category == Category::kNotFound);
 }
 
 }  // namespace

@@ -101,7 +101,7 @@ TEST_CASE_METHOD(Board, "a daemon that runs is told of a revocation", "[cli][thi
   CHECK(thing_revoke(command(Verb::kThingRevoke, "pump")).value() ==
         "Thing pump is revoked: its key is gone from " + file() + ".\nhedgerowd knows it already.\n");
   daemon.wait();
-  CHECK(daemon.request == "{\"verb\":\"reload\"}\n");
+  CHECK(daemon.request == "{\"verb\":\"reload-keys\"}\n");
 }
 
 TEST_CASE_METHOD(Board, "a daemon that could not reload is an error, the key is told all the same", "[cli][things]") {

@@ -60,7 +60,7 @@ TEST_CASE_METHOD(Board, "a daemon that runs is told of a change", "[cli]") {
   CHECK(user_add(command(Verb::kUserAdd, "alice")).value() ==
         "User alice is added to " + file() + ".\nhedgerowd knows it already.\n");
   daemon.wait();
-  CHECK(daemon.request == "{\"verb\":\"reload\"}\n");
+  CHECK(daemon.request == "{\"verb\":\"reload-keys\"}\n");
 }
 
 TEST_CASE_METHOD(Board, "a daemon that could not reload is an error, the change stays", "[cli]") {

@@ -27,15 +27,16 @@ TEST_CASE("the status names node, listeners, links and channels", "[monitor]") {
       .trimmed = {{.owner = "pump", .client = "c", .shared = {}, .messages = 12},
                   {.owner = {}, .client = {}, .shared = "$share/g/a", .messages = 3}},
       .scrub = {.finished_unix_ms = 9, .done_bytes = 512, .file_bytes = 1024}};
-  CHECK(to_json(status) ==
-        R"({"node":"gw-barn","replica":"00000000deadbeef","mesh":"orchard","version":"0.1.0","uptime_s":61,)"
-        R"("clock":"synchronised",)"
-        R"("listeners":[{"name":"listener-1","address":"127.0.0.1:1883","tls":false,"plaintext":false}],)"
-        R"("links":[{"peer":"gw-house","address":"10.0.0.2:8883","state":"up","dialled":true,"lag":3}],)"
-        R"("channels":[{"name":"default","filter":"#","scope":"mesh","merge":"last-write","digest":"00ff","behind":18446744073709551615}],)"
-        R"("alarms":["the disk is full"],)"
-        R"("trimmed":[{"owner":"pump","client":"c","messages":12},{"shared":"$share/g/a","messages":3}],)"
-        R"("scrub":{"finished_unix_ms":9,"damaged_unix_ms":null,"done_bytes":512,"file_bytes":1024}})");
+  CHECK(
+      to_json(status) ==
+      R"({"node":"gw-barn","replica":"00000000deadbeef","mesh":"orchard","version":"0.1.0","uptime_s":61,)"
+      R"("clock":"synchronised",)"
+      R"("listeners":[{"name":"listener-1","address":"127.0.0.1:1883","tls":false,"plaintext":false}],)"
+      R"("links":[{"peer":"gw-house","address":"10.0.0.2:8883","state":"up","dialled":true,"lag":3}],)"
+      R"("channels":[{"name":"default","filter":"#","scope":"mesh","merge":"last-write","digest":"00ff","behind":18446744073709551615}],)"
+      R"("alarms":["the disk is full"],)"
+      R"("trimmed":[{"owner":"pump","client":"c","messages":12},{"shared":"$share/g/a","messages":3}],)"
+      R"("scrub":{"finished_unix_ms":9,"damaged_unix_ms":null,"done_bytes":512,"file_bytes":1024}})");
 }
 
 TEST_CASE("a status with nothing in it is a document all the same", "[monitor]") {
@@ -69,16 +70,19 @@ TEST_CASE("health says what the board measured", "[monitor]") {
                  .disk = Disk{.free_bytes = 10, .total_bytes = 20}},
       .clients = 2,
       .messages = {.received = 5, .delivered = 4, .refused = 1, .dropped = 0, .denied = 2, .trimmed = 3},
+      .things =
+          ThingsReport{.connected = 4, .lost = 1, .malformed = 2, .damaged_frames = 7, .strangers = 5, .unproved = 6},
       .plaintext_listeners = {"devices"},
       .alarms = {"the disk is full"}};
-  CHECK(
-      to_json(health) ==
-      R"({"at_unix_ms":1700000000123,"clock":"synchronised","version":"0.1.0","uptime_s":3600,)"
-      R"("temperature_c":48.3,"memory":{"rss_bytes":1,"total_bytes":3,"available_bytes":2},)"
-      R"("load":[0.5,0.25,1],"disk":{"free_bytes":10,"total_bytes":20},"clients":2,)"
-      R"("messages":{"received":5,"delivered":4,"refused":1,"dropped":0,"denied":2,"trimmed":3},"plaintext_listeners":["devices"],)"
-      R"("alarms":["the disk is full"],)"
-      R"("scrub":{"finished_unix_ms":null,"damaged_unix_ms":null,"done_bytes":0,"file_bytes":0}})");
+  CHECK(to_json(health) ==
+        R"({"at_unix_ms":1700000000123,"clock":"synchronised","version":"0.1.0","uptime_s":3600,)"
+        R"("temperature_c":48.3,"memory":{"rss_bytes":1,"total_bytes":3,"available_bytes":2},)"
+        R"("load":[0.5,0.25,1],"disk":{"free_bytes":10,"total_bytes":20},"clients":2,)"
+        R"("messages":{"received":5,"delivered":4,"refused":1,"dropped":0,"denied":2,"trimmed":3},)"
+        R"("things":{"connected":4,"lost":1,"malformed":2,"damaged_frames":7,"strangers":5,"unproved":6},)"
+        R"("plaintext_listeners":["devices"],)"
+        R"("alarms":["the disk is full"],)"
+        R"("scrub":{"finished_unix_ms":null,"damaged_unix_ms":null,"done_bytes":0,"file_bytes":0}})");
 }
 
 TEST_CASE("health leaves out what could not be measured", "[monitor][G10]") {
