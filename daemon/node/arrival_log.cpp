@@ -76,7 +76,8 @@ bool LogReader::run_page(sync::Arrival last, const Visitor& visit) {
       const OpRef op{.op = part.ops[page.op],
                      .channel = part.channel,
                      .replica = part.replica,
-                     .arrival = part.first_arrival + page.op};
+                     .arrival = part.first_arrival + page.op,
+                     .superseded = !part.superseded.empty() && part.superseded[page.op]};
       // The page may begin before the cursor, and may know more than the results of turns have told yet.
       if (op.arrival <= cursor_) continue;
       if (op.arrival > last) {
@@ -84,8 +85,7 @@ bool LogReader::run_page(sync::Arrival last, const Visitor& visit) {
         page_.reset();
         return true;
       }
-      const bool superseded = !part.superseded.empty() && part.superseded[page.op];
-      if (!superseded && !visit(op)) return false;
+      if (!visit(op)) return false;
       pass(op.arrival);
     }
     pass(std::min(part.first_arrival + part.count - 1, last));

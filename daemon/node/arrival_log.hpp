@@ -31,6 +31,7 @@ struct OpRef {
   sync::ChannelNo channel{};
   sync::ReplicaId replica{};
   sync::Arrival arrival = 0;
+  bool superseded = false;  // LogReader::conflate(): a newer value of its topic follows
 };
 
 // A part of the log, read from disk.
@@ -106,7 +107,7 @@ class LogReader : public std::enable_shared_from_this<LogReader> {
   // gone.
   [[nodiscard]] static std::shared_ptr<LogReader> make(ArrivalLog& log, sync::Arrival cursor,
                                                        std::function<void()> ready);
-  // Up to `last`, retained messages of these channels are left out when a newer value of their topic is known.
+  // Up to `last`, retained messages of these channels are marked when a newer value of their topic is known.
   void conflate(std::vector<sync::ChannelNo> channels, sync::Arrival last);
 
   // Everything up to here was visited, or is not in the log.

@@ -330,6 +330,8 @@ bool Delivery::pump_log(Session& session) {
   const auto progress = session.reader->run(reach(session), [&](const OpRef& op) {
     session.window.pass(op.arrival - 1);
     if (!op.op.kind.record) return true;
+    // What was sent before is sent again [MQTT-4.4.0-1]: the client knows its identifier.
+    if (op.superseded && !session.window.is_due_again(op.arrival)) return true;
     if (!session.is_persistent() && is_late(op)) return true;
     match_subscriptions(session, op, wish_);
     return outbound_.send_logged(session, op, wish_);

@@ -149,6 +149,28 @@ TEST_CASE_METHOD(LateHarness, "where the channel conflates, an absent session ge
   CHECK(back.messages() == Texts{"a=4", "a=5"});
 }
 
+TEST_CASE_METHOD(LateHarness, "where the channel conflates, a message that was begun is completed",
+                 "[node][MQTT-4.4.0-1]") {
+  conflate = true;
+  restart();
+  TestClient lasting(*this, keeping("lasting"));
+  lasting.send(encode_subscribe(1, {{"a", 2}}));
+  settle();
+  publish("1", /*retain=*/true, 2);
+  const std::vector<Delivered> first = deliveries(lasting.received());
+  REQUIRE(first.size() == 1);
+  lasting.drop();
+  publish("2", /*retain=*/true, 2);
+  publish("3", /*retain=*/true, 2);
+  TestClient back(*this, keeping("lasting"));
+  const std::vector<Delivered> again = deliveries(back.received());
+  REQUIRE(again.size() == 2);
+  CHECK(again[0].payload == "1");
+  CHECK(again[0].packet_id == first[0].packet_id);
+  CHECK(again[0].dup);
+  CHECK(again[1].payload == "3");
+}
+
 TEST_CASE_METHOD(LateHarness, "where the channel conflates, what is not retained all comes", "[node]") {
   conflate = true;
   restart();
