@@ -17,12 +17,16 @@ namespace {
 using enum Presence;
 
 constexpr std::string_view kUdpAddress = "an IP address of this board and a port, such as \"0.0.0.0:10000\"";
-constexpr std::string_view kSerialLine = "a serial line: \"/dev/ttyAMA0\", \"tcp:192.0.2.7:4000\" or \"unix:PATH\"";
+constexpr std::string_view kSerialLine =
+    "a serial line: \"/dev/ttyAMA0\", \"tcp:192.0.2.7:4000\" or \"unix:PATH\", or one of them behind \"raw:\"";
 constexpr std::string_view kTopicId = "a number from 1 to 65534";
 constexpr std::string_view kTopicName = "a topic name, such as \"barn/door\"";
 constexpr std::uint64_t kTopicIdMax = 65'534;  // 0 and 65535 are reserved: MQTT-SN 1.2, section 5.3.11
 
+constexpr std::string_view kRaw = "raw:";  // before a line without frames
+
 bool is_serial_line(std::string_view text) {
+  if (text.starts_with(kRaw)) text.remove_prefix(kRaw.size());
   if (text.starts_with("/") || text.starts_with("unix:/")) return text.size() > 1;
   if (!text.starts_with("tcp:")) return false;
   const Expected<HostPort> address = parse_host_port(text.substr(4));
@@ -106,6 +110,12 @@ void read_things(SchemaWalk& walk, const JsonValue& value, Config& config) {
     walk.problem(*udp_at,
                  "what things say here crosses the line unencrypted: add \"plaintext\": \"accepted\" if they know "
                  "nothing better");
+  }
+  for (std::size_t at = 0; at < things.serial.size() && !things.plaintext_accepted; ++at) {
+    if (!things.serial[at].starts_with(kRaw)) continue;
+    walk.problem(*value.find("serial"),
+                 "messages without frames cannot be sealed: add \"plaintext\": \"accepted\" for the line " +
+                     quote_text(things.serial[at]));
   }
   const bool taken = std::any_of(config.listeners.begin(), config.listeners.end(),
                                  [](const Listener& listener) { return listener.name == kThingsListenerName; });

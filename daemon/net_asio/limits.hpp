@@ -51,6 +51,8 @@ inline constexpr std::size_t kDatagramsPerTurn = 32;
 inline constexpr std::size_t kSerialMessageBytesMax = 1'024;
 inline constexpr std::size_t kSerialQueueBytesMax = std::size_t{16} * 1024;
 inline constexpr Duration kSerialReopen = std::chrono::seconds{1};
+inline constexpr Duration kRawPause =
+    std::chrono::milliseconds{200};  // between two bytes of one message without a frame
 
 // The bounds that a listener may be given otherwise.
 struct Limits {

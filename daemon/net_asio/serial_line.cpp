@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "daemon/net_asio/loop_impl.hpp"
+#include "daemon/net_asio/raw_stream.hpp"
 #include "firmware-shim/codec/frame.h"
 
 namespace hedgerow::net_asio {
@@ -77,7 +78,10 @@ int open_unix(const std::string& path) {
   return connect_to(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address);
 }
 
+constexpr std::string_view kRaw = "raw:";
+
 int open_place(const std::string& place) {
+  if (place.starts_with(kRaw)) return open_place(place.substr(kRaw.size()));
   if (place.starts_with("tcp:")) return open_tcp(place.substr(4));
   if (place.starts_with("unix:")) return open_unix(place.substr(5));
   return open_terminal(place);
@@ -90,13 +94,14 @@ class Line : public std::enable_shared_from_this<Line> {
       : descriptor_(loop.context),
         timer_(loop.context),
         place_(std::move(place)),
+        is_raw_(place_.starts_with(kRaw)),
         handler_(std::move(handler)),
         log_(std::move(log)) {
     hr_frame_decoder_init(&decoder_, message_.data(), message_.size());
   }
 
   [[nodiscard]] const std::string& place() const { return place_; }
-  [[nodiscard]] std::uint64_t damaged() const { return decoder_.damaged; }
+  [[nodiscard]] std::uint64_t damaged() const { return decoder_.damaged + raw_.damaged(); }
 
   void open() {
     const int fd = open_place(place_);
@@ -118,9 +123,13 @@ class Line : public std::enable_shared_from_this<Line> {
   }
   void send(ByteView message) {
     if (!is_open_ || waiting_.size() > kSerialQueueBytesMax) return;
-    const std::size_t before = waiting_.size();
-    waiting_.resize(before + HR_FRAME_SIZE_MAX(message.size()));
-    waiting_.resize(before + hr_frame_encode(message.data(), message.size(), waiting_.data() + before));
+    if (is_raw_) {
+      append(waiting_, message);
+    } else {
+      const std::size_t before = waiting_.size();
+      waiting_.resize(before + HR_FRAME_SIZE_MAX(message.size()));
+      waiting_.resize(before + hr_frame_encode(message.data(), message.size(), waiting_.data() + before));
+    }
     if (!writing_) write_next();
   }
   void stop() {
@@ -143,6 +152,7 @@ class Line : public std::enable_shared_from_this<Line> {
                                 });
   }
   void take(ByteView bytes) {
+    if (is_raw_) return raw_.add(EventLoop::now(), bytes, handler_);
     for (const std::uint8_t byte : bytes) {
       const std::size_t size = hr_frame_decode(&decoder_, byte);
       if (size != 0) handler_(ByteView{message_}.first(size));
@@ -176,11 +186,13 @@ class Line : public std::enable_shared_from_this<Line> {
   Descriptor descriptor_;
   asio::steady_timer timer_;
   std::string place_;
+  bool is_raw_;
   SerialLine::Handler handler_;
   SerialLine::Log log_;
   std::array<std::uint8_t, 1024> input_{};
   Bytes message_ = Bytes(kSerialMessageBytesMax + HR_FRAME_CRC_SIZE);
   hr_frame_decoder decoder_{};
+  RawStream raw_;
   Bytes waiting_;
   Bytes output_;
   bool is_open_ = false;

@@ -1,5 +1,5 @@
-// SerialLine: messages to and from one microcontroller over a line of bytes, in the frames of firmware-shim/codec. What
-// is lost or damaged on the way is lost; the protocol above sends it again.
+// SerialLine: messages to and from one microcontroller over a line of bytes, in the frames of firmware-shim/codec, or
+// without any (raw_stream.hpp). What is lost or damaged on the way is lost; the protocol above sends it again.
 // Thread rule: the loop thread, or before EventLoop::run(). Ownership: the loop must outlive it.
 #pragma once
 
@@ -31,8 +31,9 @@ class SerialLine {
   [[nodiscard]] virtual std::uint64_t damaged() const = 0;
 };
 
-// `place`: "/dev/ttyAMA0" (set to 115,200 baud, 8N1, raw), "tcp:ADDRESS:PORT", "unix:PATH". It is opened now, and again
-// every kSerialReopen while it is not there: boards are plugged in and out. `log` is told when that changes.
+// `place`: "/dev/ttyAMA0" (set to 115,200 baud, 8N1, raw), "tcp:ADDRESS:PORT", "unix:PATH"; with "raw:" before it
+// messages have no frames. It is opened now, and again every kSerialReopen while it is not there: boards are plugged in
+// and out. `log` is told when that changes.
 [[nodiscard]] std::unique_ptr<SerialLine> open_serial_line(EventLoop& loop, std::string place,
                                                            SerialLine::Handler handler, SerialLine::Log log);
 

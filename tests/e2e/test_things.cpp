@@ -109,6 +109,29 @@ class BadSerialWire final : public Wire {
   hr_frame_decoder decoder_{};
 };
 
+// The same, good, without frames: what one write sends is one message.
+class RawSerialWire final : public Wire {
+ public:
+  [[nodiscard]] std::uint16_t port() const { return end_.port(); }
+  void send(ByteView message) override { end_.write(to_bytes(message)); }
+  std::size_t receive(std::span<std::uint8_t> buffer) override {
+    append(input_, end_.read());
+    if (input_.empty() || input_.size() < input_[0]) return 0;
+    const std::size_t size = std::min<std::size_t>(input_[0], buffer.size());
+    std::copy_n(input_.begin(), size, buffer.begin());
+    input_.erase(input_.begin(), input_.begin() + input_[0]);
+    return size;
+  }
+  void wait(int ms) override {
+    pollfd ready{.fd = end_.descriptor(), .events = POLLIN, .revents = 0};
+    ::poll(&ready, 1, ms);
+  }
+
+ private:
+  LineEnd end_;
+  Bytes input_;
+};
+
 class Thing {
  public:
   // `key`: of Daemon::add_thing(); empty: what it says is not sealed.
@@ -261,6 +284,19 @@ TEST_CASE("a line takes nothing that is not sealed, unless plaintext is accepted
   REQUIRE(thing.publish("21", 1));
   poll_until(thing, daemon, [&] { return daemon.log().find("what comes is not sealed") != std::string::npos; });
   CHECK(thing.shim.counts.connects == 0);
+}
+
+TEST_CASE("a client that knows no frames talks over a raw line", "[e2e][things]") {
+  RawSerialWire wire;
+  Daemon daemon{{.settings = "\"things\": {\"serial\": [\"raw:tcp:127.0.0.1:" + std::to_string(wire.port()) +
+                             "\"], \"plaintext\": \"accepted\"}"}};
+  daemon.start();
+  Thing thing{wire};
+  for (int n = 1; n <= 20; ++n) {
+    poll_until(thing, daemon, [&] { return thing.publish(std::to_string(n), 1); });
+  }
+  poll_until(thing, daemon, [&] { return hr_shim_waiting(&thing.shim) == 0; });
+  CHECK(stored_readings(daemon, kTopics[0]) == numbers_to(20));
 }
 
 TEST_CASE("a thing over UDP talks with programs, retained messages and all", "[e2e][things]") {

@@ -46,6 +46,9 @@ TEST_CASE("lines and topics that cannot be are refused where they stand", "[conf
   CHECK(says(refused(R"("plaintext": "accepted", "serial": ["ttyAMA0"])"), "expected a serial line"));
   CHECK(says(refused(R"("plaintext": "accepted", "serial": ["tcp:gw.lan:1"])"), "expected a serial line"));
   CHECK(says(refused(R"("plaintext": "accepted", "serial": ["/dev/a", "/dev/a"])"), "stands twice"));
+  CHECK(says(refused(R"("plaintext": "accepted", "serial": ["raw:raw:/dev/a"])"), "expected a serial line"));
+  CHECK(says(refused(R"("serial": ["raw:/dev/a"])"), "messages without frames cannot be sealed"));
+  CHECK(refused(R"("plaintext": "accepted", "serial": ["raw:/dev/a", "raw:tcp:192.0.2.7:1"])") == "accepted");
   CHECK(says(refused(R"("udp": "gw.lan:1")"), "expected an IP address of this board"));
   CHECK(says(refused(R"("topics": [{ "id": 0, "topic": "a" }])"), "expected a number from 1 to 65534"));
   CHECK(says(refused(R"("topics": [{ "id": 1, "topic": "a/#" }])"), "expected a topic name"));
