@@ -70,8 +70,8 @@ Expected<void> Engine::move_own(std::size_t index, ReplicaId fresh) {
   // All of it was trimmed.
   if (moved.head == Hash256{}) moved.trimmed = moved.seq;
   if (auto done = kept(storage_.rename(channel.number, self_, before.seq, fresh)); !done) return done;
-  if (auto done = kept(merged.rename_cells(storage_, channel.number)); !done) return done;
   touch(index);
+  if (auto done = kept(merged.rename_cells(storage_, channel)); !done) return done;
   ReplicaState& old = state_in(channel.replicas, self_);
   const Seq trimmed = std::min(old.trimmed, before.seq);
   old = before;

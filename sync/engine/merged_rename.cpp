@@ -46,11 +46,11 @@ Expected<Bytes> MergedRename::renamed(const Cell& cell) const {
   return out;
 }
 
-Expected<void> MergedRename::rename_cells(Storage& storage, ChannelNo channel) const {
+Expected<void> MergedRename::rename_cells(Storage& storage, ChannelState& channel) const {
   if (kind_ == MergeKind::kLastWrite) return {};
   std::string after;
   while (true) {
-    auto cell = storage.cell_behind(channel, after);
+    auto cell = storage.cell_behind(channel.number, after);
     if (!cell) return tl::make_unexpected(std::move(cell.error()));
     if (!*cell) return {};
     after = (*cell)->message->topic;
@@ -60,10 +60,12 @@ Expected<void> MergedRename::rename_cells(Storage& storage, ChannelNo channel) c
     (*cell)->state = std::move(*state);
     auto payload = shown_by((*cell)->state);
     if (!payload) return tl::make_unexpected(std::move(payload.error()));
+    if (!(*cell)->is_tombstone()) --channel.live_cells;
     auto message = std::make_shared<Message>(*(*cell)->message);
     message->payload = std::move(*payload);
     (*cell)->message = std::move(message);
-    if (auto put = storage.put_cell(channel, **cell); !put) return put;
+    if (!(*cell)->is_tombstone()) ++channel.live_cells;
+    if (auto put = storage.put_cell(channel.number, **cell); !put) return put;
   }
 }
 

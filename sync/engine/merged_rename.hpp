@@ -20,8 +20,8 @@ class MergedRename {
   // The replica's segments, in order: what their ops change in counters is told under the new name. Ops up to
   // names.after stay as they are. kCorrupt: an op contradicts its own change.
   Expected<void> rename(Segment& segment);
-  // Then all cells of the channel, whose orders were renamed before.
-  Expected<void> rename_cells(Storage& storage, ChannelNo channel) const;
+  // Then all cells of the channel, whose orders were renamed before: ChannelState::live_cells follows.
+  Expected<void> rename_cells(Storage& storage, ChannelState& channel) const;
 
  private:
   [[nodiscard]] Expected<Bytes> renamed(const Cell& cell) const;

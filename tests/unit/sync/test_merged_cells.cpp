@@ -498,6 +498,20 @@ TEST_CASE("a renewed counter whose deletion was undone by nothing stays deleted"
   CHECK(world.peer.value("t") == "-");
 }
 
+TEST_CASE("a counter that a renewal shows again is one retained message more", "[sync][counter][G5][G6]") {
+  Renewed world(MergeKind::kCounter);
+  world.node.write("t", "5", kRetained);
+  exchange(world.node, world.peer);
+  world.peer.write("t", "", kRetained);
+  exchange(world.node, world.peer);
+  CHECK(world.node.engine->totals().live_cells == 0);
+  REQUIRE(world.node.engine->renew(kFresh));
+  CHECK(world.node.value("t") == "5");
+  CHECK(world.node.engine->totals().live_cells == 1);
+  world.node.reopen();
+  CHECK(world.node.engine->totals().live_cells == 1);
+}
+
 TEST_CASE("the new life goes on counting", "[sync][counter][G5]") {
   Renewed world(MergeKind::kCounter);
   world.run({"50"}, {"20"}, {"5"});
