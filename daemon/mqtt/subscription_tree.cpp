@@ -22,6 +22,8 @@ std::string_view take_level(std::string_view& rest) {
 
 bool at_end(std::string_view rest) { return rest.data() == nullptr; }
 
+std::string_view first_level(std::string_view path) { return take_level(path); }
+
 std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
   hash = (hash ^ word) * 0x9E37'79B9'7F4A'7C15U;
   return hash ^ (hash >> 29U);
@@ -51,7 +53,7 @@ SubscriptionTree::NodeIndex SubscriptionTree::find_literal(NodeIndex parent, std
   for (std::size_t slot = static_cast<std::size_t>(hash_of(parent, level)) & mask;; slot = (slot + 1) & mask) {
     const NodeIndex index = slots_[slot];
     if (index == kNone) return kNone;
-    if (nodes_[index].parent == parent && nodes_[index].level == level) return index;
+    if (nodes_[index].parent == parent && first_level(nodes_[index].path) == level) return index;
   }
 }
 
@@ -65,14 +67,14 @@ SubscriptionTree::NodeIndex SubscriptionTree::find_filter(std::string_view filte
   NodeIndex index = kRoot;
   while (!at_end(filter)) {
     index = find_child(index, take_level(filter));
-    if (index == kNone) return kNone;
+    if (index == kNone || !at_end(follow(nodes_[index].path, filter))) return kNone;
   }
   return index;
 }
 
 void SubscriptionTree::add_slot(NodeIndex index) {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t slot = static_cast<std::size_t>(hash_of(nodes_[index].parent, nodes_[index].level)) & mask;
+  std::size_t slot = static_cast<std::size_t>(hash_of(nodes_[index].parent, first_level(nodes_[index].path))) & mask;
   while (slots_[slot] != kNone) slot = (slot + 1) & mask;
   slots_[slot] = index;
 }
@@ -87,11 +89,11 @@ void SubscriptionTree::grow_slots() {
 // Linear probing without tombstones: what follows moves up into the gap unless it would come before its own place.
 void SubscriptionTree::remove_slot(NodeIndex index) {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t gap = static_cast<std::size_t>(hash_of(nodes_[index].parent, nodes_[index].level)) & mask;
+  std::size_t gap = static_cast<std::size_t>(hash_of(nodes_[index].parent, first_level(nodes_[index].path))) & mask;
   while (slots_[gap] != index) gap = (gap + 1) & mask;
   for (std::size_t slot = (gap + 1) & mask; slots_[slot] != kNone; slot = (slot + 1) & mask) {
     const Node& node = nodes_[slots_[slot]];
-    const std::size_t home = static_cast<std::size_t>(hash_of(node.parent, node.level)) & mask;
+    const std::size_t home = static_cast<std::size_t>(hash_of(node.parent, first_level(node.path))) & mask;
     if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
     slots_[gap] = slots_[slot];
     gap = slot;
@@ -99,7 +101,37 @@ void SubscriptionTree::remove_slot(NodeIndex index) {
   slots_[gap] = kNone;
 }
 
-SubscriptionTree::NodeIndex SubscriptionTree::add_child(NodeIndex parent, std::string_view level) {
+void SubscriptionTree::link(NodeIndex index) {
+  Node& parent = nodes_[nodes_[index].parent];
+  ++parent.children;
+  parent.child_xor ^= index;
+  const std::string_view level = first_level(nodes_[index].path);
+  if (level == "+") {
+    parent.plus = index;
+  } else if (level == "#") {
+    parent.hash = index;
+  } else {
+    if ((literal_count_ + 1) * 4 > slots_.size() * 3) grow_slots();
+    ++literal_count_;
+    add_slot(index);
+  }
+}
+
+void SubscriptionTree::unlink(NodeIndex index) {
+  Node& parent = nodes_[nodes_[index].parent];
+  --parent.children;
+  parent.child_xor ^= index;
+  if (parent.plus == index) {
+    parent.plus = kNone;
+  } else if (parent.hash == index) {
+    parent.hash = kNone;
+  } else {
+    remove_slot(index);
+    --literal_count_;
+  }
+}
+
+SubscriptionTree::NodeIndex SubscriptionTree::add_node(NodeIndex parent, std::string_view path) {
   NodeIndex index = kNone;
   if (free_.empty()) {
     index = static_cast<NodeIndex>(nodes_.size());
@@ -109,34 +141,53 @@ SubscriptionTree::NodeIndex SubscriptionTree::add_child(NodeIndex parent, std::s
     free_.pop_back();
   }
   nodes_[index].parent = parent;
-  ++nodes_[parent].children;
-  if (level == "+") {
-    nodes_[parent].plus = index;
-  } else if (level == "#") {
-    nodes_[parent].hash = index;
-  } else {
-    nodes_[index].level = level;
-    if ((literal_count_ + 1) * 4 > slots_.size() * 3) grow_slots();
-    ++literal_count_;
-    add_slot(index);
-  }
+  nodes_[index].path = path;
+  link(index);
   return index;
 }
 
-void SubscriptionTree::remove_if_unused(NodeIndex index) {
-  while (index != kRoot && nodes_[index].children == 0 && nodes_[index].subscriptions.empty()) {
+void SubscriptionTree::remove_node(NodeIndex index) {
+  unlink(index);
+  nodes_[index] = Node{};
+  free_.push_back(index);
+}
+
+std::string_view SubscriptionTree::follow(std::string_view path, std::string_view& filter) {
+  take_level(path);
+  while (!at_end(path) && !at_end(filter)) {
+    std::string_view path_after = path;
+    std::string_view filter_after = filter;
+    if (take_level(path_after) != take_level(filter_after)) break;
+    path = path_after;
+    filter = filter_after;
+  }
+  return path;
+}
+
+// The node keeps its number, which of_subscriber_ knows.
+SubscriptionTree::NodeIndex SubscriptionTree::split(NodeIndex index, std::size_t bytes) {
+  unlink(index);
+  const std::string path = std::exchange(nodes_[index].path, {});
+  const NodeIndex upper = add_node(nodes_[index].parent, std::string_view(path).substr(0, path.size() - bytes - 1));
+  nodes_[index].path = path.substr(path.size() - bytes);
+  nodes_[index].parent = upper;
+  link(index);
+  return upper;
+}
+
+void SubscriptionTree::tidy(NodeIndex index) {
+  while (index != kRoot && nodes_[index].subscriptions.empty()) {
     const NodeIndex parent = nodes_[index].parent;
-    if (nodes_[parent].plus == index) {
-      nodes_[parent].plus = kNone;
-    } else if (nodes_[parent].hash == index) {
-      nodes_[parent].hash = kNone;
-    } else {
-      remove_slot(index);
-      --literal_count_;
+    if (nodes_[index].children == 1 && nodes_[index].hash == kNone) {
+      const NodeIndex child = nodes_[index].child_xor;
+      unlink(child);
+      nodes_[child].path = nodes_[index].path + "/" + nodes_[child].path;
+      nodes_[child].parent = parent;
+      remove_node(index);
+      return link(child);
     }
-    --nodes_[parent].children;
-    nodes_[index] = Node{};
-    free_.push_back(index);
+    if (nodes_[index].children > 0) return;
+    remove_node(index);
     index = parent;
   }
 }
@@ -145,9 +196,17 @@ bool SubscriptionTree::insert(std::string_view filter, SubscriberId subscriber, 
   Expects(!filter.empty());
   NodeIndex index = kRoot;
   while (!at_end(filter)) {
-    const std::string_view level = take_level(filter);
-    const NodeIndex child = find_child(index, level);
-    index = child == kNone ? add_child(index, level) : child;
+    std::string_view rest = filter;
+    const NodeIndex child = find_child(index, take_level(rest));
+    if (child != kNone) {
+      const std::string_view left = follow(nodes_[child].path, rest);
+      index = at_end(left) ? child : split(child, left.size());
+      filter = rest;
+      continue;
+    }
+    const bool has_hash = filter != "#" && filter.ends_with('#');
+    index = add_node(index, has_hash ? filter.substr(0, filter.size() - 2) : filter);
+    filter = has_hash ? std::string_view("#") : std::string_view();
   }
   std::vector<Match>& subscriptions = nodes_[index].subscriptions;
   const auto at = std::ranges::lower_bound(subscriptions, subscriber, {}, &Match::subscriber);
@@ -167,7 +226,7 @@ bool SubscriptionTree::erase_at(NodeIndex index, SubscriberId subscriber) {
   if (at == subscriptions.end() || at->subscriber != subscriber) return false;
   subscriptions.erase(at);
   --subscription_count_;
-  remove_if_unused(index);
+  tidy(index);
   return true;
 }
 
@@ -194,40 +253,55 @@ std::size_t SubscriptionTree::erase_all(SubscriberId subscriber) {
   return indices.size();
 }
 
-void SubscriptionTree::collect(NodeIndex index, std::vector<Match>& out) const {
+void SubscriptionTree::collect(NodeIndex index, Walk& walk) const {
   if (index == kNone) return;
   const std::vector<Match>& subscriptions = nodes_[index].subscriptions;
-  out.insert(out.end(), subscriptions.begin(), subscriptions.end());
+  walk.out.insert(walk.out.end(), subscriptions.begin(), subscriptions.end());
+}
+
+void SubscriptionTree::enter(NodeIndex index, std::string_view rest, Walk& walk) const {
+  ++walk.levels;
+  std::string_view path = nodes_[index].path;
+  take_level(path);
+  while (!at_end(path)) {
+    if (at_end(rest)) return;
+    ++walk.levels;
+    const std::string_view level = take_level(path);
+    if (level != take_level(rest) && level != "+") return;
+  }
+  visit(index, rest, walk);
 }
 
 // The recursion ends with the tree, whose depth insert() bounds, not with the topic.
-void SubscriptionTree::visit(NodeIndex index, std::string_view rest, std::vector<Match>& out) const {
+void SubscriptionTree::visit(NodeIndex index, std::string_view rest, Walk& walk) const {
   const Node& node = nodes_[index];
-  collect(node.hash, out);  // "sport/#" matches "sport" too: section 4.7.1.2
+  collect(node.hash, walk);  // "sport/#" matches "sport" too: section 4.7.1.2
   if (at_end(rest)) {
-    collect(index, out);
+    collect(index, walk);
     return;
   }
   if (node.children == 0) return;
   const std::string_view level = take_level(rest);
-  if (node.plus != kNone) visit(node.plus, rest, out);
+  if (node.plus != kNone) enter(node.plus, rest, walk);
   const NodeIndex literal = find_literal(index, level);
-  if (literal != kNone) visit(literal, rest, out);
+  if (literal != kNone) enter(literal, rest, walk);
 }
 
-void SubscriptionTree::match(std::string_view topic, std::vector<Match>& out) const {
+std::size_t SubscriptionTree::match(std::string_view topic, std::vector<Match>& out) const {
   out.clear();
+  Walk walk{.out = out};
   if (topic.starts_with('$')) {  // [MQTT-4.7.2-1]: not the wildcards of the root
     const NodeIndex literal = find_literal(kRoot, take_level(topic));
-    if (literal != kNone) visit(literal, topic, out);
+    if (literal != kNone) enter(literal, topic, walk);
   } else {
-    visit(kRoot, topic, out);
+    visit(kRoot, topic, walk);
   }
   // Each node's own list is in order already. Not a stable sort: that would allocate for each message.
-  if (std::ranges::is_sorted(out, {}, &Match::subscriber)) return;
+  if (std::ranges::is_sorted(out, {}, &Match::subscriber)) return walk.levels;
   std::ranges::sort(out, {}, [](const Match& match) {
     return std::pair{match.subscriber, match.options.subscription_identifier};
   });
+  return walk.levels;
 }
 
 }  // namespace hedgerow::mqtt

@@ -1,8 +1,10 @@
 // SubscriptionTree maps topic filters to subscribers.
 //
-// A trie over topic levels. Nodes lie in one array; literal children are found through one hash table over (parent,
-// level), so a node without children costs no table of its own. A match visits each node at most once, hence at most
-// min(node_count(), 2^levels) of them, whatever the filters. Depth is bounded by kTopicLevelsMax.
+// A trie over topic levels. Levels that follow each other without another way or a subscription between them are one
+// node, so there are at most twice as many nodes as filters. Nodes lie in one array; literal children are found through
+// one hash table over (parent, level), so a node without children costs no table of its own. A match visits each node
+// at most once, hence at most min(node_count(), 2^levels) of them, whatever the filters. Depth is bounded by
+// kTopicLevelsMax.
 // Thread-compatible: owned by the loop thread.
 #pragma once
 
@@ -29,7 +31,7 @@ class SubscriptionTree {
   // The seed keeps clients from choosing levels that collide: give a random number.
   explicit SubscriptionTree(std::uint64_t hash_seed = 0);
 
-  // Adds or replaces one subscription. Returns true iff it is new. Adds at most kTopicLevelsMax nodes.
+  // Adds or replaces one subscription. Returns true iff it is new. Adds at most three nodes.
   // REQUIRES: the filter is valid, not shared, of at most kTopicLevelsMax levels.
   bool insert(std::string_view filter, SubscriberId subscriber, const SubOptions& options);
 
@@ -40,9 +42,9 @@ class SubscriptionTree {
   std::size_t erase_all(SubscriberId subscriber);
 
   // Replaces `out` by one entry for each subscription whose filter matches, ordered by subscriber: the matches of one
-  // with overlapping subscriptions stand together. Allocates only where `out` must grow. REQUIRES: the topic is a valid
-  // name.
-  void match(std::string_view topic, std::vector<Match>& out) const;
+  // with overlapping subscriptions stand together. Allocates only where `out` must grow. Returns how many levels of
+  // filters it looked at. REQUIRES: the topic is a valid name.
+  std::size_t match(std::string_view topic, std::vector<Match>& out) const;
 
   [[nodiscard]] std::size_t size() const { return subscription_count_; }
   [[nodiscard]] std::size_t node_count() const { return nodes_.size() - free_.size(); }
@@ -53,26 +55,43 @@ class SubscriptionTree {
   static constexpr NodeIndex kNone = 0;  // the root is nobody's child
 
   struct Node {
-    std::string level;
+    std::string path;                  // its levels, one or more: "a", "+/a"; '#' has a node of its own
     std::vector<Match> subscriptions;  // ordered by subscriber
     NodeIndex parent = kNone;
     NodeIndex plus = kNone;      // the child '+'
     NodeIndex hash = kNone;      // the child '#'
     std::uint32_t children = 0;  // of all kinds
+    NodeIndex child_xor = 0;     // the exclusive or of all of them: the child, if there is one
   };
 
   [[nodiscard]] std::uint64_t hash_of(NodeIndex parent, std::string_view level) const;
   [[nodiscard]] NodeIndex find_child(NodeIndex parent, std::string_view level) const;
   [[nodiscard]] NodeIndex find_literal(NodeIndex parent, std::string_view level) const;
   [[nodiscard]] NodeIndex find_filter(std::string_view filter) const;
-  NodeIndex add_child(NodeIndex parent, std::string_view level);
-  void remove_if_unused(NodeIndex index);
+  NodeIndex add_node(NodeIndex parent, std::string_view path);
+  void remove_node(NodeIndex index);
+  // Into and out of its parent's children.
+  void link(NodeIndex index);
+  void unlink(NodeIndex index);
+  // How far a node's path and the rest of a filter go together. Takes that off `filter`; returns what is left of the
+  // path, a null view if nothing.
+  [[nodiscard]] static std::string_view follow(std::string_view path, std::string_view& filter);
+  // The node's path but for its last `bytes`, and the slash before them, becomes its new parent's.
+  NodeIndex split(NodeIndex index, std::size_t bytes);
+  // What leads to nothing goes, and what leads to one child only becomes one with it.
+  void tidy(NodeIndex index);
   bool erase_at(NodeIndex index, SubscriberId subscriber);
   void add_slot(NodeIndex index);
   void remove_slot(NodeIndex index);
   void grow_slots();
-  void collect(NodeIndex index, std::vector<Match>& out) const;
-  void visit(NodeIndex index, std::string_view rest, std::vector<Match>& out) const;
+  struct Walk {
+    std::vector<Match>& out;
+    std::size_t levels = 0;  // looked at
+  };
+  void collect(NodeIndex index, Walk& walk) const;
+  // `rest`: of the topic, behind the node's first level, or behind all of them.
+  void enter(NodeIndex index, std::string_view rest, Walk& walk) const;
+  void visit(NodeIndex index, std::string_view rest, Walk& walk) const;
 
   std::uint64_t seed_;
   std::vector<Node> nodes_;

@@ -118,6 +118,49 @@ TEST_CASE("a match costs no more than the nodes there are", "[mqtt][G6]") {
   CHECK(find(tree, topic).size() == kTopicLevelsMax - 1);
 }
 
+// All filters of `levels` levels, each "a" or "+", with `tail` behind them.
+std::vector<std::string> branches(std::size_t levels, const std::string& tail) {
+  std::vector<std::string> out{""};
+  for (std::size_t level = 0; level < levels; ++level) {
+    std::vector<std::string> longer;
+    for (const std::string& filter : out) {
+      longer.push_back(filter + "a/");
+      longer.push_back(filter + "+/");
+    }
+    out = std::move(longer);
+  }
+  for (std::string& filter : out) filter += tail;
+  return out;
+}
+
+TEST_CASE("levels without another way between them are one node, before and after changes", "[mqtt][G6]") {
+  std::string tail;
+  std::string topic = "a/a/a/a/a/a/a/a";
+  for (int i = 0; i < 115; ++i) {
+    tail += i % 2 == 0 ? "a/" : "+/";
+    topic += "/a";
+  }
+  const auto filters = branches(8, tail + "z");
+  SubscriptionTree tree;
+  for (const std::string& filter : filters) tree.insert(filter, 1, {});
+  CHECK(tree.node_count() <= 2 * filters.size());
+  // Subscriptions half-way split what they stand on; without them it is as it was.
+  for (const std::string& filter : branches(8, tail.substr(0, 40) + "#")) {
+    tree.insert(filter, 2, {});
+    tree.insert(filter.substr(0, filter.size() - 2), 3, {});
+    tree.insert(filter.substr(0, filter.size() - 6) + "/b/c", 4, {});
+  }
+  CHECK(tree.erase_all(4) == filters.size());
+  CHECK(tree.erase_all(3) == filters.size());
+  CHECK(tree.erase_all(2) == filters.size());
+  CHECK(tree.node_count() <= 2 * filters.size());
+  std::vector<SubscriptionTree::Match> matches;
+  CHECK(tree.match(topic + "/y", matches) <= 2 * filters.size() + filters.size() * 116);
+  CHECK(matches.empty());
+  tree.match(topic + "/z", matches);
+  CHECK(matches.size() == filters.size());
+}
+
 TEST_CASE("ten thousand subscribers of one filter are found in order", "[mqtt]") {
   SubscriptionTree tree;
   for (SubscriberId id = 10'000; id > 0; --id) tree.insert("a", id, {});
