@@ -1,6 +1,6 @@
 // DataDir: the directory that holds the database, and what is done to the file from outside SQLite.
 //
-//   hedgerow.db                    the database (and hedgerow.db-wal, hedgerow.db-shm while it is open)
+//   hedgerow.db                    the database (and hedgerow.db-wal while it is open)
 //   hedgerow.lock                  locked by the process that uses the directory; holds its process id
 //   hedgerow.db.ended              how the file's last use ended, when it ended badly: see EndMarker
 //   hedgerow.db.unsynced           while a run commits without syncs, and after one that did not end by itself

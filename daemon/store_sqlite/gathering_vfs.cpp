@@ -13,6 +13,9 @@ namespace hedgerow::store_sqlite {
 
 namespace {
 
+// Keeps the index of the log in memory. With "unix" it is a mapped file, hedgerow.db-shm, and the kernel writes down
+// what changed in it every few seconds: 140 MB a day at a node that commits every five seconds.
+constexpr const char* kSystemVfs = "unix-excl";
 constexpr int kFrameHeaderBytes = 24;
 constexpr int kWriteLock = 0;              // the first of the wal-index's locks
 constexpr int kLost = SQLITE_IOERR_FSYNC;  // as after a failed sync: never for lack of room, which would be tried again
@@ -329,7 +332,7 @@ struct GatheringCalls {
 };
 
 GatheringVfs::GatheringVfs(const std::string& base)
-    : base_(sqlite3_vfs_find(base.empty() ? nullptr : base.c_str())),
+    : base_(sqlite3_vfs_find(base.empty() ? kSystemVfs : base.c_str())),
       name_("hedgerow-" + std::to_string(reinterpret_cast<std::uintptr_t>(this))),
       shim_{} {
   Expects(base_ != nullptr);

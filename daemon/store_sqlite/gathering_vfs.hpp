@@ -35,7 +35,8 @@ namespace hedgerow::store_sqlite {
 
 class GatheringVfs {
  public:
-  // `base`: the name of the VFS below; empty: the system's. There is one of that name.
+  // `base`: the name of the VFS below; empty: the system's, in its variant for one process: no other can open the file
+  // while a connection of this one has it open. There is one of that name.
   explicit GatheringVfs(const std::string& base);
   ~GatheringVfs();
   GatheringVfs(const GatheringVfs&) = delete;
