@@ -145,7 +145,7 @@ Expected<std::unique_ptr<Database::Parts>> open_parts(std::unique_ptr<DataDir>& 
   if (!identity) return pass_on(identity.error());
   auto parts = std::make_unique<Database::Parts>();
   parts->health = std::make_unique<FileHealth>(path, dir->marker());
-  parts->vfs = std::make_unique<GatheringVfs>(options.vfs_name);
+  parts->vfs = std::make_unique<GatheringVfs>(options.vfs_name, options.syncs_commits);
   const std::string& vfs_name = parts->vfs->name();
   parts->scrubber = std::make_unique<Scrubber>(*parts->health, path, dir->scrub_note());
   auto connection = open_writer(*parts->health, path, vfs_name, options.syncs_commits);

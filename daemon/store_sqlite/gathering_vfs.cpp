@@ -6,6 +6,7 @@
 #include <gsl/assert>
 #include <new>
 
+#include "daemon/store_sqlite/direct_log.hpp"
 #include "daemon/store_sqlite/gather.hpp"
 #include "daemon/store_sqlite/page_seal.hpp"
 
@@ -43,6 +44,7 @@ struct LogFile {
   bool committing;  // the last frame header was that of a commit
   int failed;       // what writing the run came to; until the write lock goes
   ReadAhead ahead;  // in a checkpoint
+  DirectLog direct;
 };
 
 constexpr std::size_t kHeadBytes = (std::max(sizeof(DatabaseFile), sizeof(LogFile)) + 15) / 16 * 16;
@@ -63,6 +65,19 @@ int write_out(sqlite3_file* file, WriteRun& run) {
   return run.write_out([file](const void* from, std::size_t bytes, std::uint64_t offset) {
     return write_below(file, from, bytes, offset);
   });
+}
+
+int write_log(sqlite3_file* file, const void* from, std::size_t bytes, std::uint64_t offset) {
+  DirectLog& direct = log_file(file).direct;
+  if (direct.write(from, bytes, offset)) return SQLITE_OK;
+  if (offset == 0) {
+    sqlite3_int64 size = 0;
+    if (methods(file).xFileSize(below(file), &size) != SQLITE_OK) size = 0;
+    direct.on_begin(static_cast<std::uint64_t>(size));
+  }
+  const int code = write_below(file, from, bytes, offset);
+  if (code == SQLITE_OK) direct.on_written(from, bytes, offset);
+  return code;
 }
 
 // Whether a frame's header ends a transaction: it then has the size of the database after it.
@@ -221,7 +236,10 @@ struct GatheringCalls {
   static int log_settle(sqlite3_file* file) {
     LogFile& log = log_file(file);
     if (*log.lost) return kLost;
-    if (log.failed == SQLITE_OK) log.failed = write_out(file, log.run);
+    if (log.failed != SQLITE_OK) return log.failed;
+    log.failed = log.run.write_out([file](const void* from, std::size_t bytes, std::uint64_t offset) {
+      return write_log(file, from, bytes, offset);
+    });
     return log.failed;
   }
 
@@ -249,15 +267,17 @@ struct GatheringCalls {
     LogFile& log = log_file(file);
     const auto size = static_cast<std::size_t>(bytes);
     const auto begin = static_cast<std::uint64_t>(offset);
-    if (bytes == kFrameHeaderBytes) log.committing = commits(from);
-    const bool waits = log.gathers && !log.committing;
+    const bool is_header = bytes == kFrameHeaderBytes;
+    if (is_header) log.committing = commits(from);
+    const bool waits = log.gathers && (is_header || !log.committing);
     if (log.failed == SQLITE_OK && log.run.take(from, size, begin)) return waits ? SQLITE_OK : log_settle(file);
     if (const int failed = log_settle(file); failed != SQLITE_OK) return failed;
     if (waits && log.run.take(from, size, begin)) return SQLITE_OK;
-    return write_below(file, from, size, begin);
+    return write_log(file, from, size, begin);
   }
   static int log_truncate(sqlite3_file* file, sqlite3_int64 size) {
     if (const int failed = log_settle(file); failed != SQLITE_OK) return failed;
+    log_file(file).direct.on_truncate();
     return methods(file).xTruncate(below(file), size);
   }
   static int log_sync(sqlite3_file* file, int flags) {
@@ -317,7 +337,9 @@ struct GatheringCalls {
       // Where a write may harm its neighbours, SQLite repeats the last frame, and cuts it in two at a sector's end.
       const bool gathers = (characteristics(object) & SQLITE_IOCAP_POWERSAFE_OVERWRITE) != 0;
       database_file(object).log = new (static_cast<void*>(file))
-          LogFile{{&kLog}, &self.lost_, &database_file(object), {}, gathers, false, SQLITE_OK, {}};
+          LogFile{{&kLog},   &self.lost_, &database_file(object),
+                  {},        gathers,     false,
+                  SQLITE_OK, {},          DirectLog(self.writes_directly_ ? path : nullptr)};
       return SQLITE_OK;
     }
     auto& database = *new (static_cast<void*>(file))
@@ -331,9 +353,10 @@ struct GatheringCalls {
   }
 };
 
-GatheringVfs::GatheringVfs(const std::string& base)
+GatheringVfs::GatheringVfs(const std::string& base, bool writes_directly)
     : base_(sqlite3_vfs_find(base.empty() ? kSystemVfs : base.c_str())),
       name_("hedgerow-" + std::to_string(reinterpret_cast<std::uintptr_t>(this))),
+      writes_directly_(writes_directly && base.empty()),
       shim_{} {
   Expects(base_ != nullptr);
   // Time, random numbers, paths and deletion stay those of the VFS below: it gets our structure with its own fields.

@@ -4,12 +4,12 @@
 // KiB. All else goes through as it is.
 //
 // The log. Frames are gathered in order until one follows no other, or there is no room; whatever else SQLite asks of
-// that handle comes after they have been written. The frame that commits is never held back, nor what is before it: it
-// says so in its header (https://sqlite.org/fileformat2.html#wal_file_format). So the file holds all of a transaction
-// before SQLite syncs it, and before the wal-index shows it to other connections. If the gathered frames cannot be
-// written, the call that came upon it fails, and so does every later one until SQLite gives up the log's write lock:
-// nothing can be committed after a hole. What was gathered and never committed is dropped with that lock, so that it
-// cannot be written over frames of the next writer.
+// that handle comes after they have been written. The frame that commits is held back only until it is whole, and with
+// it what is before: it says so in its header (https://sqlite.org/fileformat2.html#wal_file_format), and its page comes
+// next. So the file holds all of a transaction before SQLite syncs it, and before the wal-index shows it to other
+// connections. If the gathered frames cannot be written, the call that came upon it fails, and so does every later one
+// until SQLite gives up the log's write lock: nothing can be committed after a hole. What was gathered and never
+// committed is dropped with that lock, so that it cannot be written over frames of the next writer.
 //
 // A checkpoint, between the two notices that SQLite gives of it. Reads of the log go ahead: what a checkpoint reads is
 // committed, and the log cannot start over meanwhile. Writes to the database are gathered where the file has its blocks
@@ -37,7 +37,9 @@ class GatheringVfs {
  public:
   // `base`: the name of the VFS below; empty: the system's, in its variant for one process: no other can open the file
   // while a connection of this one has it open. There is one of that name.
-  explicit GatheringVfs(const std::string& base);
+  // `writes_directly`: small commits go past the kernel's memory, where `base` is empty (direct_log.hpp). It pays where
+  // each commit is synced.
+  explicit GatheringVfs(const std::string& base, bool writes_directly = false);
   ~GatheringVfs();
   GatheringVfs(const GatheringVfs&) = delete;
   GatheringVfs& operator=(const GatheringVfs&) = delete;
@@ -61,6 +63,7 @@ class GatheringVfs {
 
   sqlite3_vfs* const base_;
   const std::string name_;
+  const bool writes_directly_;
   Shim shim_;
   std::atomic<bool> lost_{false};             // pages of a checkpoint are in no file
   std::atomic<std::int64_t> damaged_at_{-1};  // kDamageControl
