@@ -24,6 +24,10 @@ inline constexpr std::uint64_t kSeqMax = std::uint64_t{1} << 62U;
 // One segment. A builder closes it at the soft bound; the hard bound leaves room for one op of the greatest size.
 inline constexpr std::size_t kSegmentOpsMax = 4096;
 inline constexpr std::size_t kSegmentBytesSoft = std::size_t{256} << 10U;
+// Segments of up to the first are put together in rows of up to the second: engine/row_gatherer.hpp.
+inline constexpr std::size_t kGatheredPartBytesMax = std::size_t{4} << 10U;
+inline constexpr std::size_t kGatheredRowBytesMax = std::size_t{32} << 10U;
+static_assert(kGatheredPartBytesMax < kGatheredRowBytesMax && kGatheredRowBytesMax < kSegmentBytesSoft);
 inline constexpr std::size_t kSegmentBytesMax = std::size_t{1536} << 10U;
 // Topics share prefixes on the wire, so their decoded size has a bound of its own.
 inline constexpr std::size_t kSegmentTopicBytesMax = std::size_t{512} << 10U;

@@ -15,6 +15,12 @@ void DirectLog::on_begin(std::uint64_t file_bytes) {
   is_tail_lost_ = false;
 }
 
+// A log that was longer than it may stay is cut behind the first commit that it begins anew with.
+void DirectLog::on_truncate(std::uint64_t file_bytes) {
+  file_bytes_ = std::min(file_bytes_, file_bytes);
+  if (end_ && *end_ > file_bytes) end_.reset();
+}
+
 bool DirectLog::is_ready() {
   if (way_) return true;
   way_.reset(new (std::nothrow) Way(::open(path_, O_WRONLY | O_DIRECT | O_NOFOLLOW | O_CLOEXEC)));

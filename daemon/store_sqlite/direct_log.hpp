@@ -35,8 +35,7 @@ class DirectLog {
 
   // The log begins anew, in a file of that length: call it before on_written() of its first bytes.
   void on_begin(std::uint64_t file_bytes);
-  // Nothing is known of the log until it begins anew.
-  void on_truncate() { end_.reset(); }
+  void on_truncate(std::uint64_t file_bytes);
 
  private:
   // A sector for what is before, and one for what follows.

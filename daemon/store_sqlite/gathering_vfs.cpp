@@ -277,7 +277,7 @@ struct GatheringCalls {
   }
   static int log_truncate(sqlite3_file* file, sqlite3_int64 size) {
     if (const int failed = log_settle(file); failed != SQLITE_OK) return failed;
-    log_file(file).direct.on_truncate();
+    log_file(file).direct.on_truncate(static_cast<std::uint64_t>(size));
     return methods(file).xTruncate(below(file), size);
   }
   static int log_sync(sqlite3_file* file, int flags) {

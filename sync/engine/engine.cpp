@@ -12,7 +12,7 @@
 
 namespace hedgerow::sync {
 
-Engine::Engine(Storage& storage, Hasher& hasher) : storage_(storage), chain_(hasher) {}
+Engine::Engine(Storage& storage, Hasher& hasher) : storage_(storage), rows_(storage), chain_(hasher) {}
 
 Expected<void> Engine::open(const std::vector<ChannelSettings>& channels) {
   auto stored = storage_.load();
@@ -180,15 +180,15 @@ Expected<void> Engine::flush() {
                                                      .first_arrival = last_arrival_ + 1,
                                                      .newest_wall_ms = open.age_base_ms,
                                                      .bytes = builder_.finish()});
-  if (auto done = append_row(open.channel, *row); !done) return done;
+  if (auto done = append_row(open.channel, *row, out.ops); !done) return done;
   out.segment = std::move(row);
   if (report_) committed_.segments.push_back(std::move(out));
   return {};
 }
 
-Expected<void> Engine::append_row(std::size_t index, const SegmentRow& row) {
+Expected<void> Engine::append_row(std::size_t index, const SegmentRow& row, const std::vector<Op>& ops) {
   last_arrival_ += row.count;
-  return kept(storage_.append(channels_[index].number, row));
+  return kept(rows_.append(channels_[index].number, row, ops));
 }
 
 Expected<MessagePtr> Engine::take_cell_of(std::size_t index, const OpName& name, Arrival arrival, const Op& op) {
@@ -263,6 +263,7 @@ Expected<std::vector<CommittedSegment>> Engine::hand_out() {
 Expected<Committed> Engine::commit() {
   Expects(in_turn_);
   if (!failed_) static_cast<void>(flush());
+  if (!failed_) static_cast<void>(kept(rows_.flush()));
   if (!failed_) static_cast<void>(put_changes());
   if (failed_) {
     Error error = std::move(*failed_);
@@ -324,6 +325,7 @@ void Engine::end_turn() {
   failed_.reset();
   before_.clear();
   open_.reset();
+  rows_.drop();
   report_ = true;
 }
 

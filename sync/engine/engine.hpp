@@ -18,6 +18,7 @@
 #include "sync/base/hasher.hpp"
 #include "sync/clock/hlc.hpp"
 #include "sync/engine/page.hpp"
+#include "sync/engine/row_gatherer.hpp"
 #include "sync/engine/storage.hpp"
 #include "sync/log/chain.hpp"
 #include "sync/log/op.hpp"
@@ -203,7 +204,7 @@ class Engine {
 
   Expected<void> add_op(std::size_t index, ReplicaId replica, std::uint64_t age_base, Op op);
   Expected<void> flush();
-  Expected<void> append_row(std::size_t index, const SegmentRow& row);
+  Expected<void> append_row(std::size_t index, const SegmentRow& row, const std::vector<Op>& ops);
   [[nodiscard]] Expected<void> check_cells_bound(std::size_t index, const Op& op);
   // `name` and `arrival` are the op's. Does nothing for an op that writes no cell.
   struct OpName {
@@ -243,6 +244,7 @@ class Engine {
   static void leave_gap(std::vector<Gap>& gaps, ReplicaState& held, Seq last, const Hash256& head);
 
   Storage& storage_;
+  RowGatherer rows_;
   Chain chain_;
   SegmentBuilder builder_;
   ReplicaId self_{};

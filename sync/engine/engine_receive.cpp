@@ -73,7 +73,7 @@ Expected<void> Engine::apply_tail(const WallTime& now, std::size_t index, PageSe
                                                      .first_arrival = last_arrival_ + 1,
                                                      .newest_wall_ms = age,
                                                      .bytes = to_bytes(item.bytes)});
-  if (auto done = append_row(index, *row); !done) return done;
+  if (auto done = append_row(index, *row, ops); !done) return done;
   std::vector<MessagePtr> shown;
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const OpName name{.replica = header.replica, .seq = header.first_seq + i};

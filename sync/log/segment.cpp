@@ -211,16 +211,37 @@ std::size_t SegmentBuilder::publisher_index(std::uint64_t publisher) const {
   return static_cast<std::size_t>(std::find(publishers_.begin(), publishers_.end(), publisher) - publishers_.begin());
 }
 
+namespace {
+
+// At most.
+std::size_t encoded_bytes(const Op& op) {
+  constexpr std::size_t kOpOverheadMax = 56;  // flags, time, a new publisher, five lengths, expiry, the change's QoS
+  const Message& message = *op.message;
+  return kOpOverheadMax + message.topic.size() + message.properties.size() + message.payload.size() + op.change.size();
+}
+
+}  // namespace
+
 bool SegmentBuilder::fits(const Op& op, std::size_t bytes_max) const {
   if (count_ == 0) return true;
   if (count_ == kSegmentOpsMax || op.stamp <= last_stamp_) return false;
   if (publishers_.size() == kSegmentPublishersMax && publisher_index(op.publisher) == publishers_.size()) return false;
   if (topic_bytes_ + op.message->topic.size() > kSegmentTopicBytesMax) return false;
-  constexpr std::size_t kOpOverheadMax = 56;  // flags, time, a new publisher, five lengths, expiry, the change's QoS
-  const Message& message = *op.message;
-  return size_bytes() + kOpOverheadMax + message.topic.size() + message.properties.size() + message.payload.size() +
-             op.change.size() <=
-         bytes_max;
+  return size_bytes() + encoded_bytes(op) <= bytes_max;
+}
+
+bool SegmentBuilder::fits_all(const std::vector<Op>& ops, std::size_t bytes_max) const {
+  if (ops.empty()) return true;
+  if (count_ + ops.size() > kSegmentOpsMax || (count_ > 0 && ops.front().stamp <= last_stamp_)) return false;
+  std::size_t bytes = size_bytes();
+  std::size_t topic_bytes = topic_bytes_;
+  std::size_t publishers = publishers_.size();
+  for (const Op& op : ops) {
+    bytes += encoded_bytes(op);
+    topic_bytes += op.message->topic.size();
+    if (publisher_index(op.publisher) == publishers_.size()) ++publishers;
+  }
+  return bytes <= bytes_max && topic_bytes <= kSegmentTopicBytesMax && publishers <= kSegmentPublishersMax;
 }
 
 void SegmentBuilder::add(const Op& op) {

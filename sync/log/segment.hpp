@@ -97,6 +97,10 @@ class SegmentBuilder {
   // bounds of ops, topics or publishers, or the stamp does not rise.
   [[nodiscard]] bool fits(const Op& op, std::size_t bytes_max = kSegmentBytesSoft) const;
 
+  // The same for ops that are consecutive in another segment: all of them, or none. It may say no where they would just
+  // fit.
+  [[nodiscard]] bool fits_all(const std::vector<Op>& ops, std::size_t bytes_max) const;
+
   // Appends. REQUIRES: check_op(op), fits(op)
   void add(const Op& op);
 

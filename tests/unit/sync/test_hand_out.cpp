@@ -104,7 +104,7 @@ TEST_CASE_METHOD(OpenTurn, "after a lost open turn the clock stays behind what w
 }
 
 TEST_CASE_METHOD(OpenTurn, "a storage that failed hands nothing out", "[sync][G1]") {
-  a.write("u", "3");
+  a.write("u", "3", kRetained);
   b.storage.fail_next_write({Category::kLimit, "the disk is full"});
   CHECK_FALSE(b.engine->receive(at(51), b.c, segments_of(a)[2]));
   CHECK_FALSE(b.engine->hand_out());

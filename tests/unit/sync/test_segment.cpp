@@ -283,6 +283,26 @@ TEST_CASE("a builder refuses a stamp that does not rise", "[sync]") {
   CHECK(builder.fits(op(5, "t", "", 3)));
 }
 
+TEST_CASE("all ops of a segment fit, or none", "[sync][G6]") {
+  SegmentBuilder builder;
+  builder.start(kReplica, 1, {});
+  builder.add(op(5, "t", "x", 2));
+  constexpr std::size_t kRoom = 1000;
+  CHECK(builder.fits_all({op(5, "t", "x", 3), op(6, "t", "x")}, kRoom));
+  CHECK(builder.fits_all({}, kRoom));
+  CHECK_FALSE(builder.fits_all({op(5, "t", "x", 2), op(6, "t", "x")}, kRoom));
+  CHECK_FALSE(builder.fits_all({op(6, "t", "x"), op(7, "t", std::string(kRoom, 'x'))}, kRoom));
+  CHECK_FALSE(builder.fits_all(std::vector<Op>(kSegmentOpsMax, op(6, "t", "")), kSegmentBytesSoft));
+  const std::string topic(kTopicBytesMax, 't');
+  const std::vector<Op> long_topics(kSegmentTopicBytesMax / kTopicBytesMax + 1, op(6, topic, ""));
+  CHECK_FALSE(builder.fits_all(long_topics, kSegmentBytesMax));
+  std::vector<Op> publishers;
+  for (std::size_t i = 1; i < kSegmentPublishersMax; ++i) publishers.push_back(op(5 + i, "t", "", 0, i));
+  CHECK(builder.fits_all(publishers, kSegmentBytesSoft));
+  publishers.push_back(op(1000, "t", "", 0, kSegmentPublishersMax));
+  CHECK_FALSE(builder.fits_all(publishers, kSegmentBytesSoft));
+}
+
 TEST_CASE("the chain does not depend on how a segment is cut", "[sync][G5]") {
   security::Sha256 hasher;
   Chain chain(hasher);
