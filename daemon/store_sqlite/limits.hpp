@@ -39,7 +39,7 @@ inline constexpr int kViewPatienceMs = 250;
 inline constexpr std::size_t kGatherBytes = std::size_t{64} << 10U;
 
 // What is written to the log past the kernel's memory in one call, at most: direct_log.hpp.
-inline constexpr std::size_t kDirectBytesMax = std::size_t{8} << 10U;
+inline constexpr std::size_t kDirectBytesMax = std::size_t{16} << 10U;
 static_assert(kDirectBytesMax <= kGatherBytes);
 
 // Page caches. Together at most 1 MiB while no more views are open than stay pooled.
