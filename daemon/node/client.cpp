@@ -27,15 +27,13 @@ void Client::on_timer(Instant now) {
 
 void Client::on_closed(const mqtt::Closed& closed) {
   end_reason_ = closed.description;
-  cancels_will_ = closed.by_client && closed.reason == mqtt::ReasonCode::kSuccess;
-  if (closed.session_expiry_s) session_expiry_s_ = closed.session_expiry_s;
+  owner_.on_ended(now_, *this,
+                  {.cancels_will = closed.by_client && closed.reason == mqtt::ReasonCode::kSuccess,
+                   .session_expiry_s = closed.session_expiry_s});
 }
 
 void Client::on_closed(Instant now, const std::string& reason) {
-  owner_.on_gone(now, *this,
-                 {.cancels_will = cancels_will_,
-                  .session_expiry_s = session_expiry_s_,
-                  .reason = end_reason_.empty() ? reason : end_reason_});
+  owner_.on_gone(now, *this, end_reason_.empty() ? reason : end_reason_);
 }
 
 void Client::flush() {

@@ -20,11 +20,10 @@ namespace hedgerow::node {
 class Client;
 struct Session;
 
-// How a connection ended.
-struct Gone {
+// What the client's last packet said.
+struct Goodbye {
   bool cancels_will = false;                           // DISCONNECT with reason 0x00 [MQTT-3.14.4-3]
   std::optional<std::uint32_t> session_expiry_s = {};  // as changed by the client's DISCONNECT
-  std::string reason = {};
 };
 
 // What a Client tells. Calls are synchronous; the owner answers through Client::connection(), now or later.
@@ -42,8 +41,11 @@ class ClientOwner {
   virtual void on_drained(Instant now, Client& client) = 0;
   // The bytes of one read are handled.
   virtual void on_handled(Instant now, Client& client) = 0;
-  // Last call.
-  virtual void on_gone(Instant now, Client& client, const Gone& gone) = 0;
+  // The protocol has ended: the client said goodbye, broke a rule, or was silent too long. It may be seconds until the
+  // transport is gone, and the client may be back before.
+  virtual void on_ended(Instant now, Client& client, const Goodbye& goodbye) = 0;
+  // The transport is gone. Last call; on_ended() need not have come before.
+  virtual void on_gone(Instant now, Client& client, const std::string& reason) = 0;
 };
 
 class Client final : public StreamHandler, private mqtt::ConnectionHandler {
@@ -76,7 +78,7 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   security::Principal principal;
   // Of the owner: another broker's bridge that speaks MQTT 3.1.1.
   bool is_bridge = false;
-  // Of the owner: null until CONNECT is accepted, and for links.
+  // Of the owner: null until CONNECT is accepted, once the protocol has ended, and for links.
   Session* session = nullptr;
   // Of the owner: its will, until its session is known.
   std::unique_ptr<StoredWill> will;
@@ -106,8 +108,6 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   mqtt::Connection connection_;
   Instant now_;
   std::string end_reason_;  // why the protocol ended it, if it did
-  bool cancels_will_ = false;
-  std::optional<std::uint32_t> session_expiry_s_;
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
   bool held_ = false;

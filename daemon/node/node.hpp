@@ -145,7 +145,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void on_pubcomp(Instant now, Client& client, const mqtt::AckReceived& pubcomp) override;
   void on_drained(Instant now, Client& client) override;
   void on_handled(Instant now, Client& client) override;
-  void on_gone(Instant now, Client& client, const Gone& gone) override;
+  void on_ended(Instant now, Client& client, const Goodbye& goodbye) override;
+  void on_gone(Instant now, Client& client, const std::string& reason) override;
 
   // Connecting
   void on_verdict(Instant now, std::uint64_t client, const Newcomer& newcomer,

@@ -310,34 +310,38 @@ void Node::end_link(Instant now, Client& client, const std::string& reason) {
   accepted_links_.erase(client.id());
 }
 
-void Node::on_gone(Instant now, Client& client, const Gone& gone) {
-  now_ = now;
-  end_link(now, client, gone.reason);
-  if (Session* session = client.session) {
-    client.session = nullptr;
-    const bool was_pending = session->pending == &client;
-    if (was_pending) session->pending = nullptr;
-    delivery_.detach(*session);
-    session->holds = 0;
-    if (gone.session_expiry_s && *gone.session_expiry_s != session->expiry_s) {
-      session->expiry_s = *gone.session_expiry_s;
-      if (session->is_persistent()) store_session(*session, {});
-    }
-    if (was_pending) {
-      wills_.disarm(session->id);
-    } else if (gone.cancels_will) {
-      disarm_will(session->id);
-    } else {
-      will_died(now, *session);
-    }
-    if (session->is_persistent() && (session->was_confirmed || !was_pending)) {
-      if (!was_pending) session->expires_at = expiry_moment(now, session->expiry_s);
-      save_position(*session, now, /*at_once=*/true);
-    } else {
-      end_session(*session);
-    }
-    fire_due_wills(now);
+// At once, not when the transport is gone: whoever comes back meanwhile finds the session as the last packet left it.
+void Node::on_ended(Instant now, Client& client, const Goodbye& goodbye) {
+  now = now_ = std::max(now, now_);  // input that was held is handled with the time at which it came
+  Session* session = std::exchange(client.session, nullptr);
+  if (session == nullptr) return;
+  const bool was_pending = session->pending == &client;
+  if (was_pending) session->pending = nullptr;
+  delivery_.detach(*session);
+  session->holds = 0;
+  if (goodbye.session_expiry_s && *goodbye.session_expiry_s != session->expiry_s) {
+    session->expiry_s = *goodbye.session_expiry_s;
+    if (session->is_persistent()) store_session(*session, {});
   }
+  if (was_pending) {
+    wills_.disarm(session->id);
+  } else if (goodbye.cancels_will) {
+    disarm_will(session->id);
+  } else {
+    will_died(now, *session);
+  }
+  if (session->is_persistent() && (session->was_confirmed || !was_pending)) {
+    if (!was_pending) session->expires_at = expiry_moment(now, session->expiry_s);
+    save_position(*session, now, /*at_once=*/true);
+  } else {
+    end_session(*session);
+  }
+  fire_due_wills(now);
+}
+
+void Node::on_gone(Instant now, Client& client, const std::string& reason) {
+  end_link(now, client, reason);
+  on_ended(now, client, {});
   counters_.stream_bytes_in += client.bytes_in();
   counters_.stream_bytes_out += client.bytes_out();
   counters_.packets_in += client.connection().packets_in();

@@ -58,6 +58,38 @@ TEST_CASE_METHOD(WillHarness, "DISCONNECT with reason 0 cancels the will", "[nod
   CHECK(session_store.wills.empty());
 }
 
+TEST_CASE_METHOD(WillHarness, "DISCONNECT counts at once, however late its connection goes",
+                 "[node][MQTT-3.14.4-3][MQTT-3.1.2-10][MQTT-4.1.0-2]") {
+  const ConnectOut minute{.client_id = "c", .clean_start = false, .properties = property(0x11, u32(60))};
+  TestClient leaving(*this, with_will(minute, {}));
+  leaving.send(encode_disconnect(concat(u8(0), with_length(property(0x11, u32(0))))));
+  settle();
+  CHECK(session_store.wills.empty());
+  CHECK(session_store.sessions.empty());
+  TestClient back(*this, minute);
+  const auto connack = back.received().at(0);
+  CHECK(connack.body[0] == 0);  // no Session Present
+  CHECK(connack.body[1] == 0);
+  leaving.drop();
+  pass(std::chrono::seconds{1});
+  CHECK(watcher.messages().empty());
+  CHECK(session_store.sessions.size() == 1);  // the new one
+}
+
+TEST_CASE_METHOD(WillHarness, "DISCONNECT of 3.1.1 counts at once, however late its connection goes",
+                 "[node][V311-3.14.4-3]") {
+  const ConnectOut plain{.protocol = mqtt::Protocol::kV311, .client_id = "c", .clean_start = false};
+  ConnectOut with = plain;
+  with.flags = 0x0CU;
+  with.will = concat(text("will"), text("gone"));
+  TestClient leaving(*this, with);
+  leaving.send(encode_disconnect());
+  TestClient back(*this, plain);
+  leaving.drop();
+  pass(std::chrono::seconds{1});
+  CHECK(watcher.messages().empty());
+}
+
 TEST_CASE_METHOD(WillHarness, "DISCONNECT with will message publishes it", "[node][MQTT-3.1.2-8]") {
   TestClient client(*this, with_will({.client_id = "c"}, {}));
   client.send(encode_disconnect(u8(4)));
