@@ -51,6 +51,7 @@ Expected<NodeState> load_state(sync::Engine& engine, SessionStore& sessions, con
   }
   return NodeState{.self = engine.self(),
                    .last_arrival = engine.last_arrival(),
+                   .clock = engine.clock(),
                    .channels = engine.channels(),
                    .sessions = std::move(*stored),
                    .wills = std::move(*wills),

@@ -75,6 +75,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
       wills_(kWillBytesInAllMax),
       system_topics_(now, settings_.version),
       link_topic_("hedgerow/" + settings_.mesh + "/link/"),
+      clock_(state.clock),
       stored_(state.stored),
       channel_alarms_(channels_, ports_.log),
       now_(now),
@@ -121,6 +122,7 @@ void Node::on_handled(Instant now, Client& client) {
 
 void Node::on_turn(Instant now, TurnResult turn) {
   now_ = now;
+  clock_.observe(turn.clock);
   if (turn.is_open) {
     links_.on_handed_out(now, turn.handed_out);
     delivery_.on_handed_out(std::move(turn.handed_out));

@@ -30,6 +30,7 @@
 #include "daemon/node/peer_acks.hpp"
 #include "daemon/node/system_topics.hpp"
 #include "daemon/node/wills.hpp"
+#include "sync/clock/hlc.hpp"
 
 namespace hedgerow::node {
 
@@ -57,6 +58,7 @@ struct NodePorts {
 struct NodeState {
   sync::ReplicaId self{};
   sync::Arrival last_arrival = 0;
+  sync::Stamp clock{};  // of the engine
   std::vector<sync::ChannelState> channels;
   std::vector<StoredSession> sessions;
   std::vector<StoredWill> wills;  // each with `died`
@@ -212,6 +214,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void refuse(Client& client, const mqtt::PublishRequest& request, Category why);
   // Acknowledges, in its turn, what is not published.
   void pass_over(Client& client, const mqtt::PublishRequest& request);
+  // Stored within a second; its stamp is that of now.
   void set_cell_soon(Instant now, sync::LocalWrite write);
   // QoS 0 with retain, in a channel that merges. A refusal is counted.
   void submit_merge(sync::LocalWrite write);
@@ -289,6 +292,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   std::unordered_map<std::uint64_t, std::unique_ptr<Replacing>> replacing_;  // by the old session
   std::unordered_map<std::uint64_t, OperatorTold> told_;                     // for TurnResult::told
   CellsSoon cells_soon_;
+  sync::Hlc clock_;                // the engine's, as of the last turn: all that clients were told of lies before it
   std::uint64_t cells_token_ = 0;  // of the cells that were handed to the store last; 0: they are on disk
   Owed owed_;                      // of turns that failed: tried again with the next tick
   std::uint64_t last_client_ = 0;

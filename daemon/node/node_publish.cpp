@@ -278,7 +278,10 @@ void Node::submit_merge(sync::LocalWrite write) {
   ports_.store.submit(PublishIntent{.write = std::move(write), .ack = {}, .token = last_token_});
 }
 
+// Whoever is told of it now and answers by another write to its cell, here or on another node, comes after it.
 void Node::set_cell_soon(Instant now, sync::LocalWrite write) {
+  write.stamp = sync::Hlc(clock_).next(ports_.wall_clock());
+  write.after_own = true;  // the store may not have come to what clients published before
   if (cells_soon_.set(now, std::move(write))) flush_cells();
 }
 

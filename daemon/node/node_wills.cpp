@@ -68,7 +68,7 @@ void Node::fire(Instant now, Wills::Due due) {
     if (channels_.is_replicated(*channel)) links_.publish_live(now, message, will.retain);
   }
   if (will.qos == 0 && !will.retain) return give_up_will(due);
-  if (will.retain) cells_soon_.forget(message->topic);
+  if (will.retain) flush_cells();  // the connection may have died before that was published, or after
   ports_.store.submit(
       PublishIntent{.write = {.channel = channel->number,
                               .kind = {.record = will.qos > 0 || merges, .cell = will.retain, .qos = will.qos},

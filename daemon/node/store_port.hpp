@@ -155,6 +155,8 @@ struct TurnResult {
   std::vector<std::uint64_t> lost_sessions;   // sessions whose PutSessionIntent was, and nobody waits for it
   std::vector<Intent> lost;                   // of a turn that failed: what must be tried again later
   bool trim_again = false;
+  // The engine's after it: nothing that the turn tells of has a greater stamp.
+  sync::Stamp clock{};
   // The database goes on under another name; what this turn committed bears it.
   struct Renewed {
     sync::ReplicaId replica{};

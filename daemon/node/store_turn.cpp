@@ -251,7 +251,9 @@ TurnResult StoreTurn::run_intents(const WallTime& now, std::vector<Intent>& inte
     }
     if (!may_wait(intent)) remote_commit_.need_sync();
   }
-  if (stay_open(result)) return result;
+  const bool stays_open = stay_open(result);
+  result.clock = engine_.clock();
+  if (stays_open) return result;
   auto committed = engine_.commit();
   if (!committed) return fail(intents, committed.error());
   std::vector<sync::CommittedSegment> segments = std::exchange(result.handed_out, {});

@@ -115,7 +115,15 @@ Expected<void> Engine::write(const WallTime& now, const LocalWrite& write) {
   if (!index) return tl::make_unexpected(index.error());
   Hlc clock = hlc_;
   Op op{.stamp = clock.next(now), .kind = write.kind, .publisher = write.publisher, .message = write.message};
-  if (write.stamp && *write.stamp < op.stamp) op.stamp = *write.stamp;
+  if (write.stamp && *write.stamp < op.stamp) {
+    op.stamp = *write.stamp;
+    if (write.after_own) {
+      const auto held = kept(storage_.held_cell(write.channel, write.message->topic));
+      if (!held) return tl::make_unexpected(held.error());
+      // Of two equal stamps of one replica the later op wins.
+      if (*held && (*held)->order.replica == self_) op.stamp = std::max(op.stamp, (*held)->order.stamp);
+    }
+  }
   if (auto sound = check_op(op); !sound) return sound;
   if (auto room = check_cells_bound(*index, op); !room) return room;
   if (auto mergeable = prepare_merge(*index, op); !mergeable) return mergeable;

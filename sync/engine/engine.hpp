@@ -60,6 +60,8 @@ struct LocalWrite {
   // came since. A will carries the moment its connection died. One that lies ahead of the clock is not believed: the op
   // is stamped with now.
   std::optional<Stamp> stamp = std::nullopt;
+  // With `stamp`: what this replica wrote to the cell so far was meant to come before, also where it was stamped later.
+  bool after_own = false;
 };
 
 // Ops that a turn applied: consecutive ops of one replica in one channel. `segment` is as stored and as sent on.
@@ -101,8 +103,10 @@ class Engine {
   Expected<void> open(const std::vector<ChannelSettings>& channels);
 
   [[nodiscard]] ReplicaId self() const { return self_; }
-  // These three speak of the last good commit only between turns.
+  // These four speak of the last good commit only between turns.
   [[nodiscard]] Arrival last_arrival() const { return last_arrival_; }
+  // Every op that was written or seen here has this stamp or a lesser one.
+  [[nodiscard]] Stamp clock() const { return hlc_.last(); }
   // Ordered by number; the numbers are stable for the life of the database. ChannelState::replicas is ordered by
   // replica.
   [[nodiscard]] const std::vector<ChannelState>& channels() const { return channels_; }

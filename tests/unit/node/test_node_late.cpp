@@ -17,14 +17,15 @@ struct LateHarness : NodeHarness {
   }
 
   // The other node wrote it `ago`, and it comes now.
-  void receive(std::string payload, Duration ago, ClockQuality quality = ClockQuality::kSynchronised) {
+  void receive(std::string payload, Duration ago, ClockQuality quality = ClockQuality::kSynchronised,
+               bool retain = false) {
     const auto ago_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(ago).count());
     const WallTime then{.unix_ms = wall.unix_ms - ago_ms, .quality = quality};
     REQUIRE(peer->begin());
     auto message = std::make_shared<const sync::Message>(
         sync::Message{.topic = "a", .properties = {}, .payload = to_bytes(payload), .expiry_s = {}});
     REQUIRE(peer->write(then, {.channel = peer->channels().at(0).number,
-                               .kind = {.record = true, .cell = false, .qos = 1},
+                               .kind = {.record = true, .cell = retain, .qos = 1},
                                .publisher = 1,
                                .message = std::move(message)}));
     auto committed = peer->commit();
@@ -196,4 +197,31 @@ TEST_CASE_METHOD(LateHarness, "a newer value of QoS 0 takes no stored one away",
   publish("2", /*retain=*/true, 0);
   TestClient back(*this, keeping("lasting"));
   CHECK(back.messages() == Texts{"a=1"});
+}
+
+TEST_CASE_METHOD(LateHarness,
+                 "a retained message of QoS 0 is of the moment at which it came, not at which it is stored",
+                 "[node][G3]") {
+  TestClient publisher(*this, {.client_id = "publisher"});
+  publisher.send(encode(PublishSent{.topic = "a", .payload = "old", .retain = true}));
+  advance(std::chrono::milliseconds{200});
+  // Another node's answer to it.
+  receive("new", Duration{0}, ClockQuality::kSynchronised, /*retain=*/true);
+  advance(std::chrono::seconds{2});
+  TestClient reader(*this, {.client_id = "reader"});
+  reader.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  CHECK(reader.messages() == Texts{"a=new retained"});
+}
+
+TEST_CASE_METHOD(LateHarness, "a retained message of QoS 0 comes after what this node knew, whatever its clock says",
+                 "[node][G10]") {
+  receive("ahead", -std::chrono::minutes{5}, ClockQuality::kSynchronised, /*retain=*/true);
+  publish("mine", /*retain=*/true, 0);
+  restart();
+  publish("again", /*retain=*/true, 0);
+  TestClient reader(*this, {.client_id = "reader"});
+  reader.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  CHECK(reader.messages() == Texts{"a=again retained"});
 }

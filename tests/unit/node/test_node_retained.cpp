@@ -55,6 +55,18 @@ TEST_CASE_METHOD(RetainedHarness, "a retained message of QoS 0 takes the place o
   }
 }
 
+TEST_CASE_METHOD(RetainedHarness,
+                 "a retained message of QoS 0 comes after what was published before it, however late that is stored",
+                 "[node][V311-3.3.1-7]") {
+  TestClient publisher(*this, {.client_id = "publisher"});
+  publisher.send(encode(PublishSent{.topic = "a", .payload = "before", .qos = 1, .packet_id = 1, .retain = true}));
+  publisher.send(encode(PublishSent{.topic = "a", .payload = "after", .retain = true}));
+  wall.unix_ms += 500;
+  settle();
+  advance(std::chrono::seconds{2});
+  CHECK(retained() == Texts{"a=after retained"});
+}
+
 TEST_CASE_METHOD(RetainedHarness, "what a subscription that was there is sent has retain 0",
                  "[node][MQTT-3.3.1-12][V311-3.3.1-9]") {
   const ConnectOut old{.protocol = Protocol::kV311, .client_id = "old", .clean_start = false};

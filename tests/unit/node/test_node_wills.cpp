@@ -124,6 +124,28 @@ TEST_CASE_METHOD(WillHarness, "a will is on disk before its CONNECT is answered"
   CHECK(session_store.wills.size() == 1);
 }
 
+TEST_CASE_METHOD(WillHarness, "of a will and a QoS 0 message that are both retained the later one stays", "[node]") {
+  const ConnectOut minute{.client_id = "c", .properties = property(0x11, u32(60))};
+  TestClient client(*this, with_will(minute, {.retain = true, .delay_s = 1}));
+  const Bytes alive = encode(PublishSent{.topic = "will", .payload = "alive", .retain = true});
+  SECTION("the connection died before") {
+    client.drop();
+    settle();
+    pass(std::chrono::milliseconds{500});
+    TestClient(*this, {.client_id = "other"}).send(alive);
+    pass(std::chrono::milliseconds{600});
+    pass(std::chrono::seconds{2});
+    CHECK(retained() == Texts{"will=alive retained"});
+  }
+  SECTION("the connection died after") {
+    client.send(alive);
+    pass(std::chrono::milliseconds{10});
+    client.send(encode_disconnect(concat(u8(4), with_length(property(0x11, u32(0))))));
+    pass(std::chrono::seconds{2});
+    CHECK(retained() == Texts{"will=gone retained"});
+  }
+}
+
 TEST_CASE_METHOD(WillHarness, "a will that the disk refused refuses its CONNECT, and is never published",
                  "[node][G6]") {
   TestClient client = TestClient::unsettled(*this, with_will({.client_id = "c"}, {}));
