@@ -31,7 +31,7 @@ Delivery::Delivery(Settings settings, Ports ports, SessionRegistry& sessions, co
       log_(ports_.store, channels, settings.latest, counters.dropped, ports_.log),
       arrival_times_(settings.latest),
       tree_(ports_.random()),
-      outbound_(settings.self, ports_.wall_clock, budget, counters, ports_.touched),
+      outbound_(settings.self, ports_.wall_clock, budget, counters, ports_.touched, ports_.may_receive),
       groups_(log_, sessions_, outbound_, tree_, ports_.store, counters, ports_.random,
               [this](const OpRef& op) { return is_late(op); }),
       watchers_(settings.self, log_, ports_.store, channels, ports_.wall_clock, ports_.log) {}

@@ -43,6 +43,7 @@ class Delivery {
     WallClock wall_clock;
     std::function<std::uint64_t()> random;
     std::function<void(Client&)> touched;  // told of every client that got output, so that the owner flushes it
+    Outbound::MayReceive may_receive;
     Log log;
   };
   Delivery(Settings settings, Ports ports, SessionRegistry& sessions, const ChannelTable& channels,

@@ -53,6 +53,10 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
                  .wall_clock = ports_.wall_clock,
                  .random = ports_.random,
                  .touched = [this](Client& client) { touch(client); },
+                 .may_receive =
+                     [this](const Client& client, std::string_view topic) {
+                       return ports_.access.may_subscribe(client.principal, topic);
+                     },
                  .log = ports_.log},
                 sessions_, channels_, budget_, counters_),
       links_(

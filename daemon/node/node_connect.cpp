@@ -12,10 +12,12 @@ namespace hedgerow::node {
 namespace {
 
 // Sessions belong to (authenticated name, client identifier). Users, things, nodes and the programs of each role have
-// names of their own: a program's certificate may be named like a node's.
+// names of their own: a program's certificate may be named like a node's. Who proves nothing shares with the others of
+// its listener only, and this board's own programs with each other.
 std::string owner_of(const security::Principal& principal) {
   switch (principal.kind) {
-    case security::Principal::Kind::kAnonymous: return {};
+    case security::Principal::Kind::kAnonymous:
+      return principal.loopback ? std::string() : "listener:" + principal.listener;
     case security::Principal::Kind::kCertificate:
       if (!principal.role || *principal.role == security::Role::kNode) return principal.name;
       return std::string{security::role_text(*principal.role)} + ":" + principal.name;

@@ -52,6 +52,8 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
     ++counters_.dropped;
     return true;
   }
+  // Its subscription may have gone because it is forbidden now.
+  if (!wish.any && !may_receive_(*session.client, message.topic)) return true;
   const bool retain = wish.retain_as_published && op.op.kind.cell;
   if (qos == mqtt::QoS::kAtMostOnce) {
     if (op.arrival > session.attached_at) send_at_most_once(*session.client, message, retain, expiry_left_s, wish);

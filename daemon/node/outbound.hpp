@@ -30,14 +30,17 @@ struct Wish {
 
 class Outbound {
  public:
+  // Whether the access rules let the client have messages of that topic.
+  using MayReceive = std::function<bool(const Client&, std::string_view topic)>;
   // `touched` is told of every client that got output, so that the owner flushes it.
   Outbound(sync::ReplicaId self, WallClock wall_clock, const QueueBudget& budget, Counters& counters,
-           std::function<void(Client&)> touched)
+           std::function<void(Client&)> touched, MayReceive may_receive)
       : self_(self),
         wall_clock_(std::move(wall_clock)),
         budget_(budget),
         counters_(counters),
-        touched_(std::move(touched)) {}
+        touched_(std::move(touched)),
+        may_receive_(std::move(may_receive)) {}
 
   // A message of the log, in its order. False: there is no room; nothing was sent.
   bool send_logged(Session& session, const OpRef& op, const Wish& wish);
@@ -81,6 +84,7 @@ class Outbound {
   const QueueBudget& budget_;
   Counters& counters_;
   std::function<void(Client&)> touched_;
+  MayReceive may_receive_;
 };
 
 }  // namespace hedgerow::node

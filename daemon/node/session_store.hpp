@@ -48,7 +48,7 @@ struct StoredRelease {
 
 struct StoredSession {
   std::uint64_t id = 0;  // random, never 0; also the publisher of what it writes
-  std::string owner;     // the authenticated name; empty: anonymous
+  std::string owner;     // the authenticated name; who has none: listener:NAME, or nothing where that is loopback
   std::string client_id;
   std::uint32_t expiry_s = 0;  // 0xFFFFFFFF: never [MQTT-3.1.2.11.2]
   sync::Arrival position = 0;

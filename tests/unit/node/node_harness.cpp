@@ -69,7 +69,7 @@ void FakeAccess::authenticate(Instant now, const node::Arrived& arrived, Credent
                            .role = {},
                            .listener = arrived.listener,
                            .client_id = credentials.client_id,
-                           .loopback = true});
+                           .loopback = arrived.address.empty()});
 }
 
 void NodeHarness::commit() {
@@ -119,7 +119,7 @@ void NodeHarness::restart() {
 
 TestClient::TestClient(NodeHarness& harness, const ConnectOut& connect, node::Arrived arrived, bool settle)
     : harness_(harness), protocol_(connect.protocol) {
-  arrived.listener = "test";
+  if (arrived.listener.empty()) arrived.listener = "test";
   arrived.remote = "127.0.0.1:1";
   handler_ = harness.node->on_accept(harness.now, arrived, stream);
   REQUIRE(handler_ != nullptr);

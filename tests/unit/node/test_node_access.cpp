@@ -131,6 +131,54 @@ TEST_CASE_METHOD(NodeHarness, "an offline session loses what is forbidden when i
   CHECK(session_store.sessions.begin()->second.subscriptions.empty());
 }
 
+TEST_CASE_METHOD(NodeHarness, "what is on its way and forbidden now does not come again", "[node]") {
+  TestClient client(*this, keeping("c"));
+  CHECK(granted(*this, client, {{"a", 1}, {"b", 1}}) == Bytes{1, 1});
+  TestClient publisher(*this, {.client_id = "p"});
+  for (const char* topic : {"a", "b"}) {
+    publisher.send(publish(topic, 1));
+    settle();
+  }
+  CHECK(deliveries(client.received()).size() == 2);  // and not acknowledged
+  client.drop();
+  access.forbidden = "a";
+  TestClient back(*this, keeping("c"));
+  const auto got = deliveries(back.received());
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].topic == "b");
+  publisher.send(publish("b", 1));
+  settle();
+  CHECK(deliveries(back.received()).size() == 1);
+}
+
+TEST_CASE_METHOD(NodeHarness, "who proves nothing has sessions with its own listener only", "[node]") {
+  const auto from = [](std::string listener) {
+    node::Arrived arrived;
+    arrived.listener = std::move(listener);
+    arrived.address = "192.0.2.7";
+    return arrived;
+  };
+  const auto has_session = [&](TestClient& client) { return client.received().at(0).body[0] == 1; };
+  {
+    TestClient program(*this, keeping("c"));
+    CHECK(granted(*this, program, {{"a", 1}}) == Bytes{1});
+  }
+  access.forbidden = "a";
+  TestClient stranger(*this, keeping("c"), from("open"));
+  CHECK_FALSE(has_session(stranger));
+  stranger.drop();
+  CHECK_FALSE(has_session(*std::make_unique<TestClient>(*this, keeping("c"), from("other"))));
+  CHECK(has_session(*std::make_unique<TestClient>(*this, keeping("c"), from("open"))));
+  access.forbidden = {};
+  TestClient program(*this, keeping("c"));
+  CHECK(has_session(program));
+  CHECK(session_store.sessions.size() == 3);
+  TestClient publisher(*this, {.client_id = "p"});
+  publisher.send(publish("a", 1));
+  settle();
+  CHECK(deliveries(program.received()).size() == 1);
+}
+
 TEST_CASE_METHOD(NodeHarness, "a user that is no more is disconnected", "[node]") {
   TestClient alice(*this, {.client_id = "1", .username = "alice", .password = "x"});
   TestClient bob(*this, {.client_id = "2", .username = "bob", .password = "x"});
