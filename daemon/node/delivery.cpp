@@ -345,7 +345,7 @@ bool Delivery::pump_log(Session& session) {
 }
 
 void Delivery::acknowledge(Session& session, const Window::Message& message) {
-  if (message.aside && message.sender != 0) groups_.acknowledge(message);
+  if (message.aside && message.sender != 0) groups_.acknowledge(session, message);
   if (message.aside && message.sender == 0) {
     for (Run& run : session.runs) run.acknowledge(message.arrival);
     settle_runs(session);

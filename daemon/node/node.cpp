@@ -319,6 +319,7 @@ void Node::say_goodbye(Instant now) {
   for (const auto& [id, session] : sessions_.all()) {
     if (session->is_persistent()) save_position(*session, now, /*at_once=*/true);
   }
+  delivery_.groups().save_positions();
   for (const auto& [id, client] : clients_) {
     client->connection().disconnect(mqtt::ReasonCode::kServerShuttingDown);
     touch(*client);

@@ -304,11 +304,13 @@ bool SharedGroups::send(Group& group, const Member& member, Session& session, co
   return true;
 }
 
-void SharedGroups::acknowledge(const Window::Message& message) {
+void SharedGroups::acknowledge(const Session& member, const Window::Message& message) {
   const auto found = groups_.find(message.sender);
   if (found == groups_.end()) return;
-  found->second.flights.erase(message.arrival);
-  found->second.moved = true;
+  Group& group = found->second;
+  group.flights.erase(message.arrival);
+  group.moved = true;
+  if (++group.acknowledged * 2 >= member.window.limit() && group.is_stored) store_position(group);
 }
 
 void SharedGroups::publish_live(std::uint64_t id, const sync::Message& message, bool retain) {
@@ -355,6 +357,7 @@ void SharedGroups::save_positions() {
 
 void SharedGroups::store_position(Group& group) {
   group.moved = false;
+  group.acknowledged = 0;
   const sync::Arrival now = position(group);
   if (group.is_stored && now <= group.position_stored) return;
   group.is_stored = true;

@@ -48,8 +48,8 @@ class SharedGroups {
   // The session has ended: it is a member of nothing any more. REQUIRES: detached.
   void forget(Session& session);
 
-  // A member acknowledged.
-  void acknowledge(const Window::Message& message);
+  // A member acknowledged. After half of what it takes at once the position goes to disk, as a session's does.
+  void acknowledge(const Session& member, const Window::Message& message);
   // A member has room again.
   void pump_of(const Session& session);
   // The op was committed just now. `group` is a subscriber that the tree named.
@@ -59,7 +59,7 @@ class SharedGroups {
   // Nobody is live any more: everybody reads on from here.
   void stop_live(sync::Arrival latest);
   void pump_all();
-  // About once a second: positions that moved go to disk.
+  // About once a second, and at the end: positions that moved go to disk.
   void save_positions();
   // The turn that this position was in failed.
   void save_again(const StoredGroup& lost);
@@ -99,7 +99,8 @@ class SharedGroups {
     std::map<sync::Arrival, Flight> flights;
     sync::Arrival newest = 0;  // the greatest arrival ever handed out
     bool live = false;
-    bool moved = false;  // something was delivered since the position was handed to the store
+    bool moved = false;            // something was delivered since the position was handed to the store
+    std::size_t acknowledged = 0;  // messages, likewise
     bool is_stored = false;
     sync::Arrival position_stored = 0;
     std::uint64_t trimmed_beneath = 0;  // as of a session

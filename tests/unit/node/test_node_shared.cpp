@@ -380,6 +380,39 @@ TEST_CASE_METHOD(SharedHarness, "a group's position survives a restart", "[node]
   CHECK(back.messages() == Texts{"a=2", "a=3"});
 }
 
+TEST_CASE_METHOD(SharedHarness, "a group's position is saved when the daemon ends", "[node][G1]") {
+  TestClient one(*this, keeping("1"));
+  join(one);
+  publish("1");
+  CHECK(one.messages() == Texts{"a=1"});
+  node->stop_taking(now);
+  settle();
+  node->say_goodbye(now);
+  settle();
+  one.drop();
+  restart();
+  publish("2");
+  TestClient back(*this, keeping("1"));
+  CHECK(back.messages() == Texts{"a=2"});
+}
+
+TEST_CASE_METHOD(SharedHarness, "after a kill less comes again than half of what a member takes at once",
+                 "[node][G1]") {
+  {
+    TestClient one(*this, keeping("1", property(0x21, u16(10))));
+    join(one);
+    for (unsigned i = 1; i <= 12; ++i) publish(std::to_string(i));
+    CHECK(one.messages().size() == 10);
+    settle();
+    CHECK(one.messages().size() == 2);
+    settle();
+    one.drop();
+  }
+  restart();
+  TestClient back(*this, keeping("1"));
+  CHECK(back.messages().size() <= 4);
+}
+
 TEST_CASE_METHOD(SharedHarness, "a group is on disk before its subscription is granted", "[node][G1]") {
   {
     TestClient one(*this, keeping("1"));
