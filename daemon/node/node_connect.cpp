@@ -196,10 +196,10 @@ void Node::resume_session(Client& client, const Newcomer& newcomer, Session& ses
 void Node::adopt(Session& session, const Client& client, const Newcomer& newcomer) {
   session.expires_at.reset();
   session.window.set_limit(std::min(newcomer.receive_maximum, settings_.limits.in_flight_max));
-  const bool expiry_changed = session.expiry_s != newcomer.session_expiry_s;
   session.expiry_s = newcomer.session_expiry_s;
   session.window.set_persistent(session.is_persistent());
-  if (expiry_changed && session.is_persistent() && session.was_confirmed) store_session(session, {});
+  const bool is_stored = session.stored_expiry_s == session.expiry_s;
+  if (!is_stored && session.is_persistent() && session.was_confirmed) store_session(session, {});
   if (!session.is_persistent() && session.was_confirmed && std::exchange(session.was_stored, false)) {
     ports_.store.submit(EraseSessionIntent{.id = session.id});
   }
@@ -208,7 +208,8 @@ void Node::adopt(Session& session, const Client& client, const Newcomer& newcome
 
 void Node::await_stored(Session& session, Client& client, const Newcomer& newcomer, bool session_present) {
   const bool is_kept = newcomer.session_expiry_s > 0;
-  const bool must_store = is_kept && !session.was_confirmed;
+  // What CONNACK promises must outlive a crash: that the session is kept so long, and no longer.
+  const bool must_store = session.was_confirmed ? session.stored_expiry_s != newcomer.session_expiry_s : is_kept;
   std::optional<StoredWill> will;
   if (client.will) {
     will = std::move(*client.will);
@@ -237,10 +238,13 @@ void Node::await_stored(Session& session, Client& client, const Newcomer& newcom
     abandon(*found);
   };
   if (must_store) {
+    // Until it is accepted the session stays as it was.
+    const std::uint32_t before = std::exchange(session.expiry_s, newcomer.session_expiry_s);
     store_session(session, [this, id = session.id, then, is_last = !will.has_value()](bool stored) {
       on_session_stored(id, stored);
       if (is_last) then(stored);
     });
+    session.expiry_s = before;
   }
   if (!will) return;
   const std::uint64_t token = ++last_token_;
@@ -264,7 +268,8 @@ void Node::on_session_stored(std::uint64_t id, bool stored) {
 }
 
 void Node::abandon(Session& session) {
-  if (!session.is_persistent() || !session.was_confirmed) end_session(session);
+  if (!session.is_persistent() || !session.was_confirmed) return end_session(session);
+  if (session.stored_expiry_s != session.expiry_s) store_session(session, {});
 }
 
 void Node::accept(Session& session, Client& client, const Newcomer& newcomer, bool session_present) {
@@ -332,8 +337,10 @@ void Node::on_ended(Instant now, Client& client, const Goodbye& goodbye) {
   } else {
     will_died(now, *session);
   }
-  if (session->is_persistent() && (session->was_confirmed || !was_pending)) {
-    if (!was_pending) session->expires_at = expiry_moment(now, session->expiry_s);
+  if (was_pending) {
+    abandon(*session);
+  } else if (session->is_persistent()) {
+    session->expires_at = expiry_moment(now, session->expiry_s);
     save_position(*session, now, /*at_once=*/true);
   } else {
     end_session(*session);

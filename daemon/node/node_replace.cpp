@@ -70,6 +70,7 @@ void Node::settle_replaced(const Replacing& replacing, Client* client) {
   if (is_allowed) {
     Session& session = sessions_.add(make_session(replacing.fresh, *client, replacing.by));
     session.was_stored = session.was_confirmed = is_kept;
+    session.stored_expiry_s = session.expiry_s;
     client->session = &session;
     return accept(session, *client, replacing.by, /*session_present=*/false);
   }

@@ -19,6 +19,7 @@ void Node::restore_sessions(Instant now, const std::vector<StoredSession>& store
     session->was_stored = true;
     session->was_confirmed = true;
     session->expiry_s = from.expiry_s;
+    session->stored_expiry_s = from.expiry_s;
     session->cursor = from.position;
     session->position_submitted = from.position;
     session->position_saved = from.position;
@@ -72,6 +73,7 @@ void Node::expire_sessions(Instant now) {
 
 void Node::store_session(Session& session, Stored then) {
   session.was_stored = true;
+  session.stored_expiry_s = session.expiry_s;
   ++session.stores;
   const std::uint64_t token = then ? ++last_token_ : 0;
   if (then) waiting_.emplace(token, std::move(then));

@@ -129,6 +129,7 @@ struct Session {
   const std::string owner;
   const std::string client_id;
   std::uint32_t expiry_s = 0;
+  std::uint32_t stored_expiry_s = 0;  // as the store was told last
   std::map<std::string, Subscription, std::less<>> subscriptions;  // shared ones too, whole as subscribed
   sync::Arrival newest_start = 0;                                  // of all subscriptions
   std::vector<std::uint64_t> groups;                               // shared subscriptions that it is a member of

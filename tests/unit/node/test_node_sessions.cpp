@@ -42,6 +42,48 @@ TEST_CASE_METHOD(SessionHarness, "a persistent session is on disk before it is p
   CHECK(session_store.sessions.size() == 1);
 }
 
+TEST_CASE_METHOD(SessionHarness, "a session's new expiry is on disk before it is promised", "[node][G1]") {
+  TestClient(*this, keeping("k")).drop();
+  settle();
+  const ConnectOut minute{.client_id = "k", .clean_start = false, .properties = property(0x11, u32(60))};
+  {
+    TestClient client = TestClient::unsettled(*this, minute);
+    CHECK(client.received().empty());
+    settle();
+    CHECK(session_present(client));
+    CHECK(session_store.sessions.begin()->second.expiry_s == 60);
+  }
+  settle();
+  TestClient last = TestClient::unsettled(*this, {.client_id = "k", .clean_start = false});
+  CHECK(last.received().empty());
+  commit();
+  CHECK(session_present(last));
+  // Killed now.
+  last.drop();
+  restart();
+  TestClient back(*this, minute);
+  CHECK_FALSE(session_present(back));
+}
+
+TEST_CASE_METHOD(SessionHarness, "a connect that was not accepted leaves its session the expiry it had", "[node][G1]") {
+  TestClient(*this, keeping("k")).drop();
+  settle();
+  const ConnectOut minute{.client_id = "k", .clean_start = false, .properties = property(0x11, u32(60))};
+  SECTION("the client went") { TestClient::unsettled(*this, minute).drop(); }
+  SECTION("the disk refused it") {
+    TestClient client = TestClient::unsettled(*this, minute);
+    storage.fail_next_commit({Category::kLimit, "the disk is full"});
+    settle();
+    const auto answer = client.received();
+    REQUIRE(answer.size() == 1);
+    CHECK(answer[0].body[1] == 0x97);
+  }
+  advance(std::chrono::seconds{1});
+  settle();
+  REQUIRE(session_store.sessions.size() == 1);
+  CHECK(session_store.sessions.begin()->second.expiry_s == 0xFFFF'FFFF);
+}
+
 TEST_CASE_METHOD(SessionHarness, "a subscription is on disk before it is granted", "[node][G1]") {
   TestClient client(*this, keeping("k"));
   client.received();
