@@ -49,13 +49,19 @@ void Access::authenticate(Instant now, const node::Arrived& arrived, Credentials
   }
   principal.kind = security::Principal::Kind::kUser;
   principal.name = *credentials.username;
-  const bool taken = passwords_.check(std::move(*credentials.username), std::string(as_text(*credentials.password)),
-                                      [principal, then](bool right) {
-                                        const Instant later = net_asio::EventLoop::now();
-                                        if (right) return then(later, principal);
-                                        then(later, tl::unexpected(Denial::kBadUserNameOrPassword));
-                                      });
-  if (!taken) then(now, tl::unexpected(Denial::kBusy));
+  passwords_.check({.user = std::move(*credentials.username),
+                    .password = std::string(as_text(*credentials.password)),
+                    .address = arrived.address,
+                    .asker = std::move(credentials.asker)},
+                   [principal, then](PasswordWorker::Outcome outcome) {
+                     const Instant later = net_asio::EventLoop::now();
+                     switch (outcome) {
+                       case PasswordWorker::Outcome::kRight: return then(later, principal);
+                       case PasswordWorker::Outcome::kWrong:
+                         return then(later, tl::unexpected(Denial::kBadUserNameOrPassword));
+                       case PasswordWorker::Outcome::kBusy: return then(later, tl::unexpected(Denial::kBusy));
+                     }
+                   });
 }
 
 }  // namespace hedgerow::app

@@ -175,6 +175,8 @@ class Connection {
   // Append-only here; the adapter takes from it (swap, or clear after a complete write).
   [[nodiscard]] Bytes& output() { return output_; }
   [[nodiscard]] bool closing() const { return phase_ == Phase::kClosing; }
+  // Of its CONNECT.
+  [[nodiscard]] bool awaits_verdict() const { return phase_ == Phase::kAwaitVerdict; }
   [[nodiscard]] bool accepted() const { return phase_ == Phase::kOpen; }
   // Bytes received but not handled yet, for accounting.
   [[nodiscard]] std::size_t held_bytes() const { return held_.size() - held_used_; }

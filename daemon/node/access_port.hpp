@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,11 +23,12 @@ class AccessPort {
     std::optional<std::string> username;
     std::optional<Bytes> password;
     std::string client_id;
+    std::weak_ptr<const void> asker;  // once it has expired nobody waits for the verdict
   };
   // Why a client is not let in.
   enum class Denial { kBadUserNameOrPassword, kBusy };
   using Verdict = std::function<void(Instant now, tl::expected<security::Principal, Denial>)>;
-  // Calls `then` once, at once or later: a password takes a tenth of a second to check.
+  // Calls `then` once, at once or later: a password takes a tenth of a second to check. Not for an asker that expired.
   virtual void authenticate(Instant now, const Arrived& arrived, Credentials credentials, Verdict then) = 0;
 
   // False: a user or a thing that is no more.

@@ -59,7 +59,9 @@ void Client::hold_reading(Instant now, bool held) {
 
 void Client::update_reading() {
   if (close_sent_) return;
-  const bool pause = !connection_.wants_input() || stream_.queued_bytes() > kClientQueueBytesPause;
+  // One that waits for the verdict on its CONNECT, and has sent nothing else, is read from to see whether it goes.
+  const bool listens = connection_.awaits_verdict() && connection_.held_bytes() == 0 && !held_;
+  const bool pause = !(connection_.wants_input() || listens) || stream_.queued_bytes() > kClientQueueBytesPause;
   if (pause == reading_paused_) return;
   reading_paused_ = pause;
   stream_.pause_reading(pause);

@@ -55,6 +55,8 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
 
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] const Arrived& arrived() const { return arrived_; }
+  // Expires with this.
+  [[nodiscard]] std::weak_ptr<const void> life() const { return life_; }
   [[nodiscard]] mqtt::Connection& connection() { return connection_; }
   // Sent and not yet taken by the kernel, with what flush() has not handed over yet.
   [[nodiscard]] std::size_t queued_bytes() { return stream_.queued_bytes() + connection_.output().size(); }
@@ -110,6 +112,7 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   std::string end_reason_;  // why the protocol ended it, if it did
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
+  const std::shared_ptr<const void> life_ = std::make_shared<char>();
   bool held_ = false;
   bool reading_paused_ = false;
   bool close_sent_ = false;

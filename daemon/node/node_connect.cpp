@@ -58,7 +58,8 @@ void Node::on_connect(Instant now, Client& client, const mqtt::ConnectRequest& r
   }
   client.is_bridge = request.bridge;
   if (request.will) client.will = std::make_unique<StoredWill>(will_of(*request.will));
-  AccessPort::Credentials credentials{.username = {}, .password = {}, .client_id = newcomer.client_id};
+  AccessPort::Credentials credentials{
+      .username = {}, .password = {}, .client_id = newcomer.client_id, .asker = client.life()};
   if (request.username) credentials.username = std::string(*request.username);
   if (request.password) credentials.password = to_bytes(*request.password);
   ports_.access.authenticate(

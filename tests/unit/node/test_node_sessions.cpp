@@ -42,6 +42,16 @@ TEST_CASE_METHOD(SessionHarness, "a persistent session is on disk before it is p
   CHECK(session_store.sessions.size() == 1);
 }
 
+TEST_CASE_METHOD(SessionHarness, "a client that waits for its CONNACK is read from until it sends more", "[node][G6]") {
+  TestClient client = TestClient::unsettled(*this, keeping("k"));
+  CHECK_FALSE(client.stream.paused);  // so that its end is seen
+  client.send(encode_subscribe(1, {{"a", 1}}));
+  CHECK(client.stream.paused);
+  settle();
+  CHECK_FALSE(client.stream.paused);
+  CHECK(client.received().size() == 2);
+}
+
 TEST_CASE_METHOD(SessionHarness, "a session's new expiry is on disk before it is promised", "[node][G1]") {
   TestClient(*this, keeping("k")).drop();
   settle();
