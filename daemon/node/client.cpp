@@ -37,7 +37,7 @@ void Client::on_closed(Instant now, const std::string& reason) {
 }
 
 void Client::flush() {
-  connection_.hold_input(held_);
+  connection_.hold_input(holds_ != 0);
   // What was kept while the client had to wait is handled as soon as it need not wait any more; from then on its
   // silence counts.
   if (connection_.wants_input()) connection_.resume(now_);
@@ -51,9 +51,15 @@ void Client::flush() {
   update_reading();
 }
 
+void Client::hold(Hold why, bool held) {
+  const auto bit = static_cast<unsigned>(why);
+  holds_ = held ? holds_ | bit : holds_ & ~bit;
+  if (held) connection_.hold_input(true);
+}
+
 void Client::hold_reading(Instant now, bool held) {
   now_ = now;
-  held_ = held;
+  hold(Hold::kStore, held);
   flush();
 }
 

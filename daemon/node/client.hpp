@@ -48,6 +48,12 @@ class ClientOwner {
   virtual void on_gone(Instant now, Client& client, const std::string& reason) = 0;
 };
 
+// Why a client must wait although it did nothing wrong: its silence meanwhile is excused.
+enum class Hold : std::uint8_t {
+  kStore = 1,    // the store is behind
+  kChanges = 2,  // many of its subscriptions wait for the disk
+};
+
 class Client final : public StreamHandler, private mqtt::ConnectionHandler {
  public:
   Client(std::uint64_t id, Instant now, const Arrived& arrived, Stream& stream, ClientOwner& owner,
@@ -63,7 +69,10 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
 
   // Hands the gathered output to the network, and closes where the protocol says so.
   void flush();
-  // While held nothing more is read, for a reason that is not the client's: its silence meanwhile is excused.
+  // While held nothing more is handled, not even of what was read already, and nothing more is read.
+  // REQUIRES: flush() follows, not from within a call of ClientOwner.
+  void hold(Hold why, bool held);
+  // For Hold::kStore, with the flush().
   void hold_reading(Instant now, bool held);
   void on_timer(Instant now);
 
@@ -113,7 +122,7 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
   const std::shared_ptr<const void> life_ = std::make_shared<char>();
-  bool held_ = false;
+  unsigned holds_ = 0;  // of Hold
   bool reading_paused_ = false;
   bool close_sent_ = false;
 };

@@ -20,6 +20,9 @@ inline constexpr std::size_t kSubscriptionsPerSessionMax = 1'000;
 inline constexpr std::size_t kFilterBytesPerSessionMax = 256 * 1024;
 static_assert(kFilterBytesPerSessionMax > mqtt::kStringBytesMax, "one filter of any length must be possible");
 
+// SUBSCRIBEs and UNSUBSCRIBEs of one session that wait for the disk. With so many its client is not read from.
+inline constexpr std::size_t kChangesMax = 8;
+
 // Deliveries of retained messages, or of the past, that wait for one filter: of SUBSCRIBEs that repeat it.
 inline constexpr std::ptrdiff_t kRunsPerFilterMax = 16;
 // They are acknowledged in stretches, so that a lost connection does not begin them anew: messages of one, stretches of

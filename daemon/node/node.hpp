@@ -228,8 +228,10 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // What the client is to be told of this filter; adds it when that is a success.
   mqtt::ReasonCode subscribe(Client& client, const mqtt::SubscribeEntry& entry,
                              std::optional<std::uint64_t> replay_since_ms);
-  // Keeps the change on disk; what it was is put back when that fails. `answer` is told before anything is sent.
-  void keep_change(Session& session, SubscriptionChange change, Stored answer);
+  // Keeps the change on disk; what it was is put back when that fails.
+  void keep_change(Session& session, SubscriptionChange change);
+  void store_changes(Session& session);
+  void settle_changes(Session& session, bool stored);
   void settle_change(Session& session, bool stored);
   void become_link(Instant now, Client& client);
   void send_system_topics(Session& session, const mqtt::SubscribeEntry& entry);

@@ -93,14 +93,14 @@ void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeReques
   }
   if (session.runs_unsettled) hold_for_cells(session);
   if (!change.before.empty() && session.is_persistent()) {
-    keep_change(session, std::move(change),
-                [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
-                  Client* waiting = find_client(client_id);
-                  if (waiting == nullptr || !waiting->connection().accepted()) return;
-                  refuse_successes(codes, stored, mqtt::ReasonCode::kQuotaExceeded);
-                  waiting->connection().suback(packet_id, codes);
-                  touch(*waiting);
-                });
+    change.answer = [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
+      Client* waiting = find_client(client_id);
+      if (waiting == nullptr || !waiting->connection().accepted()) return;
+      refuse_successes(codes, stored, mqtt::ReasonCode::kQuotaExceeded);
+      waiting->connection().suback(packet_id, codes);
+      touch(*waiting);
+    };
+    keep_change(session, std::move(change));
   } else {
     client.connection().suback(request.packet_id, codes, reason);
     delivery_.pump(session);
@@ -153,52 +153,72 @@ void Node::on_unsubscribe(Instant, Client& client, const mqtt::UnsubscribeReques
     client.connection().unsuback(request.packet_id, codes);
     return;
   }
-  keep_change(
-      session, std::move(change),
-      [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
-        Client* waiting = find_client(client_id);
-        if (waiting == nullptr || !waiting->connection().accepted()) return;
-        touch(*waiting);
-        if (!stored && waiting->connection().protocol() == mqtt::Protocol::kV311) {
-          return waiting->connection().disconnect(mqtt::ReasonCode::kUnspecifiedError);  // [MQTT-4.8.0-2] of 3.1.1
-        }
-        refuse_successes(codes, stored, mqtt::ReasonCode::kUnspecifiedError);
-        waiting->connection().unsuback(packet_id, codes);
-      });
+  change.answer = [this, client_id = client.id(), packet_id = request.packet_id, codes](bool stored) mutable {
+    Client* waiting = find_client(client_id);
+    if (waiting == nullptr || !waiting->connection().accepted()) return;
+    touch(*waiting);
+    if (!stored && waiting->connection().protocol() == mqtt::Protocol::kV311) {
+      return waiting->connection().disconnect(mqtt::ReasonCode::kUnspecifiedError);  // [MQTT-4.8.0-2] of 3.1.1
+    }
+    refuse_successes(codes, stored, mqtt::ReasonCode::kUnspecifiedError);
+    waiting->connection().unsuback(packet_id, codes);
+  };
+  keep_change(session, std::move(change));
 }
 
-void Node::keep_change(Session& session, SubscriptionChange change, Stored answer) {
+void Node::keep_change(Session& session, SubscriptionChange change) {
   change.store = session.stores + 1;
   session.changes.push_back(std::move(change));
-  store_session(session, [this, id = session.id, answer = std::move(answer)](bool stored) {
-    if (Session* held = sessions_.find(id)) settle_change(*held, stored);
-    answer(stored);
-    if (Session* held = sessions_.find(id)) delivery_.pump(*held);
+  if (session.changes.size() >= kChangesMax && session.client != nullptr) session.client->hold(Hold::kChanges, true);
+  store_changes(session);
+}
+
+// A session is written whole, so what comes while it is on its way to the disk waits, and goes together.
+void Node::store_changes(Session& session) {
+  if (session.changes_submitted > 0 || session.changes.empty()) return;
+  session.changes_submitted = session.changes.size();
+  store_session(session, [this, id = session.id](bool stored) {
+    if (sessions_.find(id) != nullptr) settle_changes(*sessions_.find(id), stored);
   });
+}
+
+void Node::settle_changes(Session& session, bool stored) {
+  const std::uint64_t store = session.changes.front().store;
+  std::vector<Stored> answers;
+  for (; session.changes_submitted > 0; --session.changes_submitted) {
+    answers.push_back(std::move(session.changes.front().answer));
+    settle_change(session, stored);
+  }
+  if (!stored && session.client != nullptr) drop_forbidden(session, session.client->principal);
+  // What was handed to the store otherwise has the changes in it.
+  if (!stored && session.is_persistent() && session.stores != store) store_session(session, {});
+  for (const Stored& answer : answers) answer(stored);
+  store_changes(session);
+  if (session.client != nullptr) {
+    session.client->hold(Hold::kChanges, session.changes.size() >= kChangesMax);
+    touch(*session.client);
+  }
+  delivery_.pump(session);
 }
 
 // Of the oldest change: the store answers in order.
 void Node::settle_change(Session& session, bool stored) {
-  SubscriptionChange change = std::move(session.changes.front());
+  const SubscriptionChange change = std::move(session.changes.front());
   session.changes.erase(session.changes.begin());
-  for (SubscriptionChange::Before& before : change.before) {
+  for (const SubscriptionChange::Before& before : change.before) {
     SubscriptionChange::Before* later = nullptr;
     for (SubscriptionChange& other : session.changes) {
       if (later == nullptr) later = find_before(other, before.filter);
     }
     if (later != nullptr) {
       // What the filter is now is the later change's; should that fail too, this is how it was.
-      if (!stored) later->subscription = std::move(before.subscription);
+      if (!stored) later->subscription = before.subscription;
     } else if (stored) {
       delivery_.confirm(session, before.filter);
     } else {
       delivery_.put_back(session, before.filter, before.subscription);
     }
   }
-  if (stored) return;
-  if (session.client != nullptr) drop_forbidden(session, session.client->principal);
-  // What was handed to the store since has the change in it.
-  if (session.is_persistent() && session.stores != change.store) store_session(session, {});
 }
 
 // The access rules are not what they were when the session subscribed.

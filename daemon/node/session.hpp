@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -109,7 +110,8 @@ struct SubscriptionChange {
     std::optional<Subscription> subscription;  // nothing: there was none
   };
   std::vector<Before> before;
-  std::uint64_t store = 0;  // Session::stores, with it
+  std::uint64_t store = 0;                  // Session::stores, with it
+  std::function<void(bool stored)> answer;  // before anything else is sent
 };
 
 struct Session {
@@ -152,6 +154,7 @@ struct Session {
   std::uint64_t trimmed_beneath = 0;  // messages that keep trimmed before this session had read them
   unsigned holds = 0;                 // reasons to wait for the disk
   std::vector<SubscriptionChange> changes = {};  // oldest first
+  std::size_t changes_submitted = 0;             // so many of them went to the store, as one; the others follow as one
   std::uint64_t stores = 0;                      // how often it was handed to the store, whole
   std::list<Run> runs;
   bool runs_unsettled = false;   // not all of them were acknowledged

@@ -319,3 +319,49 @@ TEST_CASE_METHOD(SubscribeHarness, "retained messages keep to the client's recei
   settle();
   CHECK(client.messages().size() == 2);
 }
+
+namespace {
+
+struct CountingHarness : NodeHarness {
+  void submit(node::Intent intent) override {
+    if (const auto* put = std::get_if<node::PutSessionIntent>(&intent)) {
+      ++sessions_written;
+      rows_written += put->session.subscriptions.size();
+    }
+    NodeHarness::submit(std::move(intent));
+  }
+  std::size_t sessions_written = 0;
+  std::size_t rows_written = 0;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(CountingHarness, "changes that follow each other fast go to the disk together, and are answered each",
+                 "[node][G6]") {
+  constexpr unsigned kFilters = 50;
+  constexpr unsigned kChanges = 400;
+  TestClient client(*this, keeping("c"));
+  std::vector<FilterSent> filters;
+  for (unsigned i = 0; i < kFilters; ++i) filters.push_back({"f/" + std::to_string(i), 1});
+  client.send(encode_subscribe(1, filters));
+  settle();
+  client.received();
+  sessions_written = 0;
+  rows_written = 0;
+  Bytes packets;
+  for (unsigned i = 0; i < kChanges; ++i) {
+    append(packets, i % 2 == 0 ? encode_subscribe(i + 1, {{"a", 1}}) : encode_unsubscribe(i + 1, {"a"}));
+  }
+  client.send(packets);
+  CHECK(sessions_written == 1);
+  CHECK(client.stream.paused);
+  settle();
+  CHECK_FALSE(client.stream.paused);
+  const auto answers = client.received();
+  REQUIRE(answers.size() == kChanges);
+  for (unsigned i = 0; i < kChanges; ++i) {
+    CHECK(answers[i].body[0] * 256U + answers[i].body[1] == i + 1);
+    CHECK(answers[i].body.back() == (i % 2 == 0 ? 1 : 0));
+  }
+  CHECK(rows_written <= (kChanges / 4) * (kFilters + 1));
+}
