@@ -57,9 +57,9 @@ void Client::hold(Hold why, bool held) {
   if (held) connection_.hold_input(true);
 }
 
-void Client::hold_reading(Instant now, bool held) {
+void Client::hold_reading(Instant now, Hold why, bool held) {
   now_ = now;
-  hold(Hold::kStore, held);
+  hold(why, held);
   flush();
 }
 

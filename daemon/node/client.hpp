@@ -52,6 +52,7 @@ class ClientOwner {
 enum class Hold : std::uint8_t {
   kStore = 1,    // the store is behind
   kChanges = 2,  // many of its subscriptions wait for the disk
+  kTurn = 4,     // matching what it published took long enough for one turn of the loop
 };
 
 class Client final : public StreamHandler, private mqtt::ConnectionHandler {
@@ -72,8 +73,8 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   // While held nothing more is handled, not even of what was read already, and nothing more is read.
   // REQUIRES: flush() follows, not from within a call of ClientOwner.
   void hold(Hold why, bool held);
-  // For Hold::kStore, with the flush().
-  void hold_reading(Instant now, bool held);
+  // With the flush().
+  void hold_reading(Instant now, Hold why, bool held);
   void on_timer(Instant now);
 
   // StreamHandler

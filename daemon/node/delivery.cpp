@@ -232,7 +232,7 @@ void Delivery::on_committed(sync::Committed committed) {
     log_.add(std::move(segment));
   }
   log_.settle();
-  if (was_open) groups_.pump_all();
+  if (was_open || is_spent()) groups_.pump_all();
   watchers_.pump_all();
 }
 
@@ -249,7 +249,8 @@ void Delivery::on_tick() {
 
 void Delivery::deliver_to_live(const OpRef& op, Audience audience) {
   if (!op.op.kind.record) return;
-  tree_.match(op.op.message->topic, matches_);
+  if (is_spent()) return fall_behind(op.arrival - 1, audience);
+  levels_ += tree_.match(op.op.message->topic, matches_);
   for (auto match = matches_.begin(); match != matches_.end();) {
     const mqtt::SubscriberId subscriber = match->subscriber;
     Session* session = sessions_.find(subscriber);
@@ -272,6 +273,32 @@ void Delivery::deliver_to_live(const OpRef& op, Audience audience) {
   }
 }
 
+void Delivery::fall_behind(sync::Arrival cursor, Audience audience) {
+  if (std::exchange(is_behind_.at(static_cast<std::size_t>(audience)), true)) return;
+  for (const auto& [id, session] : sessions_.all()) {
+    const Audience its = session->is_persistent() ? Audience::kKeepsPosition : Audience::kKeepsNothing;
+    if (!session->live || (audience != Audience::kAll && audience != its)) continue;
+    stop_live(*session, cursor);
+    set_due(*session);
+  }
+  if (audience == Audience::kKeepsNothing) return log_.hurry();
+  groups_.stop_live(cursor);
+}
+
+void Delivery::set_due(Session& session) {
+  if (!std::exchange(session.due, true)) due_.push_back(session.id);
+}
+
+void Delivery::pump_due() {
+  for (std::size_t left = due_.size(); left > 0 && !is_spent(); --left) {
+    Session* session = sessions_.find(due_.front());
+    due_.pop_front();
+    if (session == nullptr) continue;
+    session->due = false;
+    pump(*session);
+  }
+}
+
 bool Delivery::is_own(const Session& session, const OpRef& op) const {
   return op.op.publisher == session.id && op.replica == settings_.self;
 }
@@ -282,8 +309,10 @@ bool Delivery::is_late(const OpRef& op) const {
   return channel != nullptr && arrival_times_.is_late(op.op.stamp, op.arrival, channel->channel.late);
 }
 
-void Delivery::match_subscriptions(const Session& session, const OpRef& op, Wish& wish) const {
+void Delivery::match_subscriptions(const Session& session, const OpRef& op, Wish& wish) {
   wish.clear();
+  // A name of so many bytes has half as many levels at most.
+  levels_ += session.subscriptions.size() * (1 + op.op.message->topic.size() / 2);
   for (const auto& [filter, subscription] : session.subscriptions) {
     if (op.arrival <= subscription.start || !mqtt::matches(filter, op.op.message->topic)) continue;
     if (subscription.options.no_local && is_own(session, op)) continue;  // [MQTT-3.8.3-3]
@@ -293,7 +322,7 @@ void Delivery::match_subscriptions(const Session& session, const OpRef& op, Wish
 
 void Delivery::publish_live(const sync::Message& message, bool retain, std::uint64_t publisher) {
   watchers_.publish_live(message, retain, /*is_own=*/publisher != 0);
-  tree_.match(message.topic, matches_);
+  levels_ += tree_.match(message.topic, matches_);
   for (auto match = matches_.begin(); match != matches_.end();) {
     const mqtt::SubscriberId subscriber = match->subscriber;
     const Session* session = sessions_.find(subscriber);
@@ -333,6 +362,10 @@ bool Delivery::pump_log(Session& session) {
     // What was sent before is sent again [MQTT-4.4.0-1]: the client knows its identifier.
     if (op.superseded && !session.window.is_due_again(op.arrival)) return true;
     if (!session.is_persistent() && is_late(op)) return true;
+    if (is_spent()) {
+      set_due(session);
+      return false;
+    }
     match_subscriptions(session, op, wish_);
     return outbound_.send_logged(session, op, wish_);
   });

@@ -11,6 +11,8 @@
 // Thread rule: the loop thread. Ownership: what the constructor is given must outlive it.
 #pragma once
 
+#include <array>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -22,6 +24,7 @@
 #include "daemon/node/arrival_times.hpp"
 #include "daemon/node/channels.hpp"
 #include "daemon/node/client.hpp"
+#include "daemon/node/limits.hpp"
 #include "daemon/node/outbound.hpp"
 #include "daemon/node/session.hpp"
 #include "daemon/node/shared_groups.hpp"
@@ -75,6 +78,16 @@ class Delivery {
   // Call about once a second: a session whose read failed tries again, and positions of shared subscriptions are saved.
   void on_tick();
 
+  // Matching has a share of each turn of the loop: kLevelsPerLoopTurn.
+  [[nodiscard]] bool is_spent() const { return levels_ >= kLevelsPerLoopTurn; }
+  // Sessions wait for the next turn of the loop: for pump_due().
+  [[nodiscard]] bool has_due() const { return !due_.empty(); }
+  void pump_due();
+  void end_turn() {
+    levels_ = 0;
+    is_behind_ = {};
+  }
+
   // TurnResult::handed_out
   void on_handed_out(std::vector<sync::CommittedSegment> segments);
   void on_committed(sync::Committed committed);
@@ -111,12 +124,15 @@ class Delivery {
   // Those that keep a position, and shared subscriptions, get nothing that is not durable.
   enum class Audience : std::uint8_t { kAll, kKeepsNothing, kKeepsPosition };
   void deliver_to_live(const OpRef& op, Audience audience);
+  // The audience reads on from the log, when there is time for it.
+  void fall_behind(sync::Arrival cursor, Audience audience);
+  void set_due(Session& session);
   void deliver_segment(const sync::CommittedSegment& segment, Audience audience);
   // How far the session may read.
   [[nodiscard]] sync::Arrival reach(const Session& session) const {
     return session.is_persistent() ? log_.durable() : log_.latest();
   }
-  void match_subscriptions(const Session& session, const OpRef& op, Wish& wish) const;
+  void match_subscriptions(const Session& session, const OpRef& op, Wish& wish);
   [[nodiscard]] bool is_own(const Session& session, const OpRef& op) const;
   // Older than its channel allows, on arrival: only for persistent sessions and replays (DESIGN 1).
   [[nodiscard]] bool is_late(const OpRef& op) const;
@@ -159,6 +175,9 @@ class Delivery {
   SharedGroups groups_;
   Watchers watchers_;
   std::uint64_t next_run_id_ = 1;
+  std::size_t levels_ = 0;                              // of filters, looked at in this turn of the loop
+  std::array<bool, 3> is_behind_{};                     // each audience, in this turn
+  std::deque<std::uint64_t> due_;                       // sessions
   std::vector<mqtt::SubscriptionTree::Match> matches_;  // scratch
   Wish wish_;                                           // scratch
 };

@@ -13,6 +13,10 @@ namespace hedgerow::node {
 
 // Sessions that outlive their connection, over all clients. One more is refused with Quota exceeded.
 inline constexpr std::size_t kPersistentSessionsMax = 10'000;
+// Levels of filters that are looked at in one turn of the loop, about: then whoever publishes at QoS 0 waits for the
+// next turn, and sessions go on from the log.
+inline constexpr std::size_t kLevelsPerLoopTurn = 128 * 1024;
+
 // Subscriptions of one session. One more is answered Quota exceeded.
 inline constexpr std::size_t kSubscriptionsPerSessionMax = 1'000;
 

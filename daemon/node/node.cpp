@@ -105,7 +105,7 @@ std::unique_ptr<StreamHandler> Node::on_accept(Instant now, const Arrived& arriv
   clients_.emplace(client->id(), client.get());
   ++counters_.accepted;
   counters_.clients_max = std::max<std::uint64_t>(counters_.clients_max, clients_.size());
-  if (pressed_) client->hold_reading(now, true);
+  if (pressed_) client->hold_reading(now, Hold::kStore, true);
   return client;
 }
 
@@ -223,12 +223,16 @@ std::vector<std::string> Node::alarms() const {
 Instant Node::next_deadline() const {
   Instant next = std::min({next_tick_, links_.next_deadline(), peer_acks_.next_deadline()});
   if (const auto due = cells_soon_.due()) next = std::min(next, *due);
+  if (!held_for_turn_.empty() || delivery_.has_due()) next = std::min(next, now_);
   if (const auto due = wills_.next_deadline()) next = std::min(next, *due);
   return next;
 }
 
 void Node::on_timer(Instant now) {
   now_ = now;
+  release_held(now);
+  delivery_.end_turn();  // so that neither waits for the other
+  delivery_.pump_due();
   if (const auto due = cells_soon_.due(); due && *due <= now) flush_cells();
   fire_due_wills(now);
   if (links_.next_deadline() <= now) links_.on_timer(now);
@@ -312,7 +316,7 @@ void Node::reconfigure(const mqtt::ConnectionLimits& connection_limits, const No
 void Node::stop_taking(Instant now) {
   stopping_ = true;
   flush_cells();
-  for (const auto& [id, client] : clients_) client->hold_reading(now, true);
+  for (const auto& [id, client] : clients_) client->hold_reading(now, Hold::kStore, true);
 }
 
 void Node::say_goodbye(Instant now) {
@@ -359,8 +363,23 @@ void Node::flush() {
   }
   touched_.clear();
   flushing_ = false;
+  delivery_.end_turn();
   if (delivery_.take_hurry()) ports_.store.submit(sync::CommitNow{});
   ports_.on_deadline();
+}
+
+void Node::hold_for_turn(Client& client) {
+  client.hold(Hold::kTurn, true);
+  held_for_turn_.push_back(client.id());
+}
+
+// Until the turn is spent again, the longest held first.
+void Node::release_held(Instant now) {
+  for (std::size_t left = held_for_turn_.size(); left > 0 && !delivery_.is_spent(); --left) {
+    const std::uint64_t id = held_for_turn_.front();
+    held_for_turn_.pop_front();
+    if (Client* client = find_client(id)) client->hold_reading(now, Hold::kTurn, false);
+  }
 }
 
 void Node::count_queue(Client& client) {
@@ -377,7 +396,7 @@ void Node::update_pressure(Instant now) {
   pressed_ = pressed;
   for (const auto& [id, client] : clients_) {
     if (client->link) continue;  // links have their own windows
-    client->hold_reading(now, pressed);
+    client->hold_reading(now, Hold::kStore, pressed);
   }
 }
 

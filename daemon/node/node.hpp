@@ -13,6 +13,7 @@
 // network and unregister themselves.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -271,6 +272,9 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // A number that no session, group or will has.
   [[nodiscard]] std::uint64_t fresh_id() const;
   void touch(Client& client);
+  // What was read of it already, and more, is handled in the next turn of the loop.
+  void hold_for_turn(Client& client);
+  void release_held(Instant now);
   void count_queue(Client& client);
   void update_pressure(Instant now);
 
@@ -290,6 +294,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   std::unordered_map<std::uint64_t, Client*> clients_;
   std::unordered_map<std::uint64_t, std::unique_ptr<AcceptedLink>> accepted_links_;  // by client
   std::vector<Client*> touched_;
+  std::deque<std::uint64_t> held_for_turn_;
   std::unordered_map<std::uint64_t, Stored> waiting_;                        // for TurnResult::saved and unsaved
   std::unordered_map<std::uint64_t, std::unique_ptr<Replacing>> replacing_;  // by the old session
   std::unordered_map<std::uint64_t, OperatorTold> told_;                     // for TurnResult::told

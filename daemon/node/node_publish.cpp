@@ -95,6 +95,7 @@ void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& r
   }
   if (request.retain && channel->merges()) return submit_merge(std::move(write));
   delivery_.publish_live(*message, request.retain, session.id);
+  if (delivery_.is_spent()) hold_for_turn(client);
   if (channels_.is_replicated(*channel)) links_.publish_live(now, message, request.retain);
   if (request.retain) set_cell_soon(now, std::move(write));
 }

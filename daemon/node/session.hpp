@@ -145,6 +145,7 @@ struct Session {
   Window window;
   std::set<std::uint16_t> received;  // QoS 2 from the client, not released yet [MQTT-4.3.3-9]
   bool live = false;
+  bool due = false;  // waits for the next turn of the loop
   // Its cursor is meaningful while not live: everything up to there was sent, or was not for it. Null while offline.
   std::shared_ptr<LogReader> reader;
   sync::Arrival cursor = 0;           // while offline
