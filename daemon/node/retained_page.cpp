@@ -35,7 +35,8 @@ Expected<RetainedPage> read_retained_page(sync::ReadView& view, const ChannelTab
                                           RetainedPlace from, const WantsCell& wants) {
   RetainedPage page{.cells = {}, .next = std::move(from)};
   const std::string prefix = literal_prefix(filter);
-  while (page.cells.empty()) {
+  bool is_read = false;
+  while (!is_read) {
     const sync::ChannelNo number = page.next.channel;
     auto cells = number == sync::ChannelNo{} ? std::vector<sync::Cell>()
                                              : view.cells(number, prefix, page.next.after_topic, kReadPageBytes);
@@ -47,6 +48,7 @@ Expected<RetainedPage> read_retained_page(sync::ReadView& view, const ChannelTab
       page.next = {.channel = *next, .after_topic = {}};
       continue;
     }
+    is_read = true;
     page.next.after_topic = cells->back().message->topic;
     for (sync::Cell& cell : *cells) {
       if (cell.is_tombstone() || !mqtt::matches(filter, cell.message->topic)) continue;

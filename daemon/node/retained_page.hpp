@@ -28,7 +28,7 @@ struct RetainedPage {
 // Whether a cell is wanted, beside that it is no tombstone and matches.
 using WantsCell = std::function<Expected<bool>(sync::ChannelNo channel, const sync::Cell& cell)>;
 
-// Reads on until the page holds something, about a page's bytes at most, or nothing is left.
+// Looks at about a page's bytes, of which the page may hold none, so that others who read come between.
 [[nodiscard]] Expected<RetainedPage> read_retained_page(sync::ReadView& view, const ChannelTable& channels,
                                                         std::string_view filter, RetainedPlace from,
                                                         const WantsCell& wants);

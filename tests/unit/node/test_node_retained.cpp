@@ -98,3 +98,38 @@ TEST_CASE_METHOD(RetainedHarness, "a retained message outlives the session that 
   CHECK(session_store.sessions.empty());
   CHECK(retained() == Texts{"a=kept retained"});
 }
+
+TEST_CASE_METHOD(RetainedHarness, "a search among retained messages is read in pieces, and others come between",
+                 "[node][G6]") {
+  constexpr unsigned kTopics = 600;
+  TestClient publisher(*this, {.client_id = "publisher"});
+  Bytes packets;
+  for (unsigned i = 1; i <= kTopics; ++i) {
+    append(packets, encode(PublishSent{.topic = "r/" + std::to_string(1000 + i) + "/x",
+                                       .payload = std::string(1000, 'x'),
+                                       .qos = 1,
+                                       .packet_id = i,
+                                       .retain = true}));
+  }
+  publisher.send(packets);
+  settle();
+  TestClient searcher(*this, {.client_id = "searcher"});
+  TestClient reader(*this, {.client_id = "reader"});
+  reader.received();
+  searcher.send(encode_subscribe(1, {{"+/+/none", 1}}));
+  REQUIRE(reads.size() == 1);
+  reader.send(encode_subscribe(1, {{"r/1600/x", 1}}));
+  unsigned jobs = 0;
+  unsigned jobs_before = 0;
+  for (; !reads.empty(); ++jobs) {
+    NodeHarness::Read read = std::move(reads.front());
+    reads.pop_front();
+    auto view = storage.open_view();
+    REQUIRE(view);
+    if (const node::Continuation then = read.job(**view)) then(now);
+    node->flush();
+    if (jobs_before == 0 && reader.messages().size() == 1) jobs_before = jobs;
+  }
+  CHECK(jobs_before == 1);
+  CHECK(jobs >= kTopics * 1000 / node::kReadPageBytes);
+}
