@@ -33,14 +33,15 @@ void Connection::excuse_waiting(Instant now) {
   opened_at_ = now;
 }
 
-void Connection::on_timer(Instant now) {
+void Connection::on_timer(Instant now, std::size_t unsent_bytes) {
   excuse_waiting(now);
   if (now < next_deadline()) return;
   // What we do not read because our output waits is no silence of the client's, as long as it takes some of that
   // output.
-  if (phase_ == Phase::kOpen && !wants_input()) {
-    const std::size_t seen_bytes = std::exchange(backlog_seen_bytes_, output_.size());
-    if (output_.size() < seen_bytes) heard_at_ = now;
+  if (phase_ == Phase::kOpen && (!wants_input() || unsent_bytes > 0)) {
+    const std::size_t backlog_bytes = output_.size() + unsent_bytes;
+    const std::size_t seen_bytes = std::exchange(backlog_seen_bytes_, backlog_bytes);
+    if (backlog_bytes < seen_bytes) heard_at_ = now;
     if (now < next_deadline()) return;
   }
   if (phase_ == Phase::kAwaitConnect) {

@@ -134,8 +134,9 @@ class Connection {
   // Handles what was kept while wants_input() was false. Cheap when there is nothing. May make wants_input() false
   // again.
   void resume(Instant now);
-  // Keep alive, 1.5 times [MQTT-3.1.2-22], and the connect timeout. May be called early or often.
-  void on_timer(Instant now);
+  // Keep alive, 1.5 times [MQTT-3.1.2-22], and the connect timeout. May be called early or often. `unsent_bytes`: what
+  // the adapter took from output() and has not sent yet, where it does not read because of it.
+  void on_timer(Instant now, std::size_t unsent_bytes = 0);
   // Instant::max() when there is none. Moves on with every byte received: ask again after on_timer.
   [[nodiscard]] Instant next_deadline() const;
 

@@ -3,8 +3,14 @@
 namespace hedgerow::node {
 
 Client::Client(std::uint64_t id, Instant now, const Arrived& arrived, Stream& stream, ClientOwner& owner,
-               const mqtt::ConnectionLimits& limits)
-    : id_(id), arrived_(arrived), stream_(stream), owner_(owner), connection_(limits, *this, now), now_(now) {}
+               const mqtt::ConnectionLimits& limits, const QueueBudget& budget)
+    : id_(id),
+      arrived_(arrived),
+      stream_(stream),
+      owner_(owner),
+      budget_(budget),
+      connection_(limits, *this, now),
+      now_(now) {}
 
 void Client::on_bytes(Instant now, ByteView bytes) {
   now_ = now;
@@ -21,7 +27,7 @@ void Client::on_drained(Instant now) {
 
 void Client::on_timer(Instant now) {
   now_ = now;
-  connection_.on_timer(now);
+  connection_.on_timer(now, takes_output() ? 0 : stream_.queued_bytes());
   flush();
 }
 
@@ -63,11 +69,16 @@ void Client::hold_reading(Instant now, Hold why, bool held) {
   flush();
 }
 
+bool Client::takes_output() const {
+  const std::size_t bytes_max = link ? kClientQueueBytesMax : budget_.client_bytes_max;
+  return stream_.queued_bytes() / kClientQueuesPause <= bytes_max;
+}
+
 void Client::update_reading() {
   if (close_sent_) return;
   // One that waits for the verdict on its CONNECT, and has sent nothing else, is read from to see whether it goes.
-  const bool listens = connection_.awaits_verdict() && connection_.held_bytes() == 0 && !held_;
-  const bool pause = !(connection_.wants_input() || listens) || stream_.queued_bytes() > kClientQueueBytesPause;
+  const bool listens = connection_.awaits_verdict() && connection_.held_bytes() == 0 && holds_ == 0;
+  const bool pause = !(connection_.wants_input() || listens) || !takes_output();
   if (pause == reading_paused_) return;
   reading_paused_ = pause;
   stream_.pause_reading(pause);

@@ -1,6 +1,7 @@
 // Client: one accepted connection that speaks MQTT. It joins the network's stream to the protocol engine and hands what
 // the client wants to its owner, the Node.
-// Thread rule: the loop thread. Ownership: the network owns the Client; the stream outlives it.
+// Thread rule: the loop thread. Ownership: the network owns the Client; the stream, the owner and the budget outlive
+// it.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include <string>
 
 #include "daemon/mqtt/connection.hpp"
-#include "daemon/node/limits.hpp"
+#include "daemon/node/queue_budget.hpp"
 #include "daemon/node/session_store.hpp"
 #include "daemon/node/stream.hpp"
 #include "security/acl/access_rules.hpp"
@@ -58,7 +59,7 @@ enum class Hold : std::uint8_t {
 class Client final : public StreamHandler, private mqtt::ConnectionHandler {
  public:
   Client(std::uint64_t id, Instant now, const Arrived& arrived, Stream& stream, ClientOwner& owner,
-         const mqtt::ConnectionLimits& limits);
+         const mqtt::ConnectionLimits& limits, const QueueBudget& budget);
 
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] const Arrived& arrived() const { return arrived_; }
@@ -111,12 +112,14 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   void on_pubrel(const mqtt::AckReceived& pubrel) override { owner_.on_pubrel(now_, *this, pubrel); }
   void on_pubcomp(const mqtt::AckReceived& pubcomp) override { owner_.on_pubcomp(now_, *this, pubcomp); }
   void on_closed(const mqtt::Closed& closed) override;
+  [[nodiscard]] bool takes_output() const;
   void update_reading();
 
   const std::uint64_t id_;
   const Arrived arrived_;
   Stream& stream_;
   ClientOwner& owner_;
+  const QueueBudget& budget_;
   mqtt::Connection connection_;
   Instant now_;
   std::string end_reason_;  // why the protocol ended it, if it did

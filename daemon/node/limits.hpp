@@ -85,8 +85,9 @@ inline constexpr std::size_t kLinkQueueBytesMax = 8 * 1024 * 1024;
 static_assert(kLinkPacketBytesMax < kLinkQueueBytesMax, "the largest message must fit into an empty queue");
 static_assert(mqtt::kPacketBytesDefault <= sync::kPayloadBytesMax, "what a client may send, the log must hold");
 
-// Above this, a client that does not take what it is sent is not read from either: its own answers would pile up.
-inline constexpr std::size_t kClientQueueBytesPause = 2 * kClientQueueBytesMax;
+// Above so many times its queue's limit, a client that does not take what it is sent is not read from either: its own
+// answers would pile up.
+inline constexpr std::size_t kClientQueuesPause = 2;
 
 // Topics, and their bytes, whose QoS 0 retained message waits to be stored, and how long it waits for a newer one.
 inline constexpr std::size_t kCellsSoonMax = 1'000;

@@ -101,7 +101,7 @@ std::unique_ptr<StreamHandler> Node::on_accept(Instant now, const Arrived& arriv
   if (stopping_) return nullptr;
   mqtt::ConnectionLimits limits = settings_.connection_limits;
   if (is_node(arrived)) limits.packet_bytes_max = std::max(limits.packet_bytes_max, kLinkPacketBytesMax);
-  auto client = std::make_unique<Client>(++last_client_, now, arrived, stream, *this, limits);
+  auto client = std::make_unique<Client>(++last_client_, now, arrived, stream, *this, limits, budget_);
   clients_.emplace(client->id(), client.get());
   ++counters_.accepted;
   counters_.clients_max = std::max<std::uint64_t>(counters_.clients_max, clients_.size());

@@ -27,7 +27,7 @@ void Node::restore_sessions(Instant now, const std::vector<StoredSession>& store
     session->window.restore(from.releases);
     session->received.insert(from.received.begin(), from.received.end());
     session->restored_up_to = delivery_.latest();
-    session->maybe_sent_left = kInFlightMax;
+    session->maybe_sent_left = std::max(kInFlightMax, settings_.limits.in_flight_max);
     session->expires_at = expiry_moment(now, from.expiry_s);
     for (const StoredSubscription& subscription : from.subscriptions) {
       session->subscriptions[subscription.filter] = {

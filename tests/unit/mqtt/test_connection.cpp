@@ -306,6 +306,19 @@ TEST_CASE("a client that takes its output slowly is not silent, one that takes n
   CHECK(client.connection.closing());
 }
 
+TEST_CASE("what waits in the network is output too, where nothing is read because of it", "[mqtt][G6]") {
+  Client client;
+  client.send(test::encode(test::ConnectOut{.keep_alive_s = 10}));
+  const auto wait = [&](std::size_t unsent) {
+    client.now += 15s;
+    client.connection.on_timer(client.now, unsent);
+  };
+  for (const std::size_t unsent : {1000U, 900U, 800U}) wait(unsent);
+  CHECK_FALSE(client.connection.closing());
+  wait(800);
+  CHECK(client.connection.closing());
+}
+
 TEST_CASE("request problem information 0 keeps reason strings away", "[mqtt][MQTT-3.1.2-29]") {
   Client client;
   client.send(test::encode(test::ConnectOut{.properties = property(0x17, test::u8(0))}));

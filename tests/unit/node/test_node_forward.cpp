@@ -365,3 +365,26 @@ TEST_CASE_METHOD(ForwardHarness, "a client's aliases end with the connection, al
   CHECK(packets[0].type == PacketType::kDisconnect);
   CHECK(packets[0].body.at(0) == 0x82);
 }
+
+TEST_CASE_METHOD(NodeHarness,
+                 "a client is read from until its queue's own limit is passed twice, and then is not silent",
+                 "[node][MQTT-3.1.2-22][G6]") {
+  limits.client_queue_bytes_max = 64 * node::kClientQueueBytesMax;
+  limits.all_queues_bytes_max = 2 * limits.client_queue_bytes_max;
+  restart();
+  TestClient client(*this, {.client_id = "slow", .keep_alive_s = 2});
+  client.stream.queued = 2 * limits.client_queue_bytes_max;
+  client.send(encode_pingreq());
+  CHECK_FALSE(client.stream.paused);
+  client.stream.queued += 10;
+  client.send(encode_pingreq());
+  CHECK(client.stream.paused);
+  for (int i = 0; i < 8; ++i) {
+    --client.stream.queued;
+    advance(std::chrono::seconds{2});
+  }
+  CHECK_FALSE(client.stream.closed);
+  CHECK(client.stream.paused);
+  for (int i = 0; i < 4; ++i) advance(std::chrono::seconds{2});
+  CHECK(client.stream.closed);
+}

@@ -1,4 +1,5 @@
 // What is sent again, and what is not: MQTT 5.0 sections 2.2.1, 4.3 and 4.4, through a whole node.
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <set>
@@ -204,4 +205,29 @@ TEST_CASE_METHOD(RedeliveryHarness, "a publisher's exchange goes on although its
     settle();
     CHECK(acks(client.received()) == Acks{{PacketType::kPubcomp, 7, 0}});
   }
+}
+
+TEST_CASE_METHOD(NodeHarness, "after a kill all that may have been sent is marked, however many may be on their way",
+                 "[node][MQTT-3.3.1-1]") {
+  constexpr unsigned kMessages = 3 * node::kInFlightMax / 2;
+  limits.in_flight_max = 2 * node::kInFlightMax;
+  restart();
+  TestClient client(*this, keeping("s"));
+  client.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  client.received();
+  {
+    TestClient publisher(*this, {.client_id = "publisher"});
+    for (unsigned i = 1; i <= kMessages; ++i) {
+      publisher.send(encode(PublishSent{.topic = "a", .qos = 1, .packet_id = i}));
+      if (i % 500 == 0) settle();
+    }
+  }
+  REQUIRE(deliveries(client.received()).size() == kMessages);
+  client.drop();
+  restart();
+  TestClient back(*this, keeping("s"));
+  const auto again = deliveries(back.received());
+  REQUIRE(again.size() == kMessages);
+  CHECK(std::count_if(again.begin(), again.end(), [](const Delivered& got) { return got.dup; }) == kMessages);
 }
