@@ -63,9 +63,6 @@ Expected<void> configure(mbedtls_ssl_config& config, int endpoint, TlsContext::I
       &config, impl.options.minimum == TlsVersion::kTls13 ? MBEDTLS_SSL_VERSION_TLS1_3 : MBEDTLS_SSL_VERSION_TLS1_2);
   mbedtls_ssl_conf_max_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_3);
   mbedtls_ssl_conf_ciphersuites(&config, cipher_list(impl.options.ciphers));
-  // No resumption of any kind: a resumed session does not show the peer's certificate again.
-  mbedtls_ssl_conf_tls13_key_exchange_modes(&config, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
-  mbedtls_ssl_conf_session_tickets(&config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
   return {};
 }
 
