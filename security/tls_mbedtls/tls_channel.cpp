@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "security/crypto_mbedtls/mbedtls_error.hpp"
+#include "security/tls_mbedtls/peer_judge.hpp"
 #include "security/tls_mbedtls/tls_context_impl.hpp"
 #include "security/tls_mbedtls/tls_error.hpp"
 
@@ -20,7 +21,10 @@ constexpr std::size_t kReadBytesMax = 16 * 1024;
 }  // namespace
 
 struct TlsChannel::Impl {
-  explicit Impl(std::shared_ptr<const TlsContext> shared) : context(std::move(shared)) { mbedtls_ssl_init(&ssl); }
+  explicit Impl(std::shared_ptr<const TlsContext> shared)
+      : context(std::move(shared)), judge(context->self().mesh, context->impl().options.accepted_roles) {
+    mbedtls_ssl_init(&ssl);
+  }
   ~Impl() { mbedtls_ssl_free(&ssl); }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -29,20 +33,17 @@ struct TlsChannel::Impl {
   Expected<void> handshake();
   Expected<void> read(Bytes& plaintext);
   tl::unexpected<Error> failed(int status);
-  int judge(const mbedtls_x509_crt& certificate, int depth, std::uint32_t& flags);
-  [[nodiscard]] std::string refuse_subject(const mbedtls_x509_crt& certificate);
 
   static int send_callback(void* self, const unsigned char* data, std::size_t length);
   static int receive_callback(void* self, unsigned char* out, std::size_t length);
   static int verify_callback(void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags);
 
   std::shared_ptr<const TlsContext> context;
+  PeerJudge judge;
   mbedtls_ssl_context ssl;
   State state = State::kHandshaking;
   ByteView input;  // what feed() was given and mbedTLS has not taken yet
   Bytes outgoing;
-  std::optional<PeerIdentity> peer;
-  std::string refusal;  // why the peer's certificate is refused
   bool client = false;
   bool heard_peer = false;  // a record of the peer has been decrypted since the handshake
 };
@@ -62,48 +63,15 @@ int TlsChannel::Impl::receive_callback(void* self, unsigned char* out, std::size
 }
 
 int TlsChannel::Impl::verify_callback(void* self, mbedtls_x509_crt* certificate, int depth, std::uint32_t* flags) {
-  return static_cast<Impl*>(self)->judge(*certificate, depth, *flags);
-}
-
-// Called for each certificate of the chain, the authority's first, the peer's own (depth 0) last.
-int TlsChannel::Impl::judge(const mbedtls_x509_crt& certificate, int depth, std::uint32_t& flags) {
-  // Boards have no battery clock and start in the past: a certificate that seems to begin in the future is theirs to
-  // show. It begins when its authority says, and only the authority could have made it. An end in the past is refused.
-  flags &= ~static_cast<std::uint32_t>(MBEDTLS_X509_BADCERT_FUTURE);
-  // A chain whose top is no authority of ours is marked at that top, which may be the peer's own certificate or not.
-  if ((flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) != 0) {
-    refusal = "certificate of another authority: the peer is no member of mesh \"" + context->self().mesh + "\"";
-  } else if ((flags & MBEDTLS_X509_BADCERT_EXPIRED) != 0) {
-    refusal = std::string{depth == 0 ? "certificate" : "the authority's certificate"} + " expired since " +
-              utc_text(certificate.valid_to) + ": issue a new one";
-  } else if (depth == 0 && flags == 0 && refusal.empty()) {
-    if (std::string reason = refuse_subject(certificate); !reason.empty()) {
-      refusal = std::move(reason);
-      flags |= static_cast<std::uint32_t>(MBEDTLS_X509_BADCERT_OTHER);
-    }
-  }
+  static_cast<Impl*>(self)->judge.judge(*certificate, depth, *flags);
   return 0;
-}
-
-std::string TlsChannel::Impl::refuse_subject(const mbedtls_x509_crt& certificate) {
-  auto identity = identity_of(certificate);
-  if (!identity) return identity.error().what;
-  if (identity->mesh != context->self().mesh) {
-    return "certificate of mesh \"" + identity->mesh + "\", ours is \"" + context->self().mesh + "\"";
-  }
-  if (!context->impl().options.accepted_roles.contains(identity->role)) {
-    return "certificate of role " + std::string{role_text(identity->role)} + " (\"" + identity->node +
-           "\"): that role is not served here";
-  }
-  peer = *std::move(identity);
-  return {};
 }
 
 Expected<void> TlsChannel::Impl::set_up(TlsSide side) {
   const auto& shared = context->impl();
   int status = mbedtls_ssl_setup(&ssl, side == TlsSide::kServer ? &shared.server : &shared.client);
   // Deliberately no host name: peers are known by the mesh's authority and their name in the certificate, and are
-  // dialled by addresses that change. judge() checks mesh and role instead.
+  // dialled by addresses that change. PeerJudge checks mesh and role instead.
   if (status == 0) status = mbedtls_ssl_set_hostname(&ssl, nullptr);
   if (status != 0) return fail(Category::kUnavailable, "cannot start a TLS session: " + mbedtls_error_text(status));
   mbedtls_ssl_set_verify(&ssl, verify_callback, this);
@@ -115,7 +83,7 @@ Expected<void> TlsChannel::Impl::set_up(TlsSide side) {
 
 tl::unexpected<Error> TlsChannel::Impl::failed(int status) {
   const bool was_open = std::exchange(state, State::kFailed) == State::kOpen;
-  peer.reset();
+  judge.forget_peer();
   if (status == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
     // mbedTLS has no accessor for the number of the alert that arrived: two bytes, level and description.
     const bool complete = ssl.MBEDTLS_PRIVATE(in_msglen) >= 2;
@@ -129,8 +97,8 @@ tl::unexpected<Error> TlsChannel::Impl::failed(int status) {
                 "its clock; its log says which");
   }
   const std::uint32_t flags = mbedtls_ssl_get_verify_result(&ssl);
-  if (status == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || (!refusal.empty() && status != 0)) {
-    if (!refusal.empty()) return fail(Category::kRefused, refusal);
+  if (status == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || (!judge.refusal().empty() && status != 0)) {
+    if (!judge.refusal().empty()) return fail(Category::kRefused, judge.refusal());
     return fail(Category::kRefused, "certificate not acceptable (flags " + std::to_string(flags) + ")");
   }
   return tl::unexpected(tls_error(status));
@@ -140,7 +108,7 @@ Expected<void> TlsChannel::Impl::handshake() {
   const int status = mbedtls_ssl_handshake(&ssl);
   if (status == MBEDTLS_ERR_SSL_WANT_READ || status == MBEDTLS_ERR_SSL_WANT_WRITE) return {};
   if (status != 0) return failed(status);
-  if (!peer && (client || context->impl().asks_clients())) return failed(MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
+  if (!judge.peer() && (client || context->impl().asks_clients())) return failed(MBEDTLS_ERR_X509_CERT_VERIFY_FAILED);
   state = State::kOpen;
   return {};
 }
@@ -221,7 +189,7 @@ TlsChannel::State TlsChannel::state() const { return impl_->state; }
 
 const std::optional<PeerIdentity>& TlsChannel::peer() const {
   static const std::optional<PeerIdentity> kNobody;
-  return impl_->state == State::kHandshaking ? kNobody : impl_->peer;
+  return impl_->state == State::kHandshaking ? kNobody : impl_->judge.peer();
 }
 
 std::string TlsChannel::description() const {
