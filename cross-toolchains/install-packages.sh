@@ -45,6 +45,7 @@ needs() {
       echo 'mosquitto mosquitto'
       echo 'node nodejs'
       echo 'npm npm'
+      echo 'openssl openssl'
       echo 'python:paho.mqtt python3-paho-mqtt'
       echo 'update-ca-certificates ca-certificates'
       ;;

@@ -61,11 +61,14 @@ struct Daemon::Parts {
   void wire();
   Expected<void> open_network();
   Expected<void> open_things();
+  // Of things over DTLS.
+  [[nodiscard]] std::optional<security::DtlsKey> key_of(std::string_view identity) const;
   void start_dialling();
   void arm_timer();
   void on_timer();
   void report(Instant now);
   void log_refusals();
+  void log_refused_things();
   void on_control(const control::Question& question, control::AnswerPtr answer);
   [[nodiscard]] Expected<std::shared_ptr<const security::TlsContext>> tls_for(const config::Listener& listener) const;
   // Reads configuration, users and things again; returns what only a restart would change.
@@ -110,6 +113,7 @@ struct Daemon::Parts {
   Instant next_links{};
   std::string links_seen;
   std::uint64_t refusals_logged = 0;
+  std::uint64_t dtls_refusals_logged = 0;
   bool ending = false;
   std::optional<Error> fatal;
 };
@@ -208,17 +212,25 @@ Expected<void> Daemon::Parts::open_network() {
 }
 
 Expected<void> Daemon::Parts::open_things() {
-  if (!config.things.udp && config.things.serial.empty()) return {};
+  if (!config.things.udp && !config.things.dtls && config.things.serial.empty()) return {};
   auto opened = Things::open(
       config.things, {.loop = loop,
                       .acceptor = *node,
                       .post = [this](std::function<void()> task) { post(std::move(task)); },
                       .on_deadline = [this] { arm_timer(); },
                       .log = [](const std::string& line) { log_line(line); },
-                      .find_thing = [this](const security::ThingId& id) { return access->things().find_id(id); }});
+                      .find_thing = [this](const security::ThingId& id) { return access->things().find_id(id); },
+                      .key_of = [this](std::string_view name) { return key_of(name); },
+                      .identity = self.identity ? &*self.identity : nullptr});
   if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
   things = std::move(*opened);
   return {};
+}
+
+std::optional<security::DtlsKey> Daemon::Parts::key_of(std::string_view identity) const {
+  const security::ThingEntry* const thing = access->things().find_identity(identity);
+  if (thing == nullptr) return std::nullopt;
+  return security::DtlsKey{.name = thing->name, .key = Bytes(thing->key.begin(), thing->key.end())};
 }
 
 void Daemon::Parts::start_dialling() {
@@ -298,6 +310,14 @@ void Daemon::Parts::log_refusals() {
   refusals_logged = refused;
 }
 
+void Daemon::Parts::log_refused_things() {
+  const security::DtlsServer* const dtls = things ? things->dtls() : nullptr;
+  if (dtls == nullptr || dtls->counters().refused == dtls_refusals_logged) return;
+  log_line("things \"dtls\": refused " + std::to_string(dtls->counters().refused - dtls_refusals_logged) +
+           " handshakes, the last: " + dtls->last_refusal());
+  dtls_refusals_logged = dtls->counters().refused;
+}
+
 void Daemon::Parts::on_timer() {
   armed.reset();
   const Instant now = net_asio::EventLoop::now();
@@ -308,6 +328,7 @@ void Daemon::Parts::on_timer() {
     for (auto& link : dialled) link->on_tick(now);
     report(now);
     log_refusals();
+    log_refused_things();
   }
   arm_timer();
 }
@@ -457,6 +478,9 @@ Expected<void> Daemon::run() {
   for (const auto& listener : parts.listeners) log_line("listening " + listener->name() + " " + listener->address());
   if (parts.things && !parts.things->udp_address().empty()) {
     log_line("listening " + std::string(config::kThingsListenerName) + " " + parts.things->udp_address());
+  }
+  if (parts.things && !parts.things->dtls_address().empty()) {
+    log_line("listening " + std::string(config::kThingsListenerName) + " dtls " + parts.things->dtls_address());
   }
   parts.start_dialling();
   parts.next_tick = parts.started;

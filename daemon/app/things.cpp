@@ -1,5 +1,6 @@
 #include "daemon/app/things.hpp"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -9,8 +10,9 @@
 namespace hedgerow::app {
 namespace {
 
-constexpr std::string_view kUdp = "udp:";  // before the address of a datagram; a line's address is its place …
-constexpr char kBeforeName = ' ';          // … and the name of the thing that has proved its key there
+constexpr std::string_view kUdp = "udp:";    // before the address of a datagram; a line's address is its place …
+constexpr char kBeforeName = ' ';            // … and the name of the thing that has proved its key there
+constexpr std::string_view kDtls = "dtls:";  // before DtlsPeer::id(), wherever its datagrams come from
 constexpr Duration kPlainToldEvery = std::chrono::minutes{1};
 
 std::string sealed_address(const std::string& place, const std::string& thing) { return place + kBeforeName + thing; }
@@ -56,8 +58,40 @@ Expected<std::unique_ptr<Things>> Things::open(const config::Things& settings, P
     if (!bound) return tl::unexpected<Error>(std::move(bound.error()));
     things->udp_ = std::move(*bound);
   }
+  if (settings.dtls) {
+    if (auto opened = things->open_dtls(*settings.dtls); !opened) return tl::unexpected<Error>(opened.error());
+  }
   for (const std::string& place : settings.serial) things->open_line(place);
   return things;
+}
+
+Expected<void> Things::open_dtls(const config::HostPort& address) {
+  const bool loopback = config::is_loopback(address);
+  if (ports_.identity == nullptr) ports_.log("things \"dtls\": without an identity of this board, by key only");
+  auto opened = DtlsThings::open(
+      address, std::exchange(ports_.identity, nullptr),
+      {.loop = ports_.loop,
+       .key_of = ports_.key_of,
+       .take =
+           [this, loopback](const security::DtlsPeer& peer, const std::string& remote, ByteView message) {
+             node::Arrived arrived = arrived_by(remote, loopback);
+             arrived.identity = peer.certificate;
+             arrived.thing = peer.thing;
+             take(std::string(kDtls) + peer.id(), std::move(arrived), message, security::kDtlsMessageBytesMax);
+           },
+       .on_deadline = ports_.on_deadline});
+  if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
+  dtls_ = std::move(*opened);
+  return {};
+}
+
+void Things::on_timer(Instant now) {
+  gateway_.on_timer(now);
+  if (dtls_) dtls_->on_timer(now);
+}
+
+Instant Things::next_deadline() const {
+  return dtls_ ? std::min(gateway_.next_deadline(), dtls_->next_deadline()) : gateway_.next_deadline();
 }
 
 void Things::open_line(const std::string& place) {
@@ -95,14 +129,20 @@ void Things::take_frame(Line& line, ByteView frame) {
              "\"plaintext\": \"accepted\" in \"things\"");
 }
 
-void Things::take(const std::string& address, node::Arrived arrived, ByteView message) {
-  gateway_.on_message(net_asio::EventLoop::now(), {.address = address, .arrived = std::move(arrived)}, message);
+void Things::take(const std::string& address, node::Arrived arrived, ByteView message, std::size_t message_bytes_max) {
+  gateway_.on_message(net_asio::EventLoop::now(),
+                      {.address = address, .arrived = std::move(arrived), .message_bytes_max = message_bytes_max},
+                      message);
   work_waits();
 }
 
 void Things::send(const std::string& address, ByteView message) {
   if (address.starts_with(kUdp)) {
     if (udp_) udp_->send(address.substr(kUdp.size()), message);
+    return;
+  }
+  if (address.starts_with(kDtls)) {
+    if (dtls_) dtls_->send(address.substr(kDtls.size()), message);
     return;
   }
   for (const auto& line : lines_) {
@@ -126,6 +166,10 @@ void Things::broadcast(ByteView message) {
 
 void Things::keys_changed() {
   for (const auto& line : lines_) line->sealed->keys_changed();
+  if (!dtls_) return;
+  for (const std::string& name : dtls_->check_keys()) {
+    ports_.log("thing " + name + ": its DTLS session is over, since its key was revoked");
+  }
 }
 
 void Things::work_waits() {
@@ -145,6 +189,7 @@ monitor::ThingsReport Things::report() const {
     report.strangers += line->sealed->counters().strangers;
     report.unproved += line->sealed->counters().refused + line->plain_refused;
   }
+  if (dtls_) report.unproved += dtls_->server().counters().refused;
   return report;
 }
 

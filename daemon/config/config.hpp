@@ -119,6 +119,7 @@ inline constexpr std::chrono::seconds kRemoteCommitMax{60};
 // Microcontrollers, which speak MQTT-SN 1.2.
 struct Things {
   std::optional<HostPort> udp{};                  // an IP address; port 0 lets the kernel choose
+  std::optional<HostPort> dtls{};                 // likewise; by key (hedgerow thing add) or certificate
   std::vector<std::string> serial{};              // each a thing: "/dev/ttyAMA0", "tcp:ADDRESS:PORT", "unix:PATH"
   std::map<std::uint16_t, std::string> topics{};  // by predefined id
   bool plaintext_accepted = false;                // also from serial lines, which otherwise are sealed; UDP always is

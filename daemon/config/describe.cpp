@@ -118,6 +118,7 @@ std::string describe(const Config& config) {
            (listener.protocol == Protocol::kWebSocket ? " websocket" : "") + "\n";
   }
   if (config.things.udp) out += "things udp " + to_string(*config.things.udp) + " plaintext\n";
+  if (config.things.dtls) out += "things dtls " + to_string(*config.things.dtls) + "\n";
   const std::string_view sealing = config.things.plaintext_accepted ? " sealed or plaintext\n" : " sealed\n";
   for (const std::string& line : config.things.serial) out += "things serial " + line + std::string{sealing};
   for (const auto& [id, topic] : config.things.topics) out += "things topic " + std::to_string(id) + " " + topic + "\n";

@@ -91,7 +91,7 @@ void read_rule_listener(SchemaWalk& walk, const JsonValue& value, const Config& 
   if (!read_name(walk, value, "listener", name)) return;
   std::vector<std::string_view> known;
   for (const Listener& listener : config.listeners) known.push_back(listener.name);
-  if (config.things.udp || !config.things.serial.empty()) known.push_back(kThingsListenerName);
+  if (config.things.udp || config.things.dtls || !config.things.serial.empty()) known.push_back(kThingsListenerName);
   if (std::find(known.begin(), known.end(), name) != known.end()) {
     rule.listener = std::move(name);
     return;
@@ -108,10 +108,13 @@ void check_reachable(SchemaWalk& walk, const JsonValue& value, const Config& con
   const auto listener = std::find_if(config.listeners.begin(), config.listeners.end(),
                                      [&](const Listener& any) { return any.name == *rule.listener; });
   if (listener == config.listeners.end()) {  // where things are
-    if (rule.thing || rule.anonymous) return;
+    const bool by_certificate = rule.name || rule.role;
+    if (rule.thing || rule.anonymous || (by_certificate && config.things.dtls)) return;
     return walk.problem(*value.find("listener"),
-                        "things have neither certificates nor passwords, expected \"thing\" or \"anonymous\": true "
-                        "in a rule for them");
+                        by_certificate
+                            ? "only things that come by \"dtls\" show certificates: say where (\"things\"), or "
+                              "\"thing\" or \"anonymous\": true in a rule for others"
+                            : "things have no passwords, expected \"thing\" or \"anonymous\": true in a rule for them");
   }
   if (rule.thing) {
     return walk.problem(*value.find("listener"), "no thing comes by the listener " + quote_text(*rule.listener) +

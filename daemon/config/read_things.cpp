@@ -70,11 +70,11 @@ void read_topic(SchemaWalk& walk, const JsonValue& value, Things& things) {
   }
 }
 
-void read_udp(SchemaWalk& walk, const JsonValue& value, Things& things) {
+void read_datagrams(SchemaWalk& walk, const JsonValue& value, std::optional<HostPort>& out) {
   const std::optional<HostPort> address = read_host_port(walk, value, kUdpAddress);
   if (!address) return;
   if (!is_ip_address(*address)) return walk.unexpected(value, kUdpAddress);
-  things.udp = *address;
+  out = *address;
 }
 
 }  // namespace
@@ -82,13 +82,18 @@ void read_udp(SchemaWalk& walk, const JsonValue& value, Things& things) {
 void read_things(SchemaWalk& walk, const JsonValue& value, Config& config) {
   Things& things = config.things;
   const JsonValue* udp_at = nullptr;
+  const JsonValue* dtls_at = nullptr;
   const std::array fields = {
       Field{"udp", kOptional, kUdpAddress,
             [&](const JsonValue& member) {
               udp_at = &member;
-              read_udp(walk, member, things);
+              read_datagrams(walk, member, things.udp);
             }},
-      Field{"dtls", kLaterVersion, {}},
+      Field{"dtls", kOptional, kUdpAddress,
+            [&](const JsonValue& member) {
+              dtls_at = &member;
+              read_datagrams(walk, member, things.dtls);
+            }},
       Field{"serial", kOptional, {}, [&](const JsonValue& member) { read_serial(walk, member, things); }},
       Field{"topics",
             kOptional,
@@ -106,6 +111,9 @@ void read_things(SchemaWalk& walk, const JsonValue& value, Config& config) {
             }},
   };
   walk.object(value, fields);
+  if (things.udp && things.dtls && things.udp->port != 0 && things.udp->port == things.dtls->port) {
+    walk.problem(*dtls_at, "\"udp\" has this port too, and what comes there is not encrypted: give each its own");
+  }
   if (udp_at != nullptr && things.udp && !is_loopback(*things.udp) && !things.plaintext_accepted) {
     walk.problem(*udp_at,
                  "what things say here crosses the line unencrypted: add \"plaintext\": \"accepted\" if they know "

@@ -56,7 +56,8 @@ struct ThingsReport {
   std::uint64_t malformed = 0;       // messages that are none
   std::uint64_t damaged_frames = 0;  // on serial lines
   std::uint64_t strangers = 0;       // hellos of things without a key here
-  std::uint64_t unproved = 0;  // frames on serial lines that are not sealed, or not by their thing, or came before
+  // Frames on serial lines that are not sealed, or not by their thing, or came before; handshakes of DTLS that failed.
+  std::uint64_t unproved = 0;
 };
 
 struct Health {

@@ -11,6 +11,19 @@ namespace {
 
 constexpr std::string_view kUnconnectedClientId = "things-without-connection";
 
+// Of a publish without a connection. Sessions belong to a name, so strangers have a client identifier for each kind.
+struct Publisher {
+  std::string key;
+  std::string client_id = std::string{kUnconnectedClientId};
+};
+
+Publisher publisher_of(const node::Arrived& arrived) {
+  if (arrived.thing) return {.key = "thing " + *arrived.thing};
+  if (arrived.identity) return {.key = "certificate " + arrived.identity->node};
+  if (arrived.loopback) return {.key = "here"};
+  return {.key = "elsewhere", .client_id = std::string{kUnconnectedClientId} + "-elsewhere"};
+}
+
 }  // namespace
 
 Gateway::Gateway(Instant now, GatewaySettings settings, GatewayPorts ports)
@@ -69,6 +82,7 @@ void Gateway::on_stranger(Instant now, const Origin& origin, const Way& way, con
                                                     .predefined = settings_.predefined,
                                                     .counters = counters_,
                                                     .arrived = origin.arrived,
+                                                    .message_bytes_max = origin.message_bytes_max,
                                                     .send = [this, way](ByteView bytes) { send(way, bytes); },
                                                     .on_output =
                                                         [this, key = way.thing] {
@@ -91,18 +105,14 @@ void Gateway::publish_without_connection(Instant now, const Origin& origin, cons
     ++malformed_;
     return;
   }
-  // Nobody publishes with the rights of another one: a connection for each kind of stranger, and each thing with a key.
-  const std::string whose = origin.arrived.thing      ? *origin.arrived.thing
-                            : origin.arrived.loopback ? "here"
-                                                      : "elsewhere";
-  const std::string client_id = std::string(kUnconnectedClientId) + (origin.arrived.thing      ? ""
-                                                                     : origin.arrived.loopback ? ""
-                                                                                               : "-elsewhere");
-  std::unique_ptr<MqttPipe>& pipe = unconnected_[(origin.arrived.thing ? "thing " : "") + whose];
+  // Nobody publishes with the rights of another one: a connection for each kind of stranger, and each proved name.
+  const Publisher publisher = publisher_of(origin.arrived);
+  if (unconnected_.size() >= kThingsMax && !unconnected_.contains(publisher.key)) return;
+  std::unique_ptr<MqttPipe>& pipe = unconnected_[publisher.key];
   Bytes packets;
   if (!pipe || pipe->closed()) {
     pipe = std::make_unique<MqttPipe>(now, ports_.acceptor, origin.arrived, ports_.on_work);
-    append_connect(packets, {.client_id = client_id});
+    append_connect(packets, {.client_id = publisher.client_id});
   }
   append_publish(packets,
                  {.topic = topic, .payload = bytes_of(message.tail), .retain = (message.flags & HR_SN_RETAIN) != 0});

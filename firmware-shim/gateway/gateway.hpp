@@ -26,6 +26,7 @@ struct GatewaySettings {
 struct Origin {
   std::string address;  // unique over all transports; what answers are sent to
   node::Arrived arrived;
+  std::size_t message_bytes_max = kDatagramBytesMax;  // that the transport carries
 };
 
 struct GatewayPorts {

@@ -13,6 +13,7 @@ using mqtt::ReasonCode;
 constexpr std::uint8_t kSessionExpiryInterval = 0x11;  // MQTT 5.0 section 2.2.2.2
 constexpr std::uint8_t kWillDelayInterval = 0x18;
 constexpr std::uint8_t kReceiveMaximum = 0x21;
+constexpr std::uint8_t kMaximumPacketSize = 0x27;
 
 void append_u8(Bytes& out, std::uint8_t value) { out.push_back(value); }
 
@@ -145,11 +146,16 @@ void append_connect(Bytes& out, const ConnectOut& connect) {
   append_u8(body, static_cast<std::uint8_t>(mqtt::Protocol::kV5));
   append_u8(body, static_cast<std::uint8_t>(flags));
   append_u16(body, 0);  // the gateway itself sees whether the thing is alive
-  append_u8(body, 8);   // bytes of properties
+  const bool limited = connect.packet_bytes_max != 0;
+  append_u8(body, limited ? 13 : 8);  // bytes of properties
   append_u8(body, kSessionExpiryInterval);
   append_u32(body, connect.session_expiry_s);
   append_u8(body, kReceiveMaximum);
   append_u16(body, connect.receive_maximum);
+  if (limited) {
+    append_u8(body, kMaximumPacketSize);
+    append_u32(body, connect.packet_bytes_max);
+  }
   append_text(body, connect.client_id);
   if (connect.will != nullptr) {
     append_u8(body, 5);  // bytes of properties

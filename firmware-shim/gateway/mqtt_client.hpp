@@ -25,6 +25,7 @@ struct ConnectOut {
   bool clean_start = true;
   std::uint32_t session_expiry_s = 0;
   std::uint16_t receive_maximum = 1;
+  std::uint32_t packet_bytes_max = 0;  // 0: whatever MQTT allows
   const WillOut* will = nullptr;
 };
 

@@ -38,6 +38,7 @@ struct ThingContext {
   const PredefinedTopics& predefined;
   ThingCounters& counters;
   node::Arrived arrived;
+  std::size_t message_bytes_max;       // to the thing
   std::function<void(ByteView)> send;  // one message to the thing
   std::function<void()> on_output;     // on_output() is due; may come from within any call
 };

@@ -140,6 +140,8 @@ void Thing::open_connection(Instant now, bool clean_start) {
                           .clean_start = clean_start,
                           .session_expiry_s = clean_session_ ? kCleanSessionExpiryS : kKeptSessionExpiryS,
                           .receive_maximum = 1,
+                          // A message takes more bytes in MQTT than in MQTT-SN; the node leaves longer ones out.
+                          .packet_bytes_max = static_cast<std::uint32_t>(context_.message_bytes_max),
                           .will = will_ ? &will : nullptr});
   write(now, packet);
   if (before) before->hang_up(now, "the thing connected anew");

@@ -13,6 +13,10 @@
 #include "security/tls_mbedtls/peer_judge.hpp"
 #include "security/tls_mbedtls/tls_error.hpp"
 
+#if defined(MBEDTLS_SSL_DTLS_CLIENT_PORT_REUSE)
+#error "mbedTLS must not begin a session anew within an old one: DtlsServer does, after it has checked the cookie"
+#endif
+
 namespace hedgerow::security {
 namespace {
 

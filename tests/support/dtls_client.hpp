@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "security/crypto_mbedtls/crypto.hpp"
 #include "security/pki_mbedtls/identity_files.hpp"
 #include "security/pki_mbedtls/x509_raii.hpp"
 #include "sync/base/bytes.hpp"
@@ -32,6 +33,7 @@ struct DtlsClientOptions {
 class DtlsClient {
  public:
   explicit DtlsClient(const DtlsClientOptions& options) {
+    if (!security::init_crypto()) throw std::runtime_error("no cryptography");
     mbedtls_ssl_init(&ssl_);
     mbedtls_ssl_config_init(&config_);
     must(mbedtls_ssl_config_defaults(&config_, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_DATAGRAM,

@@ -39,7 +39,22 @@ TEST_CASE("things come by UDP and by serial lines, with topics that both sides k
 TEST_CASE("what leaves the board unencrypted is declared", "[config][things][G7]") {
   CHECK(says(refused(R"("udp": "0.0.0.0:10000")"), "f:2:18: things.udp: what things say here"));
   CHECK(refused(R"("serial": ["/dev/ttyAMA0"])") == "accepted");  // sealed
-  CHECK(says(refused(R"("dtls": "0.0.0.0:1")"), "not in this version"));
+  CHECK(refused(R"("dtls": "0.0.0.0:5684")") == "accepted");
+}
+
+TEST_CASE("things come by DTLS, on a port of its own", "[config][things][G7]") {
+  CHECK(accepted(R"("dtls": "[::]:5684")").dtls == HostPort{.host = "::", .port = 5684});
+  CHECK(says(refused(R"("dtls": "gw.lan:5684")"), "expected an IP address of this board"));
+  CHECK(says(refused(R"("dtls": 5684)"), "expected an IP address of this board"));
+  CHECK(says(refused(R"("udp": "127.0.0.1:10000", "dtls": "127.0.0.1:10000")"), "\"udp\" has this port too"));
+  CHECK(refused(R"("udp": "127.0.0.1:0", "dtls": "127.0.0.1:0")") == "accepted");
+  CHECK(says(describe(*with(R"("dtls": "0.0.0.0:5684")")), "things dtls 0.0.0.0:5684\n"));
+}
+
+TEST_CASE("rules speak of certificates where things come by DTLS", "[config][things][acl]") {
+  const std::string rule = R"(,"access":[{"name":"pump-*","listener":"things","publish":["barn/#"]}])";
+  CHECK(refused(R"("dtls": "0.0.0.0:5684")", rule) == "accepted");
+  CHECK(says(refused(R"("udp": "127.0.0.1:0")", rule), "only things that come by \"dtls\" show certificates"));
 }
 
 TEST_CASE("lines and topics that cannot be are refused where they stand", "[config][things]") {
@@ -64,7 +79,7 @@ TEST_CASE("rules speak of things by their names, and as the clients of a listene
   const std::string elsewhere = R"(,"access":[{"thing":"pump-*","listener":"listener-1","publish":["barn/%n/#"]}])";
   CHECK(says(refused(R"("udp": "127.0.0.1:0")", elsewhere), "no thing comes by the listener \"listener-1\""));
   const std::string user = R"(,"access":[{"user":"a","listener":"things","publish":["barn/#"]}])";
-  CHECK(says(refused(R"("udp": "127.0.0.1:0")", user), "things have neither certificates nor passwords"));
+  CHECK(says(refused(R"("udp": "127.0.0.1:0")", user), "things have no passwords"));
 }
 
 }  // namespace

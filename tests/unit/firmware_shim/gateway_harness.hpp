@@ -40,7 +40,8 @@ class GatewayHarness {
     arrived.remote = address;
     arrived.loopback = true;
     arrived.thing = std::move(thing);
-    gateway->on_message(node.now, {.address = address, .arrived = arrived}, message);
+    gateway->on_message(node.now, {.address = address, .arrived = arrived, .message_bytes_max = message_bytes_max},
+                        message);
   }
   void settle() {
     do {
@@ -55,6 +56,7 @@ class GatewayHarness {
   }
 
   NodeHarness node;
+  std::size_t message_bytes_max = gateway::kDatagramBytesMax;
   std::map<std::string, std::deque<Bytes>> sent;  // by address
   std::deque<Bytes> broadcast;
   std::unique_ptr<gateway::Gateway> gateway;

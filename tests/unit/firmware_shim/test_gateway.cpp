@@ -156,6 +156,19 @@ TEST_CASE("a publish without a connection reaches the node by a known topic", "[
   CHECK(barn.harness.gateway->things() == 0);
 }
 
+TEST_CASE("what the transport cannot carry is left out, and the next message comes", "[gateway][G6]") {
+  Barn barn;
+  barn.harness.message_bytes_max = 200;
+  barn.connect();
+  barn.thing.say(HR_SN_SUBSCRIBE, kQos1, 5, "ab");
+  CHECK(barn.thing.heard() == "SUBACK 5 c0");
+  barn.program.send(encode(PublishSent{.topic = "ab", .payload = std::string(200, 'x'), .qos = 1, .packet_id = 1}));
+  barn.program.send(encode(PublishSent{.topic = "ab", .payload = "short", .qos = 1, .packet_id = 2}));
+  barn.harness.settle();
+  barn.harness.advance(std::chrono::seconds{3});
+  CHECK(barn.thing.heard() == "PUBLISH q1 short");
+}
+
 TEST_CASE("a thing gets what it subscribed to: registered first, one at a time", "[gateway]") {
   Barn barn;
   barn.connect();
