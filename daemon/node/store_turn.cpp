@@ -201,6 +201,7 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
             auto more = engine_.trim(now);
             if (!more) return tl::unexpected<Error>(std::move(more.error()));
             result.trim_again = *more;
+            trims_ = true;
             return {};
           },
       },
@@ -240,14 +241,35 @@ TurnResult StoreTurn::commit(const WallTime& now) {
 }
 
 TurnResult StoreTurn::run_intents(const WallTime& now, std::vector<Intent>& intents) {
+  const bool was_open = is_open_;
+  auto result = attempt(now, intents, /*makes_room=*/false);
+  if (!result && !was_open && result.error().category == Category::kLimit) {
+    remote_commit_.on_end();
+    if (auto again = attempt(now, intents, /*makes_room=*/true)) return std::move(*again);
+  }
+  if (!result) return fail(intents, result.error());
+  return std::move(*result);
+}
+
+Expected<TurnResult> StoreTurn::attempt(const WallTime& now, std::vector<Intent>& intents, bool makes_room) {
   if (!is_open_) {
-    if (auto begun = engine_.begin(); !begun) return fail(intents, begun.error());
+    if (auto begun = engine_.begin(); !begun) return tl::unexpected<Error>(std::move(begun.error()));
+    trims_ = false;
   }
   TurnResult result;
+  if (makes_room) {
+    const std::uint64_t ops_before = engine_.totals().ops;
+    Intent trim = TrimIntent{};
+    const auto done = apply(now, trim, result);
+    if (!done || engine_.totals().ops == ops_before) {
+      engine_.rollback();
+      return hedgerow::fail(Category::kLimit, "nothing can be trimmed");
+    }
+  }
   for (Intent& intent : intents) {
     if (auto done = apply(now, intent, result); !done) {
       engine_.rollback();
-      return fail(intents, done.error());
+      return tl::unexpected<Error>(std::move(done.error()));
     }
     if (!may_wait(intent)) remote_commit_.need_sync();
   }
@@ -255,7 +277,10 @@ TurnResult StoreTurn::run_intents(const WallTime& now, std::vector<Intent>& inte
   result.clock = engine_.clock();
   if (stays_open) return result;
   auto committed = engine_.commit();
-  if (!committed) return fail(intents, committed.error());
+  if (!committed) return tl::unexpected<Error>(std::move(committed.error()));
+  const std::uint64_t bytes = committed->totals.bytes;
+  bytes_trimmed_ = trims_ ? bytes : std::min(bytes_trimmed_, bytes);
+  result.trim_again = result.trim_again || bytes - bytes_trimmed_ > kTrimGrowthBytes;
   std::vector<sync::CommittedSegment> segments = std::exchange(result.handed_out, {});
   std::move(committed->segments.begin(), committed->segments.end(), std::back_inserter(segments));
   result.committed = std::move(*committed);

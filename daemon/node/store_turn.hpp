@@ -3,6 +3,7 @@
 // Thread rule: owned by the store thread. Ownership: engine, storage and sessions must outlive it.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -27,9 +28,16 @@ class StoreTurn {
   // REQUIRES: is_open()
   [[nodiscard]] TurnResult commit(const WallTime& now);
 
+  // Once the logs have grown by so much since they were trimmed, they are trimmed without waiting for the interval: a
+  // flood through a channel that keeps little does not fill the disk.
+  static constexpr std::uint64_t kTrimGrowthBytes = std::uint64_t{1} << 20U;
+
  private:
   Expected<std::optional<TurnResult::Renewed>> renew(std::vector<Intent>& intents);
+  // Where the disk has no room and keep allows to trim, does so in the same turn.
   TurnResult run_intents(const WallTime& now, std::vector<Intent>& intents);
+  // After an error it is rolled back, and the intents are as before. `makes_room`: trims first; kLimit if it cannot.
+  Expected<TurnResult> attempt(const WallTime& now, std::vector<Intent>& intents, bool makes_room);
   // What an intent answers is added to `result`. An error means that the turn as a whole must be rolled back.
   Expected<void> apply(const WallTime& now, Intent& intent, TurnResult& result);
   // True: the transaction stays open, and the result says so. Otherwise `result` has what was handed out.
@@ -42,7 +50,9 @@ class StoreTurn {
   SessionStore& sessions_;
   sync::RemoteCommit remote_commit_;
   bool is_open_ = false;
-  std::vector<Received> waiting_;  // answers that are due when the open transaction is durable
+  bool trims_ = false;               // this turn
+  std::uint64_t bytes_trimmed_ = 0;  // of all logs, after they were trimmed last
+  std::vector<Received> waiting_;    // answers that are due when the open transaction is durable
 };
 
 }  // namespace hedgerow::node

@@ -76,6 +76,9 @@ Expected<void> Checkpointer::bound() {
 }
 
 // That there is no room for it either is no news.
-void Checkpointer::make_room() { static_cast<void>(run(SQLITE_CHECKPOINT_RESTART)); }
+bool Checkpointer::make_room() {
+  const std::lock_guard lock(mutex_);
+  return fold(SQLITE_CHECKPOINT_RESTART).value_or(true);
+}
 
 }  // namespace hedgerow::store_sqlite

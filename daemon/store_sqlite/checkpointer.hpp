@@ -33,7 +33,8 @@ class Checkpointer {
   Expected<void> bound();
   // The log cannot grow, for the disk is full: if all of it can be folded into what the database file has already, it
   // starts over, and there is room in it. So a node whose database has its full size goes on when others fill the disk.
-  void make_room();
+  // False: a view is in the way; try again.
+  bool make_room();
 
   // Folds all of the log in; false: it could not, since a view reads it, or the disk is full.
   using Fold = std::function<bool()>;

@@ -8,6 +8,7 @@
 
 #include "daemon/store_sqlite/direct_log.hpp"
 #include "daemon/store_sqlite/gather.hpp"
+#include "daemon/store_sqlite/limits.hpp"
 #include "daemon/store_sqlite/page_seal.hpp"
 
 namespace hedgerow::store_sqlite {
@@ -33,6 +34,7 @@ struct DatabaseFile {
   bool in_checkpoint;
   std::uint64_t allocated;  // while in one: the file has its blocks up to here
   PageSeal seal;
+  int lock_level = SQLITE_LOCK_NONE;
 };
 
 struct LogFile {
@@ -80,10 +82,24 @@ int write_log(sqlite3_file* file, const void* from, std::size_t bytes, std::uint
   return code;
 }
 
-// Whether a frame's header ends a transaction: it then has the size of the database after it.
-bool commits(const void* frame_header) {
+// A frame's header that ends a transaction has the size of the database after it, in pages; any other has 0.
+std::uint32_t committed_pages(const void* frame_header) {
   const auto* header = static_cast<const std::uint8_t*>(frame_header);
-  return (header[4] | header[5] | header[6] | header[7]) != 0;
+  return (std::uint32_t{header[4]} << 24U) | (std::uint32_t{header[5]} << 16U) | (std::uint32_t{header[6]} << 8U) |
+         header[7];
+}
+bool commits(const void* frame_header) { return committed_pages(frame_header) != 0; }
+
+std::uint64_t size_below(sqlite3_file* file) {
+  sqlite3_int64 size = 0;
+  return methods(file).xFileSize(below(file), &size) == SQLITE_OK ? static_cast<std::uint64_t>(size) : 0;
+}
+
+// The file is at least so long, and has its blocks.
+bool grow_below(sqlite3_file* file, std::uint64_t bytes) {
+  auto size = static_cast<sqlite3_int64>(bytes);
+  const int code = methods(file).xFileControl(below(file), SQLITE_FCNTL_SIZE_HINT, &size);
+  return code == SQLITE_OK || code == SQLITE_NOTFOUND;
 }
 
 }  // namespace
@@ -111,6 +127,15 @@ struct GatheringCalls {
     const int code = methods(file).xClose(below(file));
     database_file(file).~DatabaseFile();
     return code;
+  }
+  static int database_lock(sqlite3_file* file, int level) {
+    const int code = lock(file, level);
+    if (code == SQLITE_OK) database_file(file).lock_level = std::max(database_file(file).lock_level, level);
+    return code;
+  }
+  static int database_unlock(sqlite3_file* file, int level) {
+    database_file(file).lock_level = level;
+    return unlock(file, level);
   }
   static int database_read(sqlite3_file* file, void* into, int bytes, sqlite3_int64 offset) {
     if (const int failed = settle(file); failed != SQLITE_OK) return failed;
@@ -166,8 +191,11 @@ struct GatheringCalls {
     if (seals) database.seal.put(database.run.last(size), begin);
     return gathers ? SQLITE_OK : settle(file);
   }
+  // A checkpoint would give back the room that the next commits were promised; the last one, at the close, may.
   static int database_truncate(sqlite3_file* file, sqlite3_int64 size) {
     if (const int failed = settle(file); failed != SQLITE_OK) return failed;
+    const DatabaseFile& database = database_file(file);
+    if (database.log != nullptr && database.lock_level < SQLITE_LOCK_EXCLUSIVE) return SQLITE_OK;
     return methods(file).xTruncate(below(file), size);
   }
   static int database_sync(sqlite3_file* file, int flags) {
@@ -243,6 +271,23 @@ struct GatheringCalls {
     return log.failed;
   }
 
+  // Before a transaction commits, the database has blocks for all pages that it will have: the checkpoint asks for
+  // none.
+  static int reserve_database(LogFile& log, const void* frame_header) {
+    if (log.database == nullptr) return SQLITE_OK;
+    sqlite3_file* const database = &log.database->sqlite;
+    const std::uint64_t needed = std::uint64_t{committed_pages(frame_header)} * log.database->seal.page_bytes();
+    if (size_below(database) >= needed || grow_below(database, needed + kGrowAheadBytes)) return SQLITE_OK;
+    return grow_below(database, needed) ? SQLITE_OK : SQLITE_FULL;
+  }
+  // A log that begins has room to trim in, should the disk fill up. That there is none now is no news.
+  static void reserve_log(sqlite3_file* file) {
+    if (size_below(file) >= kLogRoomBytes) return;
+    int to_the_byte = 1;
+    static_cast<void>(methods(file).xFileControl(below(file), SQLITE_FCNTL_CHUNK_SIZE, &to_the_byte));
+    static_cast<void>(grow_below(file, kLogRoomBytes));
+  }
+
   static int log_close(sqlite3_file* file) {
     LogFile& log = log_file(file);
     if (log.database != nullptr) log.database->log = nullptr;
@@ -267,8 +312,12 @@ struct GatheringCalls {
     LogFile& log = log_file(file);
     const auto size = static_cast<std::size_t>(bytes);
     const auto begin = static_cast<std::uint64_t>(offset);
+    if (begin == 0) reserve_log(file);
     const bool is_header = bytes == kFrameHeaderBytes;
-    if (is_header) log.committing = commits(from);
+    if (is_header) {
+      log.committing = commits(from);
+      if (log.failed == SQLITE_OK && log.committing) log.failed = reserve_database(log, from);
+    }
     const bool waits = log.gathers && (is_header || !log.committing);
     if (log.failed == SQLITE_OK && log.run.take(from, size, begin)) return waits ? SQLITE_OK : log_settle(file);
     if (const int failed = log_settle(file); failed != SQLITE_OK) return failed;
@@ -303,8 +352,8 @@ struct GatheringCalls {
                                                    database_truncate,
                                                    database_sync,
                                                    database_size,
-                                                   lock,
-                                                   unlock,
+                                                   database_lock,
+                                                   database_unlock,
                                                    check_lock,
                                                    database_control,
                                                    sector_size,

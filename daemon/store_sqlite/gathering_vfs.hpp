@@ -18,6 +18,10 @@
 // after it, and takes the pages for written. From then on every read, write and sync through this VFS fails, so that
 // nobody sees the pages that were there before; the log still has all of it for the next start.
 //
+// Room. A transaction commits only where the database file has blocks for every page that it then has, so a checkpoint
+// needs none, and on a full disk the log can always start over: what frees pages (keep) finds room in it. The file
+// grows a little in advance, and is cut to its size when the last connection closes.
+//
 // Seals. Each page gets its checksum on the way into the database file, and is compared with it on the way out
 // (page_seal.hpp). One that does not hold is kDamagedPage; kDamageControl says which.
 //

@@ -34,6 +34,12 @@ inline constexpr std::uint64_t kWalBytesMax = std::uint64_t{4} << 20U;
 static_assert(kWalBytesSoft < kWalBytesMax);
 inline constexpr int kViewPatienceMs = 250;
 
+// How far the database file is allocated beyond what it holds, so that few commits ask for blocks; and the log from its
+// beginning on, where one step of trimming must find room on a full disk (64 segments of 256 KiB: about 400 frames).
+inline constexpr std::uint64_t kGrowAheadBytes = std::uint64_t{64} << 10U;
+inline constexpr std::uint64_t kLogRoomBytes = std::uint64_t{256} << 10U;
+static_assert(kLogRoomBytes <= kWalBytesSoft);
+
 // What is gathered to be written to a file, or read ahead of it, in one call: gathering_vfs.hpp. At most two such
 // buffers for each connection that writes, and none for the others.
 inline constexpr std::size_t kGatherBytes = std::size_t{64} << 10U;

@@ -18,7 +18,8 @@ namespace hedgerow::store_sqlite {
 namespace {
 
 constexpr std::uint64_t kLockBytes = std::uint64_t{1} << 30U;  // SQLite locks here, and leaves the page alone
-constexpr std::size_t kHeaderFreeTrunk = 32;                   // in page 1
+constexpr std::size_t kHeaderPages = 28;                       // in page 1
+constexpr std::size_t kHeaderFreeTrunk = 32;                   // likewise
 
 std::uint32_t number_at(const std::uint8_t* at) {
   return (std::uint32_t{at[0]} << 24U) | (std::uint32_t{at[1]} << 16U) | (std::uint32_t{at[2]} << 8U) | at[3];
@@ -126,6 +127,7 @@ bool Scrubber::is_free(std::uint64_t page_offset) const {
   const auto wanted = static_cast<std::uint32_t>(page_offset / page_bytes + 1);
   std::array<std::uint8_t, kPageBytesMax> page{};
   if (!read(page.data(), page_bytes, 0) || !seal_.holds(page.data(), 0)) return false;
+  if (wanted > number_at(page.data() + kHeaderPages)) return true;  // allocated in advance
   std::uint32_t trunk = number_at(page.data() + kHeaderFreeTrunk);
   for (std::uint64_t left = status().file_bytes / page_bytes; trunk != 0 && left > 0; --left) {
     const std::uint64_t offset = std::uint64_t{trunk - 1} * page_bytes;

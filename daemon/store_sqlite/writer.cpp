@@ -144,7 +144,7 @@ sync::LogTotals Writer::log_totals(sync::ChannelNo channel) const { return sizes
 Expected<void> Writer::begin() {
   Expects(!in_turn_);
   if (auto usable = connection_.health().check(); !usable) return usable;
-  if (lacked_room_ && !std::exchange(room_tried_, true)) checkpointer_.make_room();
+  if (lacked_room_ && !room_tried_) room_tried_ = checkpointer_.make_room();
   lacked_room_ = false;
   if (auto bounded = checkpointer_.bound(); !bounded) return bounded;
   connection_.clear_error();

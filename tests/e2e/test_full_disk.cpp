@@ -28,7 +28,7 @@ ConnectOut persistent(const std::string& client_id, bool clean_start) {
 // A node with its data on a small disk, and a session that is away and wants everything.
 class SmallNode {
  public:
-  SmallNode() {
+  explicit SmallNode(const std::string& channels = {}) : daemon({.channels = channels}) {
     auto mounted = SmallDisk::mount(daemon.data(), kDiskBytes);
     if (!mounted) SKIP("no disk can be filled: " << mounted.error().what);
     disk.emplace(std::move(*mounted));
@@ -47,13 +47,13 @@ class SmallNode {
   // Fills the disk, and the last page of the database's own files.
   void fill(RawClient& writer) {
     disk->fill();
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < 2000; ++i) {
       const unsigned code = publish(writer, 1U + static_cast<unsigned>(i) % 2);
       if (code == 0) continue;
       CHECK(code == kQuotaExceeded);
       return;
     }
-    FAIL("a disk without room took 100 messages");
+    FAIL("a disk without room took 2000 messages");
   }
   RawClient client(const std::string& client_id) const {
     RawClient out(daemon.port());
@@ -73,13 +73,54 @@ class SmallNode {
     CHECK_FALSE(back.next_message(milliseconds{300}));
   }
 
-  Daemon daemon{{}};
+  Daemon daemon;
   std::optional<SmallDisk> disk;
   std::vector<std::string> taken;
   int last = 0;
 };
 
+// Its one channel keeps far less than the disk has room for.
+class SmallKeep : public SmallNode {
+ public:
+  SmallKeep() : SmallNode(R"([{"name": "all", "filter": "#", "keep": {"age": "1h", "size": "256KiB"}}])") {}
+  // How many of so many messages of 10 KB were refused.
+  static int refused(RawClient& writer, int count) {
+    const std::string payload(10'000, 'x');
+    int out = 0;
+    for (int i = 0; i < count; ++i)
+      out += writer.publish({.topic = "flood", .payload = payload, .qos = 1}) == 0 ? 0 : 1;
+    return out;
+  }
+};
+
 }  // namespace
+
+TEST_CASE_METHOD(SmallKeep, "a flood through a channel that keeps little does not fill the disk", "[e2e][G6]") {
+  RawClient writer = client("writer");
+  CHECK(refused(writer, 1500) == 0);
+}
+
+TEST_CASE_METHOD(SmallKeep, "a channel that has its size goes on while others fill the disk", "[e2e][G6]") {
+  RawClient writer = client("writer");
+  CHECK(refused(writer, 100) == 0);
+  disk->fill();
+  CHECK(refused(writer, 1000) == 0);
+}
+
+TEST_CASE("a node whose disk a channel filled goes on by itself once the channel may keep less", "[e2e][G6]") {
+  SmallNode node;
+  {
+    RawClient writer = node.client("writer");
+    while (SmallKeep::refused(writer, 1) == 0) {
+    }
+    node.disk->fill();
+    CHECK(SmallKeep::refused(writer, 1) == 1);
+  }
+  node.daemon.set_settings(R"("channels": [{"name": "all", "filter": "#", "keep": {"age": "1h", "size": "256KiB"}}])");
+  node.daemon.restart();
+  RawClient writer = node.client("writer");
+  CHECK(SmallKeep::refused(writer, 1000) == 0);
+}
 
 TEST_CASE_METHOD(SmallNode, "a full disk refuses what must be kept, and service resumes by itself when there is room",
                  "[e2e][G1][G6]") {

@@ -32,6 +32,28 @@ struct FullDisk : NodeHarness {
   }
 };
 
+// A channel that keeps as little as one may, and a client of it.
+struct SmallKeep {
+  static constexpr std::uint64_t kBytes = std::uint64_t{64} << 10U;
+  explicit SmallKeep(NodeHarness& of) : harness((add_channel(of), of)), client(of, {.client_id = "keeps"}) {}
+  void publish() {
+    client.send(encode(
+        PublishSent{.topic = "small/a", .payload = std::string(10'000, 'x'), .qos = 1, .packet_id = ++last_packet_id}));
+  }
+  [[nodiscard]] std::uint64_t bytes() const {
+    return harness.storage.log_totals(harness.node->channels().owner_of("small/a")->number).bytes;
+  }
+  static void add_channel(NodeHarness& of) {
+    of.more_channels = {{.name = "small", .filter = "small/#", .keep = {.size_bytes = kBytes}}};
+    of.restart();
+    of.settle();
+  }
+
+  NodeHarness& harness;
+  TestClient client;
+  std::uint16_t last_packet_id = 0;
+};
+
 const ConnectOut kWithWill = with_will({.client_id = "new"}, {.payload = "new"});
 const ConnectOut kKeptWithWill = with_will(keeping("new"), {.payload = "new"});
 
@@ -167,6 +189,39 @@ TEST_CASE_METHOD(FullDisk, "what is owed has a limit, beyond which nothing is pr
   settle();
   CHECK(session_store.groups.empty());
   CHECK(connack_code(TestClient(*this, kWithWill).received()) == 0);
+}
+
+TEST_CASE_METHOD(FullDisk, "a turn that finds no room trims what keep allows, and is tried again", "[node][G6]") {
+  SmallKeep keeps(*this);
+  for (int i = 0; i < 10; ++i) keeps.publish();
+  settle();
+  const std::uint64_t before = keeps.bytes();
+  CHECK(before > SmallKeep::kBytes);
+  keeps.client.received();
+  keeps.publish();
+  fail();
+  const auto answer = keeps.client.received();
+  REQUIRE(answer.size() == 1);
+  CHECK(answer[0].body.size() == 2);  // success
+  CHECK(keeps.bytes() < before);
+  CHECK(node->alarms().empty());
+}
+
+TEST_CASE_METHOD(FullDisk, "a turn that finds no room where keep allows nothing is refused", "[node][G6]") {
+  SmallKeep keeps(*this);
+  keeps.publish();
+  fail();
+  CHECK(keeps.client.received().back().body.size() > 2);
+  CHECK(keeps.bytes() == 0);
+}
+
+TEST_CASE_METHOD(FullDisk, "a log that grows fast is trimmed without delay", "[node][G6]") {
+  SmallKeep keeps(*this);
+  for (int i = 0; i < 300; ++i) {
+    keeps.publish();
+    settle();
+    CHECK(keeps.bytes() <= SmallKeep::kBytes + node::StoreTurn::kTrimGrowthBytes + 20'000);
+  }
 }
 
 TEST_CASE("of two positions that are owed both their releases are forgotten", "[node][G6]") {
