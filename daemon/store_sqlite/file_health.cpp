@@ -1,6 +1,7 @@
 #include "daemon/store_sqlite/file_health.hpp"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 
@@ -63,6 +64,21 @@ Expected<void> FileHealth::check() const {
   const std::lock_guard lock(mutex_);
   if (ended_) return tl::unexpected<Error>(*ended_);
   return {};
+}
+
+Expected<void> FileHealth::check_in_place() {
+  if (auto usable = check(); !usable) return usable;
+  struct stat found = {};
+  const bool is_there = ::stat(path_.c_str(), &found) == 0;
+  if (!is_there && errno != ENOENT && errno != ENOTDIR) return {};
+  const Place place{.device = found.st_dev, .inode = found.st_ino};
+  if (is_there && !place_) place_ = place;
+  if (is_there && place == *place_) return {};
+  return tl::unexpected<Error>(
+      end({Category::kIo, path_ + (is_there ? ": another file has taken its place" : ": the file was removed") +
+                              " while hedgerowd used it, so nothing more can be kept; put the data directory back as "
+                              "it was, or restart hedgerowd to begin anew"},
+          /*leave_marker=*/false));
 }
 
 Error FileHealth::end(Error error, bool leave_marker) {

@@ -10,7 +10,8 @@
 //   anything else          kIo          ends the file until it is opened again
 //
 // What ends the file for good leaves an end marker for the next open.
-// Thread rule: any thread. Ownership: shared by all connections to the file; outlives them.
+// Thread rule: any thread; check_in_place(): the writer's. Ownership: shared by all connections to the file; outlives
+// them.
 #pragma once
 
 #include <cstdint>
@@ -41,12 +42,23 @@ class FileHealth {
 
   // Fails with the sentence of the end, once there was one.
   [[nodiscard]] Expected<void> check() const;
+  // Likewise; and the file is still what the path names, as at the first call. If not (somebody removed the directory),
+  // that is its end: what is written to it goes with the process.
+  [[nodiscard]] Expected<void> check_in_place();
 
  private:
   Error end(Error error, bool leave_marker);
 
+  // Which file a path names.
+  struct Place {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    bool operator==(const Place&) const = default;
+  };
+
   const std::string path_;
   const std::string marker_path_;
+  std::optional<Place> place_;  // of the writer's thread
   mutable std::mutex mutex_;
   std::optional<Error> ended_;
 };

@@ -143,7 +143,7 @@ sync::LogTotals Writer::log_totals(sync::ChannelNo channel) const { return sizes
 
 Expected<void> Writer::begin() {
   Expects(!in_turn_);
-  if (auto usable = connection_.health().check(); !usable) return usable;
+  if (auto usable = connection_.health().check_in_place(); !usable) return usable;
   if (lacked_room_ && !room_tried_) room_tried_ = checkpointer_.make_room();
   lacked_room_ = false;
   if (auto bounded = checkpointer_.bound(); !bounded) return bounded;

@@ -129,7 +129,8 @@ TEST_CASE_METHOD(ClosedStore, "a run without syncs that ends by itself leaves th
   CHECK(value() == "unsynced");
 }
 
-TEST_CASE_METHOD(ClosedStore, "after a run without syncs that was cut off, a synced one is a new replica", "[store][G5]") {
+TEST_CASE_METHOD(ClosedStore, "after a run without syncs that was cut off, a synced one is a new replica",
+                 "[store][G5]") {
   syncs_commits = false;
   open();
   REQUIRE(put("unsynced"));
@@ -246,6 +247,21 @@ TEST_CASE_METHOD(ClosedStore, "a missing file is a fresh database", "[store][G11
   open();
   CHECK(database->report().fresh);
   CHECK(storage().load().value().self == kOther);
+}
+
+TEST_CASE_METHOD(StoreFixture, "a file that is removed or replaced while it is used ends it, and nothing is committed",
+                 "[store][G1]") {
+  REQUIRE(put("kept"));
+  SECTION("removed with its directory") { std::filesystem::remove_all(dir()); }
+  SECTION("another in its place") {
+    std::filesystem::copy_file(file(), file() + ".copy");
+    std::filesystem::rename(file() + ".copy", file());
+  }
+  const auto done = put("lost");
+  REQUIRE_FALSE(done);
+  CHECK(done.error().category == Category::kIo);
+  CHECK(done.error().what.find("while hedgerowd used it") != std::string::npos);
+  CHECK_FALSE(database->check());
 }
 
 TEST_CASE_METHOD(ClosedStore, "files that were set aside are numbered, and the oldest goes", "[store][G6]") {
