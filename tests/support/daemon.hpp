@@ -78,6 +78,7 @@ class Daemon {
   void enable_tls() { has_tls_ = true; }
   void set_peers(std::vector<std::uint16_t> peers) { options_.peers = std::move(peers); }
   void set_settings(std::string settings) { options_.settings = std::move(settings); }
+  void set_channels(std::string channels) { options_.channels = std::move(channels); }
 
   // Starts the daemon and waits until it serves. Throws with its log when it does not.
   void start();
