@@ -16,6 +16,10 @@ struct SubscribeHarness : NodeHarness {
     storage.fail_next_commit({Category::kLimit, "the disk is full"});
     commit();
   }
+  // Every turn, of what waits now and of what it makes room for.
+  void full_disk_throughout() {
+    while (!intents.empty()) full_disk();
+  }
   // What waits now is a turn of its own: the store thread has it, and it is not through yet.
   std::vector<node::Intent> begin_turn() { return std::exchange(intents, {}); }
   void end_turn(std::vector<node::Intent> turn, bool is_full = false) {
@@ -153,7 +157,7 @@ TEST_CASE_METHOD(SubscribeHarness, "of two refused changes to one filter the old
     client.send(encode_subscribe(3, {{"a", 0}}));
   }
   SECTION("in one packet") { client.send(encode_subscribe(2, {{"a", 0}, {"a", 2}})); }
-  full_disk();
+  full_disk_throughout();
   settle();
   client.received();
   publish("a", "1");
@@ -204,7 +208,7 @@ TEST_CASE_METHOD(SubscribeHarness, "a change that is refused once its client has
     client.send(encode_unsubscribe(3, {"b"}));
     client.drop();
   }
-  full_disk();
+  full_disk_throughout();
   settle();
   publish("a", "1");
   publish("b", "2");
