@@ -17,14 +17,16 @@
 
 namespace hedgerow::test {
 
-inline void damage_one_in(std::size_t pieces, SeededRandom& random, Bytes& piece) {
-  if (piece.empty() || !random.one_in(pieces)) return;
+// True: this one was damaged.
+inline bool damage_one_in(std::size_t pieces, SeededRandom& random, Bytes& piece) {
+  if (piece.empty() || !random.one_in(pieces)) return false;
   const std::size_t at = random.below(piece.size());
   if (random.one_in(2)) {
     piece.erase(piece.begin() + static_cast<std::ptrdiff_t>(at));
   } else {
     piece[at] = static_cast<std::uint8_t>(piece[at] ^ (1 + random.below(255)));
   }
+  return true;
 }
 
 [[nodiscard]] inline sockaddr_in loopback(std::uint16_t port) {

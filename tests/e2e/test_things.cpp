@@ -70,12 +70,12 @@ class BadSerialWire final : public Wire {
     hr_frame_decoder_init(&decoder_, message_.data(), message_.size());
   }
   [[nodiscard]] std::uint16_t port() const { return end_.port(); }
-  [[nodiscard]] std::uint32_t damaged() const { return decoder_.damaged; }
+  [[nodiscard]] std::uint32_t damaged() const { return damaged_; }
 
   void send(ByteView message) override {
     Bytes frame(HR_FRAME_SIZE_MAX(message.size()));
     frame.resize(hr_frame_encode(message.data(), message.size(), frame.data()));
-    damage_one_in(kPiecesADamage, random_, frame);
+    if (damage_one_in(kPiecesADamage, random_, frame)) ++damaged_;
     end_.write(frame);
   }
   std::size_t receive(std::span<std::uint8_t> buffer) override {
@@ -90,7 +90,7 @@ class BadSerialWire final : public Wire {
       used_ = 0;
       input_ = end_.read();
       if (input_.empty()) return 0;
-      damage_one_in(kPiecesADamage, random_, input_);
+      if (damage_one_in(kPiecesADamage, random_, input_)) ++damaged_;
     }
   }
   void wait(int ms) override {
@@ -99,7 +99,7 @@ class BadSerialWire final : public Wire {
   }
 
  private:
-  static constexpr std::size_t kPiecesADamage = 200;
+  static constexpr std::size_t kPiecesADamage = 100;
 
   SeededRandom& random_;
   LineEnd end_;
@@ -107,6 +107,7 @@ class BadSerialWire final : public Wire {
   std::size_t used_ = 0;
   std::array<std::uint8_t, HR_SEALED_FRAME_MAX + HR_FRAME_CRC_SIZE> message_{};
   hr_frame_decoder decoder_{};
+  std::uint32_t damaged_ = 0;
 };
 
 // The same, good, without frames: what one write sends is one message.
