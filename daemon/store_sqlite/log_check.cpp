@@ -50,29 +50,37 @@ std::optional<std::uint64_t> damaged_frame(const std::string& log_path) {
   if (::read(file.get(), header.data(), header.size()) != static_cast<ssize_t>(header.size())) return std::nullopt;
   const bool big_endian = (word_at(header.data()) & 1U) != 0;
   const std::uint32_t page_bytes = word_at(header.data() + 8);
-  Sum sum;
-  sum.add(header.data(), 24, big_endian);
+  Sum begun;
+  begun.add(header.data(), 24, big_endian);
   // A header that does not hold begins no log.
   if ((word_at(header.data()) & ~1U) != kMagic || page_bytes < 512 || page_bytes > kPageBytesMax ||
-      sum != Sum::at(header.data() + 24)) {
+      begun != Sum::at(header.data() + 24)) {
     return std::nullopt;
   }
   std::vector<std::uint8_t> frame(kFrameHeaderBytes + page_bytes);
   std::optional<std::uint64_t> broken;  // the first frame that does not follow from the one before
   bool committed = false;               // a transaction ended there, or behind it
+  // Each frame is compared with what the one before says of itself, and with what it is: so one bad frame hides no
+  // other, whether it is its sum that is bad or something else.
+  Sum told_before = begun;
+  Sum summed_before = begun;
   for (std::uint64_t at = kHeaderBytes;; at += frame.size()) {
     const ssize_t got = ::pread(file.get(), frame.data(), frame.size(), static_cast<off_t>(at));
     if (got != static_cast<ssize_t>(frame.size())) return std::nullopt;
     const bool of_this_log = std::memcmp(frame.data() + 8, header.data() + 16, kSaltBytes) == 0;
-    sum.add(frame.data(), 8, big_endian);
-    sum.add(frame.data() + kFrameHeaderBytes, page_bytes, big_endian);
+    const auto sum_behind = [&](Sum sum) {
+      sum.add(frame.data(), 8, big_endian);
+      sum.add(frame.data() + kFrameHeaderBytes, page_bytes, big_endian);
+      return sum;
+    };
     const Sum told = Sum::at(frame.data() + 16);
-    const bool follows = of_this_log && sum == told;
-    // Each frame is compared with what the one before says of itself, so that one bad frame hides no other.
-    sum = told;
+    const Sum summed = sum_behind(told_before);
+    const bool follows = of_this_log && (summed == told || sum_behind(summed_before) == told);
+    told_before = told;
+    summed_before = follows ? told : summed;
     if (!follows && !broken) {
       broken = at;
-      committed = of_this_log && word_at(frame.data() + 4) != 0;
+      committed = word_at(frame.data() + 4) != 0;
       continue;
     }
     if (!broken) continue;

@@ -215,6 +215,35 @@ class FullStore : public StoreFixture {
   sync::Arrival arrival = 0;
 };
 
+TEST_CASE_METHOD(StoreFixture, "a damaged head of a frame hides no transaction behind it", "[store][G1][G5][G11]") {
+  for (int turn = 0; turn < 10; ++turn) REQUIRE(put("value " + std::to_string(turn)));
+  lose_power();
+  const auto contents_of = [](const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const std::string database_image = contents_of(file());
+  const std::string log_image = contents_of(file() + "-wal");
+  constexpr std::size_t kHeadBytes = 24;
+  const auto page_bytes = static_cast<std::size_t>(static_cast<unsigned char>(log_image.at(10))) * 256;
+  for (std::size_t from_end = 2; from_end <= 4; ++from_end) {
+    for (std::size_t byte = 0; byte < kHeadBytes; ++byte) {
+      std::string log = log_image;
+      const std::size_t at = log.size() - from_end * (kHeadBytes + page_bytes) + byte;
+      log.at(at) = static_cast<char>(static_cast<unsigned char>(log.at(at)) ^ 0x10U);
+      close();
+      std::filesystem::remove_all(dir());
+      std::filesystem::create_directory(dir());
+      std::ofstream(file(), std::ios::binary) << database_image;
+      std::ofstream(file() + "-wal", std::ios::binary) << log;
+      next_replica = sync::ReplicaId{100 + at};
+      open();
+      INFO("byte " << byte << " of frame " << from_end << " from the end: " << value());
+      if (!database->report().fresh) CHECK((value() == "value 9" || value() == "value 8"));
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("CRC-32C is that of RFC 3720", "[store]") {
