@@ -117,7 +117,7 @@ TEST_CASE("a node whose disk a channel filled goes on by itself once the channel
     while (SmallKeep::refused(writer, 1) == 0) {
     }
     node.disk->fill();
-    CHECK(SmallKeep::refused(writer, 1) == 1);
+    CHECK(SmallKeep::refused(writer, 200) > 0);
   }
   node.daemon.set_channels(R"([{"name": "all", "filter": "#", "keep": {"age": "1h", "size": "256KiB"}}])");
   node.daemon.restart();
@@ -194,7 +194,7 @@ TEST_CASE_METHOD(SmallNode, "kill -9 on a full disk loses nothing, and the node 
   check_nothing_lost();
 }
 
-TEST_CASE_METHOD(SmallNode, "a start without any room says so, and the one after it has lost nothing",
+TEST_CASE_METHOD(SmallNode, "a node starts without any room, and takes what must be kept as soon as there is some",
                  "[e2e][G1][G6]") {
   {
     RawClient writer = client("writer");
@@ -203,12 +203,12 @@ TEST_CASE_METHOD(SmallNode, "a start without any room says so, and the one after
   const std::string replica = daemon.status().replica;
   REQUIRE(daemon.terminate() == ExitStatus{.code = 0, .signal = 0});
   disk->fill();
-  const Finished finished = run(Programs::native().command("hedgerowd", {"--config", daemon.config_file().string()}));
-  CHECK(finished.status == ExitStatus{.code = 1, .signal = 0});
-  CHECK_THAT(finished.error, ContainsSubstring("the disk is full; free some room"));
-  disk->free();
   daemon.start();
   CHECK(daemon.status().replica == replica);
+  RawClient writer = client("writer");
+  fill(writer);
+  disk->free();
+  CHECK(publish(writer, 1) == 0);
   check_nothing_lost();
 }
 
