@@ -20,7 +20,7 @@ class RowGatherer {
 
   // Takes a row and its decoded ops; writes those that it does not follow. An error is the storage's.
   Expected<void> append(ChannelNo channel, const SegmentRow& row, const std::vector<Op>& ops);
-  // Writes what is held. To be called before the commit, and before whatever reads rows in the turn.
+  // Writes what is held. To be called before the commit. Trimming in the same turn does not see it, and trims it later.
   Expected<void> flush();
   // The turn is lost.
   void drop() { held_.reset(); }
