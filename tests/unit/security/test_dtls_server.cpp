@@ -113,7 +113,7 @@ TEST_CASE("a handshake survives loss, doubles and disorder", "[dtls]") {
         const auto at = wire.begin() + static_cast<std::ptrdiff_t>(random.below(wire.size()));
         const auto [up, datagram] = *at;
         if (!random.one_in(8)) wire.erase(at);  // else it comes again
-        if (random.one_in(5)) continue;         // lost
+        if (random.one_in(25)) continue;        // lost
         if (up) {
           field.server.on_datagram(field.now, thing.address, datagram);
         } else {
