@@ -36,9 +36,22 @@ void DtlsServer::on_client_hello(Instant now, const std::string& address, const 
         std::equal(hello.random.begin(), hello.random.end(), client.hello_random.begin(), client.hello_random.end());
     if (same) return feed(now, ClientPtr(under_way->second), datagram);
     forget(ClientPtr(under_way->second));  // its client has begun anew
+  } else if (is_of_an_open_session(address, hello)) {
+    ++counters_.dropped;
+    return;
   }
   if (make_room(now)) return begin(now, address, hello, datagram);
   refuse(address, "too many handshakes at once");
+}
+
+// A double that came late. A second handshake would be given the client's last flight when that is sent again, and
+// break it off for its wrong keys.
+bool DtlsServer::is_of_an_open_session(const std::string& address, const ClientHello& hello) const {
+  return std::any_of(open_.begin(), open_.end(), [&](const auto& entry) {
+    const Client& client = *entry.second;
+    return client.address == address &&
+           std::equal(hello.random.begin(), hello.random.end(), client.hello_random.begin(), client.hello_random.end());
+  });
 }
 
 bool DtlsServer::make_room(Instant now) {

@@ -78,6 +78,7 @@ class DtlsServer {
   void on_moving(Instant now, const std::string& address, const DtlsRecord& record, ByteView from_record,
                  ByteView datagram);
   void on_bound(Instant now, const std::string& address, ByteView datagram);
+  [[nodiscard]] bool is_of_an_open_session(const std::string& address, const ClientHello& hello) const;
   [[nodiscard]] bool make_room(Instant now);
   void begin(Instant now, const std::string& address, const ClientHello& hello, ByteView datagram);
   void feed(Instant now, const ClientPtr& client, ByteView datagram);
