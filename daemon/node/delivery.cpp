@@ -347,8 +347,11 @@ void Delivery::publish_foreign(const sync::Message& message, bool retain) {
 void Delivery::pump(Session& session) {
   if (session.client == nullptr || session.is_held()) return;
   groups_.pump_of(session);
-  if (session.live) return;
-  if (!pump_runs(session) || !pump_log(session)) return;
+  const bool reads_log = !session.live && pump_runs(session);
+  if (reads_log) session.window.pass_interrupted();
+  const bool is_caught_up = reads_log && pump_log(session);
+  if (session.window.has_lost()) ports_.release_lost(session);
+  if (!is_caught_up) return;
   if (awaits_commit() && session.is_persistent()) log_.hurry();
   // It stands behind what is not durable yet: that came before it kept a position.
   if (session.reader->cursor() > reach(session)) return;

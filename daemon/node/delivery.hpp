@@ -47,6 +47,7 @@ class Delivery {
     std::function<std::uint64_t()> random;
     std::function<void(Client&)> touched;  // told of every client that got output, so that the owner flushes it
     Outbound::MayReceive may_receive;
+    std::function<void(Session&)> release_lost;  // Window::has_lost(): now, or with a later call
     Log log;
   };
   Delivery(Settings settings, Ports ports, SessionRegistry& sessions, const ChannelTable& channels,

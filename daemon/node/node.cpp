@@ -57,6 +57,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
                      [this](const Client& client, std::string_view topic) {
                        return ports_.access.may_subscribe(client.principal, topic);
                      },
+                 .release_lost = [this](Session& session) { release_lost(session); },
                  .log = ports_.log},
                 sessions_, channels_, budget_, counters_),
       links_(

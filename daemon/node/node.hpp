@@ -222,6 +222,9 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void flush_cells();
   // Retained messages must not be read before those that clients were told of are on disk.
   void hold_for_cells(Session& session);
+  // PUBREL leaves once it is on disk, if anything of the session is kept there (G1).
+  void release(Session& session, const StoredRelease& release);
+  void release_lost(Session& session);
   bool breaks_exchange(Client& client, std::uint16_t packet_id, mqtt::QoS wanted);
   void on_acknowledged(Instant now, Client& client, const std::optional<Window::Message>& message);
 

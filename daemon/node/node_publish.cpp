@@ -188,14 +188,25 @@ void Node::on_pubrec(Instant now, Client& client, const mqtt::AckReceived& pubre
     case Window::Receipt::kReleasing: return;
     case Window::Receipt::kFirst: break;
   }
-  if (!session.is_persistent()) {
-    session.window.released(pubrec.packet_id);
-    client.connection().pubrel(pubrec.packet_id, mqtt::ReasonCode::kSuccess);
+  release(session, {.packet_id = pubrec.packet_id, .arrival = received.arrival});
+}
+
+void Node::release(Session& session, const StoredRelease& release) {
+  if (session.is_persistent()) {
+    ports_.store.submit(AddReleaseIntent{
+        .ack = {.client = 0, .session = session.id, .packet_id = release.packet_id, .kind = AckKind::kPubrel},
+        .arrival = release.arrival});
     return;
   }
-  ports_.store.submit(AddReleaseIntent{
-      .ack = {.client = client.id(), .session = session.id, .packet_id = pubrec.packet_id, .kind = AckKind::kPubrel},
-      .arrival = received.arrival});
+  session.window.released(release.packet_id);
+  session.client->connection().pubrel(release.packet_id, mqtt::ReasonCode::kSuccess);
+  touch(*session.client);
+}
+
+// What a full disk owes is bounded: then it waits in the window.
+void Node::release_lost(Session& session) {
+  if (owed_.is_full() && session.is_persistent()) return;
+  for (const StoredRelease& lost : session.window.take_lost()) release(session, lost);
 }
 
 void Node::on_pubcomp(Instant now, Client& client, const mqtt::AckReceived& pubcomp) {

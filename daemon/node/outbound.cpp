@@ -23,6 +23,16 @@ void Wish::add(const mqtt::SubOptions& options) {
   if (options.subscription_identifier != 0) identifiers.push_back(options.subscription_identifier);
 }
 
+namespace {
+
+// More than the client accepts on this connection is treated as delivered [MQTT-3.1.2-25].
+void give_up(Window& window, std::uint16_t packet_id, bool is_begun) {
+  if (is_begun) return window.lose_again(packet_id);
+  window.acknowledge(packet_id);
+}
+
+}  // namespace
+
 bool Outbound::is_deliverable(const sync::Message& message) {
   return mqtt::is_valid_topic_name(message.topic) && mqtt::are_forwardable_properties(message.properties);
 }
@@ -44,10 +54,14 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
   if (!wish.any && !again) return true;
   const sync::Message& message = *op.op.message;
   const auto qos = sent_with.value_or(std::min(wish.qos, static_cast<mqtt::QoS>(op.op.kind.qos)));
+  // The daemon was killed meanwhile: nobody knows whether this was sent.
+  const bool is_old = !again && (op.arrival <= window.newest() || window.was_received(op.arrival));
+  const bool maybe_sent = !again && !is_old && op.arrival <= session.restored_up_to && session.maybe_sent_left > 0;
   std::optional<std::uint32_t> expiry_left_s;
-  // A QoS 2 message that was begun is completed: the client would hold its identifier for ever.
-  const bool is_begun = again && qos == mqtt::QoS::kExactlyOnce;
-  if (expired(message, op.op.stamp, expiry_left_s) && !is_begun) return true;
+  // A delivery that was begun goes on: only others expire [MQTT-3.3.2-5] [MQTT-4.4.0-1].
+  if (expired(message, op.op.stamp, expiry_left_s) && !again) {
+    return !maybe_sent || qos != mqtt::QoS::kExactlyOnce || lose_logged(session, op.arrival);
+  }
   if (op.replica != self_ && !is_deliverable(message)) {
     ++counters_.dropped;
     return true;
@@ -59,11 +73,9 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
     if (op.arrival > session.attached_at) send_at_most_once(*session.client, message, retain, expiry_left_s, wish);
     return true;
   }
-  if (!again && (op.arrival <= window.newest() || window.was_received(op.arrival))) return true;
+  if (is_old) return true;
   if (!budget_.has_room_logged(session.client->queued_bytes())) return false;
   if (again ? !window.has_credit() : !window.has_room(op.arrival)) return false;
-  // The daemon was killed meanwhile: nobody knows whether this was sent.
-  const bool maybe_sent = !again && op.arrival <= session.restored_up_to && session.maybe_sent_left > 0;
   if (maybe_sent) --session.maybe_sent_left;
   const std::uint16_t packet_id = again ? window.resend(op.arrival) : window.add(op.arrival, qos);
   const auto outcome = session.client->connection().publish({.topic = message.topic,
@@ -77,7 +89,7 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
                                                              .subscription_ids = wish.identifiers});
   touched_(*session.client);
   if (outcome == mqtt::PublishOutcome::kTooLarge) {
-    window.acknowledge(packet_id);  // treated as delivered [MQTT-3.1.2-25]
+    give_up(window, packet_id, again && qos == mqtt::QoS::kExactlyOnce);
     ++counters_.dropped;
     return true;
   }
@@ -89,11 +101,18 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
   return true;
 }
 
+bool Outbound::lose_logged(Session& session, sync::Arrival arrival) {
+  if (!session.window.has_room(arrival)) return false;
+  --session.maybe_sent_left;
+  session.window.lose(arrival);
+  return true;
+}
+
 Outbound::Outcome Outbound::send_aside(Session& session, const Aside& aside, const Wish& wish) {
   std::optional<std::uint32_t> expiry_left_s;
   const auto qos = std::min(wish.qos, aside.qos);
-  const bool is_begun = aside.again && qos == mqtt::QoS::kExactlyOnce;
-  if (expired(aside.message, aside.stamp, expiry_left_s) && !is_begun) return Outcome::kGone;
+  const bool again = aside.again || (aside.sender == 0 && session.window.was_interrupted(aside.arrival));
+  if (expired(aside.message, aside.stamp, expiry_left_s) && !again) return Outcome::kGone;
   if (aside.replica != self_ && !is_deliverable(aside.message)) return Outcome::kGone;
   if (!budget_.has_room_logged(session.client->queued_bytes())) return Outcome::kNoRoom;
   if (qos != mqtt::QoS::kAtMostOnce && !session.window.has_room(aside.arrival)) return Outcome::kNoRoom;
@@ -104,13 +123,14 @@ Outbound::Outcome Outbound::send_aside(Session& session, const Aside& aside, con
                                                              .payload = aside.message.payload,
                                                              .qos = qos,
                                                              .packet_id = packet_id,
-                                                             .dup = aside.again && packet_id != 0,
+                                                             .dup = again && packet_id != 0,
                                                              .retain = aside.retain,
                                                              .expiry_left_s = expiry_left_s,
                                                              .subscription_ids = wish.identifiers});
   touched_(*session.client);
   if (outcome == mqtt::PublishOutcome::kTooLarge) {
-    if (packet_id != 0) session.window.acknowledge(packet_id);
+    const bool is_begun = again && qos == mqtt::QoS::kExactlyOnce;
+    if (packet_id != 0) give_up(session.window, packet_id, is_begun);
     ++counters_.dropped;
     return Outcome::kGone;
   }

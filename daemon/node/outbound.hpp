@@ -73,6 +73,8 @@ class Outbound {
   void on_renewed(sync::ReplicaId self) { self_ = self; }
 
  private:
+  // What may have been sent before the daemon was killed, and has expired since. False: there is no room.
+  static bool lose_logged(Session& session, sync::Arrival arrival);
   void send_at_most_once(Client& client, const sync::Message& message, bool retain,
                          std::optional<std::uint32_t> expiry_left_s, const Wish& wish);
   // Nothing: it has expired.

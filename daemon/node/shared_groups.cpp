@@ -91,8 +91,7 @@ void SharedGroups::leave(Session& session, std::string_view share, std::string_v
   if (group == nullptr) return;
   // What it has on its way is still its own to acknowledge.
   std::erase(session.groups, group->id);
-  std::erase_if(group->flights,
-                [&](const auto& flight) { return flight.second.bound && flight.second.session == session.id; });
+  lose_bound(*group, session);
   remove_member(*group, session.id);
 }
 
@@ -126,6 +125,7 @@ void SharedGroups::detach(Session& session, const std::vector<Window::Message>& 
     const bool is_member = std::find(session.groups.begin(), session.groups.end(), group.id) != session.groups.end();
     if (is_begun && (!session.is_persistent() || !is_member)) {
       group.flights.erase(flight);  // [MQTT-4.8.2-5]
+      session.window.lose_aside(message.arrival, group.id);
       group.moved = true;
       continue;
     }
@@ -172,6 +172,7 @@ void SharedGroups::pump(Group& group) {
   group.live = progress == LogReader::Progress::kCaughtUp && group.reader->cursor() <= log_.durable();
   const std::uint64_t trimmed = group.reader->take_trimmed();
   group.trimmed_beneath += trimmed;
+  group.moved = group.moved || trimmed > 0;
   counters_.trimmed_beneath += trimmed;
 }
 
@@ -265,8 +266,18 @@ void SharedGroups::pump_backlog(Group& group, Member& member) {
     if (progress != LogReader::Progress::kCaughtUp) return;
   }
   // The others are not in the log any more.
-  if (std::erase_if(group.flights, [&](const auto& flight) { return is_its(flight.second); }) > 0) group.moved = true;
+  group.moved = group.moved || last != group.flights.rend();
+  lose_bound(group, *session);
   member.backlog.reset();
+}
+
+// What was begun with the session does not come again.
+void SharedGroups::lose_bound(Group& group, Session& session) {
+  std::erase_if(group.flights, [&](const auto& flight) {
+    if (!flight.second.bound || flight.second.session != session.id) return false;
+    session.window.lose_aside(flight.first, group.id);
+    return true;
+  });
 }
 
 // Before the daemon was restarted a member had it, by QoS 2. A member that also subscribes by itself may have had it

@@ -118,6 +118,7 @@ class SharedGroups {
   bool offer(Group& group, const OpRef& op);
   void start_backlog(Group& group, Member& member);
   void pump_backlog(Group& group, Member& member);
+  static void lose_bound(Group& group, Session& session);
   bool send(Group& group, const Member& member, Session& session, const OpRef& op, bool again);
   [[nodiscard]] bool was_received(const Group& group, const OpRef& op) const;
   void remove_member(Group& group, std::uint64_t session);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <gsl/assert>
+#include <utility>
 
 namespace hedgerow::node {
 
@@ -47,6 +48,10 @@ bool Window::is_identifier_free(sync::Arrival arrival) const {
   for (const Finished& finished : finished_) {
     if (finished.packet_id == packet_id) return false;
   }
+  for (const Interrupted& before : interrupted_) {
+    const bool is_held = before.qos == mqtt::QoS::kExactlyOnce && packet_id_of(before.arrival) == packet_id;
+    if (is_held && before.arrival != arrival) return false;
+  }
   if (!asides_.empty() && std::any_of(asides_.begin(), asides_.end(), clashes)) return false;
   if (entries_.empty()) return true;
   const bool near = arrival > entries_.back().arrival && arrival - entries_.front().arrival < kIdentifiers;
@@ -63,6 +68,7 @@ std::uint16_t Window::add(sync::Arrival arrival, mqtt::QoS qos) {
 
 std::uint16_t Window::add_aside(sync::Arrival arrival, mqtt::QoS qos, Sender sender) {
   asides_.push_back({.arrival = arrival, .sender = sender, .qos = qos});
+  if (sender == 0) std::erase_if(interrupted_, [&](const Interrupted& before) { return before.arrival == arrival; });
   count(asides_.back());
   return packet_id_of(arrival);
 }
@@ -202,9 +208,14 @@ std::vector<Window::Message> Window::detach() {
     uncount(entry);
     if (entry.state != State::kSent) continue;
     entry.state = State::kDone;
-    if (entry.sender != 0)
+    if (entry.sender != 0) {
       returned.push_back({.arrival = entry.arrival, .aside = true, .sender = entry.sender, .qos = entry.qos});
+    } else if (persistent_) {
+      interrupted_.push_back({.arrival = entry.arrival, .qos = entry.qos});
+    }
   }
+  // However often it breaks before all are sent again.
+  while (interrupted_.size() > limit_) interrupted_.pop_front();
   std::erase_if(asides_, [](const Entry& entry) { return entry.state == State::kDone; });
   advance();
   return returned;
@@ -239,12 +250,51 @@ bool Window::was_received(sync::Arrival arrival) const {
 void Window::pass(sync::Arrival cursor) {
   if (due_ == 0) return;
   for (std::size_t i = first_waiting_; i < entries_.size() && entries_[i].arrival <= cursor; ++i) {
-    if (!entries_[i].due_again) continue;
-    entries_[i].due_again = false;
-    entries_[i].state = State::kDone;
+    Entry& entry = entries_[i];
+    if (!entry.due_again) continue;
+    entry.due_again = false;
     --due_;
+    if (entry.qos == mqtt::QoS::kExactlyOnce) {
+      release_lost(entry);
+    } else {
+      entry.state = State::kDone;
+    }
   }
   advance();
+}
+
+void Window::release_lost(Entry& entry) {
+  entry.state = State::kReleasing;
+  lost_.push_back({.packet_id = packet_id_of(entry.arrival), .arrival = entry.arrival});
+}
+
+void Window::lose(sync::Arrival arrival) {
+  add(arrival, mqtt::QoS::kExactlyOnce);
+  release_lost(entries_.back());
+}
+
+void Window::lose_again(std::uint16_t packet_id) {
+  bool aside = false;
+  Entry* entry = find(packet_id, aside);
+  Expects(entry != nullptr && entry->state == State::kSent);
+  release_lost(*entry);
+}
+
+void Window::lose_aside(sync::Arrival arrival, Sender sender) {
+  if (!is_identifier_free(arrival)) return;  // another message went out under it meanwhile
+  asides_.push_back({.arrival = arrival, .sender = sender, .qos = mqtt::QoS::kExactlyOnce});
+  release_lost(asides_.back());
+}
+
+bool Window::was_interrupted(sync::Arrival arrival) const {
+  return std::any_of(interrupted_.begin(), interrupted_.end(),
+                     [arrival](const Interrupted& before) { return before.arrival == arrival; });
+}
+
+void Window::pass_interrupted() {
+  for (const Interrupted& before : std::exchange(interrupted_, {})) {
+    if (before.qos == mqtt::QoS::kExactlyOnce) lose_aside(before.arrival, /*sender=*/0);
+  }
 }
 
 bool Window::has_begun(sync::Arrival arrival) const {

@@ -118,9 +118,25 @@ class Window {
   std::uint16_t resend(sync::Arrival arrival);
   // The client had it before the daemon started, whether or not it has completed it since.
   [[nodiscard]] bool was_received(sync::Arrival arrival) const;
-  // The session has read the log up to here: what was due again and was not met will not come (it expired, was trimmed,
-  // or is not subscribed any more), and counts as acknowledged.
+  // The session has read the log up to here: what was due again and was not met will not come (it was trimmed, or is
+  // forbidden by now). At QoS 1 it counts as acknowledged, at QoS 2 it is lost.
   void pass(sync::Arrival cursor);
+  // A QoS 2 message that the client may have, and that cannot be sent again, since it is gone. The client may hold its
+  // identifier, and would take the next message under it for this one: it is released as after PUBREC. A client that
+  // has nothing to release answers PUBCOMP all the same; with 0x92, which is no error then (table 3-11).
+  // Of the log: it may have been sent before the daemon was killed. REQUIRES: has_room(arrival), as add().
+  void lose(sync::Arrival arrival);
+  // On its way, on this connection and an earlier one.
+  void lose_again(std::uint16_t packet_id);
+  // Of a shared subscription, sent on an earlier connection.
+  void lose_aside(sync::Arrival arrival, Sender sender);
+  // A retained or replayed message was sent on an earlier connection, and not acknowledged.
+  [[nodiscard]] bool was_interrupted(sync::Arrival arrival) const;
+  // What was interrupted and not sent again by now will not come: at QoS 2 it is lost.
+  void pass_interrupted();
+  [[nodiscard]] bool has_lost() const { return !lost_.empty(); }
+  // To be treated as if receive() had returned kFirst for each.
+  [[nodiscard]] std::vector<StoredRelease> take_lost() { return std::exchange(lost_, {}); }
   // A retained or replayed QoS 2 message that the client has, since an earlier connection, and may have completed.
   [[nodiscard]] bool has_begun(sync::Arrival arrival) const;
   // Whoever sent these retained or replayed messages will not send them again: Finished::passed.
@@ -146,11 +162,17 @@ class Window {
     }
   };
 
+  struct Interrupted {
+    sync::Arrival arrival = 0;
+    mqtt::QoS qos = mqtt::QoS::kAtLeastOnce;
+  };
+
   // Not those that are due again: what is acknowledged must have been sent on this connection.
   [[nodiscard]] Entry* find(std::uint16_t packet_id, bool& aside);
   [[nodiscard]] const Entry* find_due(sync::Arrival arrival) const;
   [[nodiscard]] bool is_identifier_free(sync::Arrival arrival) const;
   std::optional<Message> finish(std::uint16_t packet_id, bool after_release);
+  void release_lost(Entry& entry);
   void count(Entry& entry);
   void uncount(Entry& entry);
   void advance();
@@ -165,6 +187,8 @@ class Window {
   std::deque<Entry> entries_;  // of the log, in its order
   std::vector<Entry> asides_;
   std::vector<Finished> finished_;
+  std::vector<StoredRelease> lost_;
+  std::deque<Interrupted> interrupted_;
   std::vector<sync::Arrival> received_before_;  // ascending; see was_received()
 };
 

@@ -191,6 +191,27 @@ TEST_CASE_METHOD(RedeliveryHarness, "a QoS 2 message that was sent does not expi
   CHECK(again[0].properties == property(0x02, u32(0)));  // [MQTT-3.3.2-6]: nothing is left
 }
 
+TEST_CASE_METHOD(RedeliveryHarness, "a QoS 1 message that was sent does not expire, one that was not does",
+                 "[node][MQTT-4.4.0-1][MQTT-3.3.2-5]") {
+  publish("sent", 1, kTenSeconds);
+  unsigned id = 0;
+  {
+    TestClient client(*this, keeping("s"));
+    id = deliveries(client.received()).at(0).packet_id;
+    client.drop();
+    settle();
+  }
+  publish("not sent", 1, kTenSeconds);
+  advance(std::chrono::seconds{11});
+  TestClient back(*this, keeping("s"));
+  const auto again = deliveries(back.received());
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].payload == "sent");
+  CHECK(again[0].dup);
+  CHECK(again[0].packet_id == id);
+  CHECK(again[0].properties == property(0x02, u32(0)));  // [MQTT-3.3.2-6]: nothing is left
+}
+
 TEST_CASE_METHOD(RedeliveryHarness, "a publisher's exchange goes on although its message expired",
                  "[node][MQTT-4.3.3-13]") {
   TestClient client(*this, keeping("p"));
