@@ -58,6 +58,7 @@ std::string_view wrong_flags(std::uint8_t flags, Protocol protocol) {
 Decoded<bool> read_connect_properties(Reader& in, ConnectRequest& request) {
   const Decoded<Properties> properties = decode_properties(in, PropertyPlace::kConnect);
   if (!properties) return tl::unexpected(properties.error());
+  request.properties = properties->raw;
   request.session_expiry_s = properties->session_expiry_s;
   request.request_problem_information = properties->request_problem_information;
   request.request_response_information = properties->request_response_information;

@@ -130,6 +130,7 @@ struct ConnectRequest {
   // no_local and retain_as_published, which 3.1.1 cannot say.
   bool bridge = false;
   std::optional<Will> will = {};
+  ByteView properties = {};  // all of them, as on the wire without the length; not the will's
 };
 
 struct PublishRequest {

@@ -11,10 +11,10 @@ namespace hedgerow::node {
 
 namespace {
 
-std::vector<sync::ChannelNo> conflated_channels(const ChannelTable& channels) {
+std::vector<sync::ChannelNo> conflated_channels(const ChannelTable& channels, bool all) {
   std::vector<sync::ChannelNo> out;
   for (const ChannelTable::Entry& entry : channels.entries()) {
-    if (entry.channel.conflate) out.push_back(entry.number);
+    if (all || entry.channel.conflate) out.push_back(entry.number);
   }
   return out;
 }
@@ -53,7 +53,9 @@ void Delivery::attach(Session& session, Client& client) {
   session.reader = LogReader::make(log_, session.cursor, [this, id = session.id] {
     if (Session* found = sessions_.find(id)) pump(*found);
   });
-  if (session.is_persistent()) session.reader->conflate(conflated_channels(channels_), session.attached_at);
+  if (session.is_persistent()) {
+    session.reader->conflate(conflated_channels(channels_, session.conflates), session.attached_at);
+  }
   session.runs.clear();
   session.runs_unsettled = false;
   for (auto& [filter, subscription] : session.subscriptions) {

@@ -15,6 +15,7 @@ struct Node::Newcomer {
   bool clean_start = true;
   bool assigned = false;  // the identifier is ours
   bool wants_response_information = false;
+  bool conflates = false;  // kConflateProperty
   std::uint16_t receive_maximum = 0;
   std::uint32_t session_expiry_s = 0;
   std::string client_id;

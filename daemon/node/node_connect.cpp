@@ -3,9 +3,11 @@
 #include <array>
 #include <utility>
 
+#include "daemon/mqtt/properties.hpp"
 #include "daemon/node/accepted_link.hpp"
 #include "daemon/node/limits.hpp"
 #include "daemon/node/newcomer.hpp"
+#include "daemon/node/user_properties.hpp"
 
 namespace hedgerow::node {
 
@@ -45,9 +47,15 @@ void Node::on_connect(Instant now, Client& client, const mqtt::ConnectRequest& r
   now_ = now;
   ++counters_.connects;
   if (stopping_) return client.connection().refuse(mqtt::ReasonCode::kServerShuttingDown);
+  const auto conflate = mqtt::find_user_property(request.properties, kConflateProperty);
+  if (conflate && *conflate != "true" && *conflate != "false") {
+    return client.connection().refuse(mqtt::ReasonCode::kImplementationSpecificError,
+                                      std::string(kConflateProperty) + " is neither true nor false");
+  }
   Newcomer newcomer{.clean_start = request.clean_start,
                     .assigned = request.client_id.empty(),
                     .wants_response_information = request.request_response_information,
+                    .conflates = conflate == "true",
                     .receive_maximum = request.receive_maximum,
                     .session_expiry_s = request.session_expiry_s,
                     .client_id = std::string(request.client_id)};
@@ -295,6 +303,7 @@ void Node::accept(Session& session, Client& client, const Newcomer& newcomer, bo
     client.connection().pubrel(packet_id, mqtt::ReasonCode::kSuccess);
   }
   session.was_resumed = session_present;
+  session.conflates = newcomer.conflates;
   delivery_.attach(session, client);
   delivery_.pump(session);
   // What was not sent again because it expired or was trimmed frees its place.

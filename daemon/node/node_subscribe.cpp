@@ -7,6 +7,7 @@
 #include "daemon/node/accepted_link.hpp"
 #include "daemon/node/limits.hpp"
 #include "daemon/node/replay_since.hpp"
+#include "daemon/node/user_properties.hpp"
 
 namespace hedgerow::node {
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "daemon/config/quantity.hpp"
+#include "daemon/node/user_properties.hpp"
 
 namespace hedgerow::node {
 

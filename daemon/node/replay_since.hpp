@@ -1,4 +1,4 @@
-// Since when a subscription wants history: the value of its user property `hedgerow-replay`. DESIGN 1.
+// Since when a subscription wants history: the value of kReplayProperty. DESIGN 1.
 // Pure. Thread rule: free functions without state.
 #pragma once
 
@@ -9,8 +9,6 @@
 #include "sync/base/time.hpp"
 
 namespace hedgerow::node {
-
-inline constexpr std::string_view kReplayProperty = "hedgerow-replay";
 
 // A duration up to now, "90s" "15m" "24h" "7d", or a time by RFC 3339, "2026-11-22T03:00:00Z", with any offset and
 // fraction (what is finer than a millisecond is cut off). In milliseconds since 1970, 0 for everything earlier. A time

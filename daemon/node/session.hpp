@@ -131,7 +131,7 @@ struct Session {
   const std::string owner;
   const std::string client_id;
   std::uint32_t expiry_s = 0;
-  std::uint32_t stored_expiry_s = 0;  // as the store was told last
+  std::uint32_t stored_expiry_s = 0;                               // as the store was told last
   std::map<std::string, Subscription, std::less<>> subscriptions;  // shared ones too, whole as subscribed
   sync::Arrival newest_start = 0;                                  // of all subscriptions
   std::vector<std::uint64_t> groups;                               // shared subscriptions that it is a member of
@@ -140,6 +140,7 @@ struct Session {
   Client* pending = nullptr;   // waits for the session to be on disk, before it is accepted
   bool was_stored = false;     // the disk may know it
   bool was_confirmed = false;  // the disk knows it
+  bool conflates = false;      // its connection wants only the latest of the retained messages that it missed
   bool was_resumed = false;    // by a newer connection than its first
   bool store_due = false;      // a change that nobody waits for did not reach the disk
   Window window;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "daemon/node/user_properties.hpp"
 #include "firmware-shim/gateway/limits.hpp"
 
 namespace hedgerow::gateway {
@@ -13,6 +14,7 @@ using mqtt::ReasonCode;
 constexpr std::uint8_t kSessionExpiryInterval = 0x11;  // MQTT 5.0 section 2.2.2.2
 constexpr std::uint8_t kWillDelayInterval = 0x18;
 constexpr std::uint8_t kReceiveMaximum = 0x21;
+constexpr std::uint8_t kUserProperty = 0x26;
 constexpr std::uint8_t kMaximumPacketSize = 0x27;
 
 void append_u8(Bytes& out, std::uint8_t value) { out.push_back(value); }
@@ -146,16 +148,22 @@ void append_connect(Bytes& out, const ConnectOut& connect) {
   append_u8(body, static_cast<std::uint8_t>(mqtt::Protocol::kV5));
   append_u8(body, static_cast<std::uint8_t>(flags));
   append_u16(body, 0);  // the gateway itself sees whether the thing is alive
-  const bool limited = connect.packet_bytes_max != 0;
-  append_u8(body, limited ? 13 : 8);  // bytes of properties
-  append_u8(body, kSessionExpiryInterval);
-  append_u32(body, connect.session_expiry_s);
-  append_u8(body, kReceiveMaximum);
-  append_u16(body, connect.receive_maximum);
-  if (limited) {
-    append_u8(body, kMaximumPacketSize);
-    append_u32(body, connect.packet_bytes_max);
+  Bytes properties;
+  append_u8(properties, kSessionExpiryInterval);
+  append_u32(properties, connect.session_expiry_s);
+  append_u8(properties, kReceiveMaximum);
+  append_u16(properties, connect.receive_maximum);
+  if (connect.packet_bytes_max != 0) {
+    append_u8(properties, kMaximumPacketSize);
+    append_u32(properties, connect.packet_bytes_max);
   }
+  if (connect.conflates) {
+    append_u8(properties, kUserProperty);
+    append_text(properties, node::kConflateProperty);
+    append_text(properties, "true");
+  }
+  append_u8(body, static_cast<std::uint8_t>(properties.size()));  // less than 128: one byte of a varint
+  append(body, properties);
   append_text(body, connect.client_id);
   if (connect.will != nullptr) {
     append_u8(body, 5);  // bytes of properties

@@ -27,6 +27,7 @@ struct ConnectOut {
   std::uint16_t receive_maximum = 1;
   std::uint32_t packet_bytes_max = 0;  // 0: whatever MQTT allows
   const WillOut* will = nullptr;
+  bool conflates = false;  // of retained messages that the session missed, the newest of each topic is enough
 };
 
 struct PublishOut {

@@ -6,7 +6,9 @@
 //   thing ◄─ PUBACK ──────── on_output ◄── PUBACK ─── MqttPipe ◄─ node ◄──┘
 //
 // Towards the thing one message is under way at a time (section 6.13): the node is told a Receive Maximum of 1, and
-// keeps the others in the thing's session. A sleeping thing simply does not acknowledge.
+// keeps the others in the thing's session. A sleeping thing simply does not acknowledge. When one wakes that something
+// waits for, the gateway takes its session over with kConflateProperty, so that of retained messages only the newest
+// follow what the node had sent before.
 // Pure; thread rule: the loop thread. Section numbers are those of MQTT-SN 1.2.
 #pragma once
 
@@ -97,6 +99,8 @@ class Thing {
   void on_will_update(Instant now, const hr_sn_message& message);
   void on_disconnect(Instant now, const hr_sn_message& message);
   void on_pingreq(Instant now, const hr_sn_message& message);
+  [[nodiscard]] bool has_stored_mail() const;
+  void hand_out_mail(Instant now);
   void open_connection(Instant now, bool clean_start);
   void on_connack(Instant now, mqtt::ReasonCode code);
   void be_alive(Instant now);
@@ -140,13 +144,15 @@ class Thing {
   std::string client_id_;
   bool clean_session_ = false;
   std::optional<OwnWill> will_;
-  hr_sn_type connected_answer_ =
-      HR_SN_CONNACK;  // what CONNACK is to the thing: perhaps the end of a change of its will
+  // What CONNACK is to the thing: perhaps the end of a change of its will. PINGRESP: its mail comes first.
+  hr_sn_type connected_answer_ = HR_SN_CONNACK;
   TopicIds topics_;
   std::vector<Pending> pending_;
   std::deque<Pending> recognised_;              // acknowledged, and on the disk
   std::optional<std::uint16_t> register_seen_;  // message id of the latest REGISTER in this connection
   std::deque<Waiting> waiting_;
+  std::uint16_t unsent_ =
+      0;  // what the node sent on the connection before this one, and the gateway did not; 0: nothing
   Step step_ = Step::kNone;
   std::uint16_t register_id_ = 0;
   unsigned tries_ = 0;

@@ -54,7 +54,7 @@ void Thing::take_message(Instant now, const ServerPacket& packet) {
                       .qos = packet.qos,
                       .packet_id = packet.packet_id,
                       .retain = packet.retain,
-                      .dup = packet.dup});
+                      .dup = packet.dup && packet.packet_id != std::exchange(unsent_, std::uint16_t{0})});
   deliver(now);
 }
 

@@ -1,4 +1,5 @@
 // Connecting, sleeping, ending: sections 6.2, 6.3, 6.14 and 7.2 of MQTT-SN 1.2.
+#include <algorithm>
 #include <array>
 
 #include "firmware-shim/gateway/sn_words.hpp"
@@ -70,6 +71,7 @@ void Thing::on_connect(Instant now, const hr_sn_message& message) {
   // It may have lost its memory, so it is told every topic anew.
   topics_.forget();
   if (awake_again && !wants_will && !clean_session_ && pipe_ && !pipe_->closed()) {
+    if (has_stored_mail()) return open_connection(now, false);
     state_ = State::kActive;
     be_alive(now);
     send(HR_SN_CONNACK);
@@ -118,6 +120,7 @@ void Thing::on_will_update(Instant now, const hr_sn_message& message) {
 }
 
 void Thing::open_connection(Instant now, bool clean_start) {
+  const bool is_waking = state_ == State::kAsleep || state_ == State::kAwake;
   // The node hears of the new connection first: it takes the session over, so no will is published.
   const std::unique_ptr<MqttPipe> before =
       std::exchange(pipe_, std::make_unique<MqttPipe>(now, context_.acceptor, context_.arrived, context_.on_output));
@@ -126,7 +129,10 @@ void Thing::open_connection(Instant now, bool clean_start) {
   if (clean_start) recognised_.clear();
   for (Pending& publish : recognised_) publish.earlier = true;
   register_seen_.reset();
-  waiting_.clear();  // QoS 1 and 2 come again, from the session
+  const auto unsent = std::find_if(waiting_.begin(), waiting_.end(),
+                                   [](const Waiting& w) { return w.packet_id != 0 && !w.dup && !w.released; });
+  unsent_ = unsent == waiting_.end() ? std::uint16_t{0} : unsent->packet_id;
+  std::erase_if(waiting_, [](const Waiting& w) { return w.qos != mqtt::QoS::kAtMostOnce; });  // the session has them
   step_ = Step::kNone;
   state_ = State::kConnecting;
   retry_at_ = Instant::max();
@@ -142,14 +148,16 @@ void Thing::open_connection(Instant now, bool clean_start) {
                           .receive_maximum = 1,
                           // A message takes more bytes in MQTT than in MQTT-SN; the node leaves longer ones out.
                           .packet_bytes_max = static_cast<std::uint32_t>(context_.message_bytes_max),
-                          .will = will_ ? &will : nullptr});
+                          .will = will_ ? &will : nullptr,
+                          .conflates = is_waking});
   write(now, packet);
   if (before) before->hang_up(now, "the thing connected anew");
 }
 
 void Thing::on_connack(Instant now, ReasonCode code) {
   const hr_sn_type answer = std::exchange(connected_answer_, HR_SN_CONNACK);
-  send(answer, 0, 0, return_code(code));
+  if (answer == HR_SN_PINGRESP && !mqtt::is_failure(code)) return hand_out_mail(now);
+  send(answer == HR_SN_PINGRESP ? HR_SN_DISCONNECT : answer, 0, 0, return_code(code));
   if (mqtt::is_failure(code)) return end(now, "refused");
   state_ = State::kActive;
   be_alive(now);
@@ -171,10 +179,22 @@ void Thing::on_disconnect(Instant now, const hr_sn_message& message) {
 
 void Thing::on_pingreq(Instant now, const hr_sn_message& message) {
   if (state_ != State::kAsleep || message.tail.size == 0) return send(HR_SN_PINGRESP);
+  if (!has_stored_mail()) return hand_out_mail(now);
+  connected_answer_ = HR_SN_PINGRESP;
+  open_connection(now, false);
+}
+
+// PINGRESP follows it.
+void Thing::hand_out_mail(Instant now) {
   state_ = State::kAwake;
   mail_done_at_ = now + kMailGrace;
   be_alive(now);
   deliver(now);
+}
+
+bool Thing::has_stored_mail() const {
+  return std::any_of(waiting_.begin(), waiting_.end(),
+                     [](const Waiting& w) { return w.qos != mqtt::QoS::kAtMostOnce; });
 }
 
 void Thing::fall_asleep(Instant now) {

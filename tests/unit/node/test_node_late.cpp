@@ -184,6 +184,37 @@ TEST_CASE_METHOD(LateHarness, "where the channel conflates, what is not retained
   CHECK(back.messages() == Texts{"a=1", "a=2"});
 }
 
+TEST_CASE_METHOD(LateHarness, "a connection may ask that what its session missed is conflated", "[node]") {
+  {
+    TestClient lasting(*this, keeping("lasting"));
+    subscribe(lasting);
+  }
+  for (const char* value : {"1", "2", "3"}) publish(value, /*retain=*/true);
+  {
+    TestClient back(*this, keeping("lasting", user_property("hedgerow-conflate", "true")));
+    CHECK(back.messages() == Texts{"a=3"});
+  }
+  for (const char* value : {"4", "5"}) publish(value, /*retain=*/true);
+  TestClient again(*this, keeping("lasting", user_property("hedgerow-conflate", "false")));
+  CHECK(again.messages() == Texts{"a=4", "a=5"});
+}
+
+TEST_CASE_METHOD(LateHarness, "a wish to conflate that cannot be read is refused, and changes nothing", "[node]") {
+  {
+    TestClient lasting(*this, keeping("lasting"));
+    subscribe(lasting);
+  }
+  publish("1", /*retain=*/true);
+  TestClient wrong(*this, keeping("lasting", user_property("hedgerow-conflate", "yes")));
+  const std::vector<ServerPacket> answer = wrong.received();
+  REQUIRE(answer.size() == 1);
+  CHECK(answer[0].type == mqtt::PacketType::kConnack);
+  CHECK(answer[0].body.at(1) == 0x83);
+  CHECK(as_text(answer[0].body).find("hedgerow-conflate is neither true nor false") != std::string_view::npos);
+  TestClient back(*this, keeping("lasting"));
+  CHECK(back.messages() == Texts{"a=1"});
+}
+
 TEST_CASE_METHOD(LateHarness, "a newer value of QoS 0 takes no stored one away", "[node]") {
   conflate = true;
   restart();
