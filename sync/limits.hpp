@@ -38,6 +38,8 @@ inline constexpr std::size_t kShownBytesMax = std::size_t{4} << 20U;
 
 // One channel. Every life of every node's database is a replica: forty boards reach this after a hundred lives each.
 inline constexpr std::size_t kReplicasPerChannelMax = 4096;
+// Runs of one replica that are told apart. The database goes on as a new replica then (Engine::open()).
+inline constexpr std::size_t kRunsPerReplicaMax = 64;
 inline constexpr std::size_t kChannelNameBytesMax = 255;
 inline constexpr std::size_t kPeerNameBytesMax = 255;
 inline constexpr std::size_t kChannelFilterBytesMax = 1024;
@@ -61,9 +63,10 @@ inline constexpr std::size_t kChannelsPerLinkMax = 256;
 inline constexpr std::size_t kRangeSegmentsMax = 16'384;
 inline constexpr std::size_t kReplicaMarkBytesMax = 8 + 10;
 inline constexpr std::size_t kReplicaStateBytesMax = 8 + 10 + 32 + 10;
+inline constexpr std::size_t kLineageBytesMax = 8 + 10 + 2 + kRunsPerReplicaMax * (10 + 8);
 inline constexpr std::size_t kLinkMessageHeadBytesMax = 64;  // version, type, numbers, flags, lengths
 inline constexpr std::size_t kLinkMessageBytesMax =
-    kLinkMessageHeadBytesMax + kPageBytesMax + kReplicasPerChannelMax * kReplicaStateBytesMax;
+    kLinkMessageHeadBytesMax + kPageBytesMax + kReplicasPerChannelMax * (kReplicaStateBytesMax + kLineageBytesMax);
 static_assert(kResumeTokenBytesMax <= kReplicasPerChannelMax * kReplicaStateBytesMax);
 static_assert(kLinkMessageHeadBytesMax + kTopicBytesMax + kPropertiesBytesMax + kPayloadBytesMax <=
               kLinkMessageBytesMax);

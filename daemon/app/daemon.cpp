@@ -128,7 +128,7 @@ Expected<void> Daemon::Parts::open_store() {
   database = std::move(*opened);
   if (!database->report().note.empty()) log_line(database->report().note);
   engine.emplace(database->storage(), engine_hasher);
-  return engine->open(channel_settings(config));
+  return engine->open(channel_settings(config), sync::ReplicaId{random_u64() | 1U});
 }
 
 void Daemon::Parts::wire() {

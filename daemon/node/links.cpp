@@ -106,7 +106,11 @@ void Links::carry_out(Instant now, std::span<const sync::Action> actions) {
                    [&](const sync::AnswerPull& pull) { answer_pull(pull); },
                    [&](const sync::DeliverLive& live) { deliver_live_(live); },
                    [&](const sync::RenewReplica& renew) {
-                     store_.submit(RenewIntent{.fresh = sync::ReplicaId{random_() | 1U}, .peer = renew.peer});
+                     store_.submit(RenewIntent{
+                         .fresh = sync::ReplicaId{random_() | 1U}, .peer = renew.peer, .shown = renew.shown});
+                   },
+                   [&](const sync::LearnBranches& learnt) {
+                     store_.submit(LearnIntent{.branches = learnt, .fresh = sync::ReplicaId{random_() | 1U}});
                    },
                    [&](const auto& intent) { store_.submit(intent); },
                },

@@ -181,9 +181,7 @@ void Node::on_turn(Instant now, TurnResult turn) {
 }
 
 void Node::on_renewed(const TurnResult::Renewed& renewed) {
-  ports_.log(renewed.peer +
-             " holds messages of this node that are not here: the database was rolled back to an earlier state, or is "
-             "one of two copies; it goes on as a new replica, and gets back from its peers what they have");
+  ports_.log(renewed.why);
   links_.on_renewed(renewed.replica, replicated_channels(channels_, renewed.channels));
   delivery_.on_renewed(renewed.replica);
   peer_acks_.on_renewed();

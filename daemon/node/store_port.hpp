@@ -92,6 +92,12 @@ struct TrimIntent {};
 struct RenewIntent {
   sync::ReplicaId fresh{};
   std::string peer;  // who said that it is time
+  std::vector<sync::ShownOps> shown = {};
+};
+// sync::Engine::learn(), likewise.
+struct LearnIntent {
+  sync::LearnBranches branches;
+  sync::ReplicaId fresh{};
 };
 // Changes nothing; its token comes back once everything before it is on disk.
 struct BarrierIntent {
@@ -111,7 +117,7 @@ using Intent =
     std::variant<PublishIntent, ReleaseReceivedIntent, AddReleaseIntent, sync::ApplySegment, sync::StagePage,
                  sync::MergeStaged, sync::DropStaged, sync::CommitNow, PutSessionIntent, ReplaceSessionIntent,
                  EraseSessionIntent, PositionIntent, PutWillIntent, EraseWillIntent, PutGroupIntent, EraseGroupIntent,
-                 TrimIntent, RenewIntent, BarrierIntent, RepeatIntent, RefusalIntent>;
+                 TrimIntent, RenewIntent, LearnIntent, BarrierIntent, RepeatIntent, RefusalIntent>;
 
 struct Ack {
   AckAddress address;
@@ -157,10 +163,11 @@ struct TurnResult {
   bool trim_again = false;
   // The engine's after it: nothing that the turn tells of has a greater stamp.
   sync::Stamp clock{};
-  // The database goes on under another name; what this turn committed bears it.
+  // The database goes on under another name, or what it holds of others bears new names; what this turn committed bears
+  // them.
   struct Renewed {
     sync::ReplicaId replica{};
-    std::string peer;                          // as RenewIntent
+    std::string why;                           // for people
     std::vector<sync::ChannelState> channels;  // before what this turn committed
   };
   std::optional<Renewed> renewed;

@@ -50,6 +50,7 @@ class FailedTurn {
   void operator()(AddReleaseIntent& intent) { result_.lost.emplace_back(intent); }
   void operator()(EraseSessionIntent& intent) { result_.lost.emplace_back(intent); }
   void operator()(EraseWillIntent& intent) { result_.lost.emplace_back(intent); }
+  void operator()(LearnIntent&) {}
   void operator()(RenewIntent& intent) { result_.lost.emplace_back(std::move(intent)); }
   void operator()(PutGroupIntent& intent) { result_.lost.emplace_back(std::move(intent)); }
   void operator()(EraseGroupIntent& intent) { result_.lost.emplace_back(std::move(intent)); }
@@ -197,6 +198,7 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
             return {};
           },
           [](RenewIntent&) -> Expected<void> { return {}; },
+          [](LearnIntent&) -> Expected<void> { return {}; },
           [&](TrimIntent&) -> Expected<void> {
             auto more = engine_.trim(now);
             if (!more) return tl::unexpected<Error>(std::move(more.error()));
@@ -209,14 +211,25 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
 }
 
 Expected<std::optional<TurnResult::Renewed>> StoreTurn::renew(std::vector<Intent>& intents) {
+  std::string why;
   for (Intent& intent : intents) {
-    auto* const renewal = std::get_if<RenewIntent>(&intent);
-    if (renewal == nullptr) continue;
-    if (auto done = engine_.renew(renewal->fresh); !done) return tl::unexpected<Error>(std::move(done.error()));
-    return TurnResult::Renewed{
-        .replica = renewal->fresh, .peer = std::move(renewal->peer), .channels = engine_.channels()};
+    if (auto* const renewal = std::get_if<RenewIntent>(&intent)) {
+      if (auto done = engine_.renew(renewal->fresh, renewal->shown); !done)
+        return tl::unexpected<Error>(std::move(done.error()));
+      why = renewal->peer +
+            " holds messages of this node that are not here: the database was rolled back to an earlier state, or is "
+            "one of two copies; it goes on as a new replica, and gets back from its peers what they have";
+    } else if (auto* const learnt = std::get_if<LearnIntent>(&intent)) {
+      const auto changed = engine_.learn(learnt->branches.channel, learnt->branches.states, learnt->fresh);
+      if (!changed && changed.error().category == Category::kIo) return tl::unexpected<Error>(changed.error());
+      // Nonsense, or no room: nothing has changed, and whoever contradicts us is asked again.
+      if (!changed || !*changed) continue;
+      why = "two boards wrote under one name, as " + learnt->branches.peer +
+            " tells: each goes on under a name of its own. Give every board an empty data directory, not a copy";
+    }
   }
-  return std::nullopt;
+  if (why.empty()) return std::nullopt;
+  return TurnResult::Renewed{.replica = engine_.self(), .why = std::move(why), .channels = engine_.channels()};
 }
 
 TurnResult StoreTurn::run(const WallTime& now, std::vector<Intent>& intents) {
@@ -229,8 +242,9 @@ TurnResult StoreTurn::run(const WallTime& now, std::vector<Intent>& intents) {
 }
 
 bool StoreTurn::must_commit_before(const std::vector<Intent>& intents) const {
-  return is_open_ && std::any_of(intents.begin(), intents.end(),
-                                 [](const Intent& intent) { return std::holds_alternative<RenewIntent>(intent); });
+  return is_open_ && std::any_of(intents.begin(), intents.end(), [](const Intent& intent) {
+           return std::holds_alternative<RenewIntent>(intent) || std::holds_alternative<LearnIntent>(intent);
+         });
 }
 
 TurnResult StoreTurn::commit(const WallTime& now) {

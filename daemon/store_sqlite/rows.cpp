@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sync/log/lineage_codec.hpp"
+
 namespace hedgerow::store_sqlite {
 
 sync::SegmentRow segment_row(const Query& query) {
@@ -19,6 +21,11 @@ Expected<sync::ReplicaState> replica_state(const Query& query, Connection& conne
   const ByteView head = query.blob(3);
   if (head.size() != state.head.size()) return tl::unexpected<Error>(connection.error(SQLITE_CORRUPT));
   std::copy(head.begin(), head.end(), state.head.begin());
+  if (const ByteView bytes = query.blob(4); !bytes.empty()) {
+    auto lineage = sync::decode_lineage(bytes);
+    if (!lineage) return tl::unexpected<Error>(connection.error(SQLITE_CORRUPT));
+    state.lineage = std::move(*lineage);
+  }
   return state;
 }
 

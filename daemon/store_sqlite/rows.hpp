@@ -23,8 +23,10 @@ namespace hedgerow::store_sqlite {
 inline constexpr std::string_view kSegmentColumns = "place, replica, first_seq, count, newest_wall_ms, bytes";
 [[nodiscard]] sync::SegmentRow segment_row(const Query& query);
 
-inline constexpr std::string_view kReplicaColumns = "replica, seq, trimmed, head";
-// kCorrupt: the head has not the length of a hash.
+inline constexpr std::string_view kReplicaColumns =
+    "replica, seq, trimmed, head, "
+    "(SELECT lineage FROM lineages WHERE lineages.channel=replicas.channel AND lineages.replica=replicas.replica)";
+// kCorrupt: the head has not the length of a hash, or the lineage breaks its grammar.
 [[nodiscard]] Expected<sync::ReplicaState> replica_state(const Query& query, Connection& connection);
 // Ordered by replica.
 [[nodiscard]] Expected<std::vector<sync::ReplicaState>> replica_states(Statement& by_channel, Connection& connection,

@@ -185,8 +185,20 @@ constexpr const char* kVersion4 = R"sql(
   ALTER TABLE cells ADD COLUMN state BLOB NOT NULL DEFAULT x'';
 )sql";
 
+// Version 5: where replicas come from.
+//
+//   lineages       of replicas: sync/log/lineage_codec.hpp. Apart, since every commit writes the node's own row there
+constexpr const char* kVersion5 = R"sql(
+  CREATE TABLE lineages(
+    channel INTEGER NOT NULL,
+    replica INTEGER NOT NULL,
+    lineage BLOB NOT NULL,
+    PRIMARY KEY (channel, replica)
+  ) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr std::array kMigrations = {Migration{kVersion1}, Migration{kVersion2}, Migration{kVersion3},
-                                    Migration{kVersion4}};
+                                    Migration{kVersion4}, Migration{kVersion5}};
 
 Expected<int> number_of(Connection& connection, const char* sql) {
   const auto text = connection.value(sql);

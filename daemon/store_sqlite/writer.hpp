@@ -28,6 +28,7 @@ class Writer final : public sync::Storage {
   Expected<void> put_merge(sync::ChannelNo channel, sync::MergeKind merge) override;
   Expected<void> append(sync::ChannelNo channel, const sync::SegmentRow& row) override;
   Expected<void> put_replica(sync::ChannelNo channel, const sync::ReplicaState& state) override;
+  Expected<void> put_lineage(sync::ChannelNo channel, sync::ReplicaId replica, const sync::Lineage& lineage) override;
   Expected<void> put_clock(sync::Arrival last_arrival, const sync::Stamp& last_stamp) override;
   Expected<std::optional<sync::HeldCell>> held_cell(sync::ChannelNo channel, std::string_view topic) override;
   Expected<void> put_cell(sync::ChannelNo channel, const sync::Cell& cell) override;
@@ -47,8 +48,13 @@ class Writer final : public sync::Storage {
                                                          sync::Seq from) override;
   Expected<void> replace(sync::ChannelNo channel, const sync::SegmentRow& row) override;
   Expected<void> rename(sync::ChannelNo channel, sync::ReplicaId from, sync::Seq after, sync::ReplicaId to) override;
+  Expected<void> branch_off(sync::ChannelNo channel, sync::ReplicaId from, sync::Seq after,
+                            sync::ReplicaId to) override;
+  Expected<void> divide(sync::ChannelNo channel, const sync::SegmentRow& first,
+                        const sync::SegmentRow& second) override;
 
  private:
+  Expected<std::uint64_t> row_bytes(std::uint64_t place);
   // REQUIRES a turn. kNotFound: no such channel.
   Expected<void> check_turn(sync::ChannelNo channel) const;
   Expected<void> write_sizes();

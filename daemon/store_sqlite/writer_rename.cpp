@@ -4,6 +4,7 @@
 
 #include "daemon/store_sqlite/rows.hpp"
 #include "daemon/store_sqlite/writer.hpp"
+#include "sync/log/lineage_codec.hpp"
 
 namespace hedgerow::store_sqlite {
 
@@ -44,19 +45,21 @@ Expected<std::optional<sync::Cell>> Writer::cell_behind(sync::ChannelNo channel,
   return *row ? std::optional(cell_row(query)) : std::nullopt;
 }
 
+Expected<std::uint64_t> Writer::row_bytes(std::uint64_t place) {
+  Statement length(connection_, "SELECT length(bytes) FROM segments WHERE place=?");
+  Query query(length, place);
+  const auto found = query.next();
+  if (!found) return tl::unexpected<Error>(found.error());
+  Expects(*found);
+  return query.number(0);
+}
+
 Expected<void> Writer::replace(sync::ChannelNo channel, const sync::SegmentRow& row) {
   if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
   const std::uint64_t place = place_of(channel, row.first_arrival);
-  sync::LogTotals before{.ops = row.count, .bytes = 0};
-  {
-    Statement length(connection_, "SELECT length(bytes) FROM segments WHERE place=?");
-    Query query(length, place);
-    const auto found = query.next();
-    if (!found) return tl::unexpected<Error>(found.error());
-    Expects(*found);
-    before.bytes = query.number(0);
-  }
-  sizes_.drop(channel, before);
+  const auto before = row_bytes(place);
+  if (!before) return tl::unexpected<Error>(before.error());
+  sizes_.drop(channel, {.ops = row.count, .bytes = *before});
   sizes_.append(channel, row);
   Statement update(connection_, "UPDATE segments SET replica=?, first_seq=?, bytes=? WHERE place=?");
   return Query(update, row.replica, row.first_seq, row.bytes, place).run();
@@ -75,6 +78,41 @@ Expected<void> Writer::rename(sync::ChannelNo channel, sync::ReplicaId from, syn
     if (auto done = Query(statement, channel, from, after, to).run(); !done) return done;
   }
   return {};
+}
+
+Expected<void> Writer::put_lineage(sync::ChannelNo channel, sync::ReplicaId replica, const sync::Lineage& lineage) {
+  if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
+  Statement put(connection_, "REPLACE INTO lineages(channel, replica, lineage) VALUES(?,?,?)");
+  const Bytes bytes = sync::encode_lineage(lineage);
+  return Query(put, channel, replica, bytes).run();
+}
+
+Expected<void> Writer::branch_off(sync::ChannelNo channel, sync::ReplicaId from, sync::Seq after, sync::ReplicaId to) {
+  if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
+  for (const char* sql : {
+           "UPDATE cells SET replica=?4 WHERE channel=?1 AND replica=?2 AND seq>?3",
+           "INSERT INTO gaps(channel, replica, first, last, reason) SELECT channel, ?4, max(first, ?3+1), last, "
+           "reason FROM gaps WHERE channel=?1 AND replica=?2 AND last>?3",
+           "DELETE FROM gaps WHERE channel=?1 AND replica=?2 AND first>?3 AND ?4=?4",
+           "UPDATE gaps SET last=?3 WHERE channel=?1 AND replica=?2 AND last>?3 AND ?4=?4",
+       }) {
+    Statement statement(connection_, sql);
+    if (auto done = Query(statement, channel, from, after, to).run(); !done) return done;
+  }
+  return {};
+}
+
+Expected<void> Writer::divide(sync::ChannelNo channel, const sync::SegmentRow& first, const sync::SegmentRow& second) {
+  if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
+  Expects(second.first_arrival == first.first_arrival + first.count);
+  const std::uint64_t place = place_of(channel, first.first_arrival);
+  const auto before = row_bytes(place);
+  if (!before) return tl::unexpected<Error>(before.error());
+  sizes_.drop(channel, {.ops = std::uint64_t{first.count} + second.count, .bytes = *before});
+  Statement remove(connection_, "DELETE FROM segments WHERE place=?");
+  if (auto done = Query(remove, place).run(); !done) return done;
+  if (auto done = append(channel, first); !done) return done;
+  return append(channel, second);
 }
 
 }  // namespace hedgerow::store_sqlite

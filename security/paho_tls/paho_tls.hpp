@@ -25,7 +25,7 @@
 namespace hedgerow::security {
 
 // A broker that announces a larger packet is cut off before Paho makes room for it.
-inline constexpr std::size_t kPahoPacketBytesMax = std::size_t{4} << 20U;
+inline constexpr std::size_t kPahoPacketBytesMax = std::size_t{8} << 20U;
 
 // What the sessions of one dialled client report.
 class PahoReport {

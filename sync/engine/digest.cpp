@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "sync/engine/branches.hpp"
 #include "sync/log/chain.hpp"
 #include "sync/log/codec.hpp"
 #include "sync/log/segment.hpp"
@@ -92,12 +93,13 @@ Expected<void> check_records(ReadView& view, Chain& chain, ChannelNo channel, co
 
 Expected<Hash256> channel_digest(ReadView& view, Hasher& hasher, ChannelNo channel, std::string_view channel_name,
                                  DigestCheck check) {
-  const auto replicas = view.replicas(channel);
-  if (!replicas) return tl::make_unexpected(replicas.error());
+  auto replicas = view.replicas(channel);
+  if (!replicas) return tl::make_unexpected(std::move(replicas.error()));
+  set_ends(*replicas);
   if (check == DigestCheck::kRecords) {
     Chain chain(hasher);
     for (const ReplicaState& state : *replicas) {
-      const ChainName name{.channel = channel_name, .replica = state.replica};
+      const ChainName name{.channel = channel_name, .replica = root_of(state)};
       if (auto sound = check_records(view, chain, channel, name, state); !sound) {
         return tl::make_unexpected(std::move(sound.error()));
       }
@@ -112,10 +114,10 @@ Expected<Hash256> channel_digest(ReadView& view, Hasher& hasher, ChannelNo chann
   Writer out(scratch);
   out.u8(0);
   for (const ReplicaState& state : *replicas) {
-    if (state.seq == 0) continue;  // all of it was moved to another name (Engine::renew())
+    if (state.seq == 0) continue;  // of a name that ended before its first op: who never heard it has no entry
     out.u64(static_cast<std::uint64_t>(state.replica));
     out.u64(state.seq);
-    out.raw(state.head);
+    out.raw(is_head_untold(state) ? Hash256{} : state.head);
   }
   hasher.update(scratch);
   return hasher.finish();

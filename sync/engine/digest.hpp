@@ -5,7 +5,8 @@
 //            expiry_s:u64 properties_length:u32 properties payload_length:u32 payload
 //            in byte order of the topics, without tombstones; expiry_s is 2^64 - 1 without expiry
 //   replica = replica:u64 seq:u64 head:32
-//            in order of the replicas, without those at 0
+//            in order of the replicas, without those at 0; head is zeros where branches part from it there, or where
+//            nothing of a branch is held yet: who trimmed more does not know it
 //
 // Records enter by the head of their replica's chain, which covers every op up to the frontier. So keep, which trims
 // differently on every node, does not change the digest, nor does the order of arrival. Tombstones are left out since

@@ -5,6 +5,7 @@
 #include <gsl/assert>
 #include <utility>
 
+#include "sync/engine/branches.hpp"
 #include "sync/engine/engine_internal.hpp"
 #include "sync/limits.hpp"
 #include "sync/log/frontier.hpp"
@@ -14,15 +15,23 @@ namespace hedgerow::sync {
 
 Engine::Engine(Storage& storage, Hasher& hasher) : storage_(storage), rows_(storage), chain_(hasher) {}
 
-Expected<void> Engine::open(const std::vector<ChannelSettings>& channels) {
+Expected<void> Engine::open(const std::vector<ChannelSettings>& channels, ReplicaId fresh) {
+  Expects(fresh != ReplicaId{});
   auto stored = storage_.load();
   if (!stored) return tl::make_unexpected(std::move(stored.error()));
+  run_ = static_cast<std::uint64_t>(fresh);
   self_ = stored->self;
   hlc_ = Hlc(stored->last_stamp);
   last_arrival_ = stored->last_arrival;
   stamp_on_disk_ = stored->last_stamp;
   arrival_on_disk_ = stored->last_arrival;
   channels_ = std::move(stored->channels);
+
+  const bool is_worn = std::any_of(channels_.begin(), channels_.end(), [this](const ChannelState& channel) {
+    const ReplicaState* own = find_in(channel.replicas, self_);
+    return own != nullptr && runs_of(*own).size() >= kRunsPerReplicaMax;
+  });
+  for (ChannelState& channel : channels_) set_ends(channel.replicas);
 
   const auto is_named = [](std::string_view name) {
     return [name](const ChannelState& channel) { return channel.name == name; };
@@ -46,7 +55,14 @@ Expected<void> Engine::open(const std::vector<ChannelSettings>& channels) {
       return put;
     }
   }
+  if (is_worn) {
+    if (auto renamed = storage_.put_self(fresh); !renamed) {
+      storage_.rollback();
+      return renamed;
+    }
+  }
   if (auto done = storage_.commit(); !done) return done;
+  if (is_worn) self_ = fresh;
 
   std::sort(channels_.begin(), channels_.end(),
             [](const ChannelState& a, const ChannelState& b) { return a.number < b.number; });
@@ -114,7 +130,11 @@ Expected<void> Engine::write(const WallTime& now, const LocalWrite& write) {
   const auto index = index_of(write.channel);
   if (!index) return tl::make_unexpected(index.error());
   Hlc clock = hlc_;
-  Op op{.stamp = clock.next(now), .kind = write.kind, .publisher = write.publisher, .message = write.message};
+  Op op{.stamp = clock.next(now),
+        .kind = write.kind,
+        .publisher = write.publisher,
+        .message = write.message,
+        .run = begins_run(*index) ? run_ : 0};
   if (write.stamp && *write.stamp < op.stamp) {
     op.stamp = *write.stamp;
     if (write.after_own) {
@@ -159,7 +179,8 @@ Expected<void> Engine::add_op(std::size_t index, ReplicaId replica, std::uint64_
         .channel = index, .replica = replica, .first_seq = state.seq + 1, .head_before = state.head, .ops = {}});
     builder_.start(replica, state.seq + 1, state.head);
   }
-  state.head = chain_.next(state.head, {.channel = channels_[index].name, .replica = replica}, ++state.seq, op);
+  state.head = chain_.next(state.head, {.channel = channels_[index].name, .replica = root_of(state)}, ++state.seq, op);
+  if (op.run != 0) add_run(state, {.first = state.seq, .mark = op.run});
   builder_.add(op);
   open_->age_base_ms = age_base;
   open_->ops.push_back(std::move(op));
@@ -298,14 +319,24 @@ Expected<void> Engine::put_changes() {
     for (const ReplicaState& state : channel.replicas) {
       while (old != before.state.replicas.end() && old->replica < state.replica) ++old;
       const bool known = old != before.state.replicas.end() && old->replica == state.replica;
-      if (known && old->seq == state.seq && old->trimmed == state.trimmed) continue;
-      if (auto done = kept(storage_.put_replica(channel.number, state)); !done) return done;
+      if (!known || old->seq != state.seq || old->trimmed != state.trimmed) {
+        if (auto done = kept(storage_.put_replica(channel.number, state)); !done) return done;
+      }
+      if (auto done = put_lineage_of(channel, state, known ? &*old : nullptr); !done) return done;
     }
     if (channel.live_cells == before.state.live_cells) continue;
     if (auto done = kept(storage_.put_live_cells(channel.number, channel.live_cells)); !done) return done;
   }
   if (last_arrival_ == arrival_on_disk_ && hlc_.last() == stamp_on_disk_) return {};
   return kept(storage_.put_clock(last_arrival_, hlc_.last()));
+}
+
+Expected<void> Engine::put_lineage_of(const ChannelState& channel, const ReplicaState& state,
+                                      const ReplicaState* before) {
+  if (state.lineage == (before == nullptr ? nullptr : before->lineage)) return {};
+  // None again: a renewal took the only run along.
+  const Lineage none{.root = state.replica, .base = 0, .runs = {}};
+  return kept(storage_.put_lineage(channel.number, state.replica, state.lineage == nullptr ? none : *state.lineage));
 }
 
 void Engine::rollback() {

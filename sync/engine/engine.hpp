@@ -86,12 +86,19 @@ struct Committed {
   StoreTotals totals;
 };
 
+// Of a node's own ops in a channel, the last that others may have seen.
+struct ShownOps {
+  ChannelNo channel{};
+  Seq last = 0;
+};
+
 // What became of a segment from a peer.
 enum class ReceiveResult : std::uint8_t {
   kApplied,    // all or a new tail of it
   kDuplicate,  // held already, all of it
   kGap,        // begins beyond our frontier: pull
   kFork,       // its chain contradicts ours: refused, and reported (G5)
+  kRenew,      // of our part of a counter it knows more than was written here: renew(), then it can be taken (G5)
 };
 
 class Engine {
@@ -100,7 +107,9 @@ class Engine {
 
   // Reads the state and defines the channels. Call once. Channels that the database knows but `channels` leaves out
   // stay stored and keep replicating with their data untouched; nothing of them is trimmed.
-  Expected<void> open(const std::vector<ChannelSettings>& channels);
+  // `fresh` is random, unknown and not 0: it marks what is written from here on (sync/log/lineage.hpp), and is the new
+  // name where the old one has had kRunsPerReplicaMax runs in a channel.
+  Expected<void> open(const std::vector<ChannelSettings>& channels, ReplicaId fresh);
 
   [[nodiscard]] ReplicaId self() const { return self_; }
   // These four speak of the last good commit only between turns.
@@ -128,8 +137,8 @@ class Engine {
   Expected<void> write(const WallTime& now, const LocalWrite& write);
 
   // A segment as it came from a peer. kCorrupt when it breaks the grammar. kLimit: a document would grow too large, or
-  // the channel would know too many replicas: it must be given again, lest nodes differ. Ops under our own name that we
-  // have not written are a fork. `now` bounds what its age counts from.
+  // the channel would know too many replicas: it must be given again, lest nodes differ. `now` bounds what its age
+  // counts from.
   Expected<ReceiveResult> receive(const WallTime& now, ChannelNo channel, ByteView segment);
 
   // One page of a snapshot answer: set aside, durable with the turn. kCorrupt when it breaks the grammar.
@@ -137,7 +146,7 @@ class Engine {
 
   // The last page has come: merges cells and records of all staged pages, joins the frontiers and drops what was
   // staged, in this turn (G2). All or nothing: kCorrupt (the answer contradicts itself), kNotFound (a page is missing)
-  // and kFork change nothing; drop_staged() then.
+  // kFork and kRenew change nothing; drop_staged() then.
   Expected<ReceiveResult> merge_staged(const WallTime& now, ChannelNo channel, std::string_view peer,
                                        const std::vector<ReplicaState>& sender_frontier, std::uint64_t pages);
 
@@ -162,19 +171,28 @@ class Engine {
   // Goes on as another replica, when a peer holds more of what bears this replica's name than was ever written here:
   // the database was rolled back to an earlier state, or is one of two copies (G5). What was written since open() takes
   // the new name, from number 1 on, since under the old one the mesh knows other ops; arrival numbers stay. What was
-  // there at open() keeps its name: it is taken for what the mesh knows. Where an earlier run wrote it after the
-  // rollback, or a peer took writes of this one meanwhile, a fork remains, refused and reported.
-  // A turn of its own, synced; after an error nothing has changed.
-  // kLimit also: a channel knows its most replicas.
-  // REQUIRES: not in a turn; `fresh` is random, not 0 and unknown to every channel.
-  Expected<void> renew(ReplicaId fresh);
+  // there at open() keeps its name: it is taken for what the mesh knows. So does a channel of which anything written
+  // since was `shown` (one that is left out: nothing was): it would be there twice. Where the mesh knows other ops
+  // under that name, a fork remains: learn(). A turn of its own, synced; after an error nothing has changed. kLimit
+  // also: a channel knows its most replicas. REQUIRES: not in a turn; `fresh` is random, not 0 and unknown to every
+  // channel.
+  Expected<void> renew(ReplicaId fresh, const std::vector<ShownOps>& shown = {});
+
+  // What a peer holds of each replica of the channel, with lineages (DescribeAnswer). Where two nodes wrote under one
+  // name, what is held here is parted as it says, and every branch goes on under its own name (G5): see
+  // sync/engine/engine_fork.cpp. Returns true iff anything changed: frontiers may have gone back then, and what was
+  // known of peers must be learnt anew. Where this replica's own name has ended, it goes on as `fresh`.
+  // A turn of its own, synced; after an error nothing has changed. kCorrupt: the states are impossible. kLimit: too
+  // many replicas. REQUIRES: not in a turn; `fresh` is random, not 0 and unknown to every channel.
+  Expected<bool> learn(ChannelNo channel, const std::vector<ReplicaState>& theirs, ReplicaId fresh);
 
  private:
   // How a segment meets what is held of its replica.
   struct Fit {
     ReceiveResult result{};
-    std::size_t first_new = 0;  // index of the first op that is new; kApplied only
-    Hash256 head_after{};       // kApplied only
+    std::size_t first_new = 0;   // index of the first op that is new; kApplied only
+    Hash256 head_after{};        // kApplied only
+    std::vector<Run> runs = {};  // that begin among what is new
   };
   // Consecutive ops that will be one row.
   struct OpenSegment {
@@ -228,12 +246,24 @@ class Engine {
   // Whether every document can take what these ops bring: kLimit.
   Expected<void> check_merges(std::size_t index, const SegmentHeader& header, const std::vector<Op>& ops,
                               std::size_t first_new);
+  // More than this replica has written. REQUIRES: the ops are not of our own
+  [[nodiscard]] bool tells_of_self(std::size_t index, const std::vector<Op>& ops, std::size_t first_new) const;
   Expected<void> check_join(std::size_t index, const Cell& cell);
   [[nodiscard]] MessagePtr show(std::size_t index, MessagePtr shown);
   Expected<void> note_trimmed(std::size_t index, const std::vector<Storage::Trimmed>& gone);
   Expected<void> put_changes();
+  Expected<void> put_lineage_of(const ChannelState& channel, const ReplicaState& state, const ReplicaState* before);
+  void become(ReplicaId fresh);
   void remember_own();
+  void take_own_for_shown();
   Expected<void> move_own(std::size_t index, ReplicaId fresh);
+  [[nodiscard]] bool begins_run(std::size_t index) const;
+
+  // engine_fork.cpp
+  Expected<bool> settle(std::size_t index, const std::vector<ReplicaState>& theirs);
+  bool adopt_branches(std::size_t index, const std::vector<ReplicaState>& theirs);
+  Expected<void> cut(std::size_t index, ReplicaId name, Seq last);
+  Expected<Hash256> cut_log(std::size_t index, const ReplicaState& whole, Seq last, ReplicaId branch);
 
   [[nodiscard]] Fit fit(std::size_t index, const ReplicaState& held, const Segment& segment);
   Expected<void> apply_tail(const WallTime& now, std::size_t index, PageSegment item, const Fit& fitted);
@@ -244,14 +274,17 @@ class Engine {
                                        Merge& merge);
   Expected<ReceiveResult> walk_cell(std::size_t index, Cell cell, Pass pass, const Merge& merge);
   static Expected<ReceiveResult> join(Merge& merge);
-  // The ops after held.seq up to `last` are gone everywhere we know of: the frontier passes them.
-  static void leave_gap(std::vector<Gap>& gaps, ReplicaState& held, Seq last, const Hash256& head);
+  // The ops after held.seq up to `last` are gone everywhere we know of: the frontier passes them, and the runs that
+  // began there.
+  static void leave_gap(std::vector<Gap>& gaps, ReplicaState& held, const ReplicaState& sender, Seq last,
+                        const Hash256& head);
 
   Storage& storage_;
   RowGatherer rows_;
   Chain chain_;
   SegmentBuilder builder_;
   ReplicaId self_{};
+  std::uint64_t run_ = 0;  // marks what is written since open(), or since the name is what it is
   Hlc hlc_{Stamp{}};
   Arrival last_arrival_ = 0;
   std::vector<ChannelState> channels_;
@@ -262,8 +295,9 @@ class Engine {
   };
   std::vector<Bounds> bounds_;
   std::size_t trim_next_ = 0;
-  // Of channels_, by index: our own replica as open() or renew() found it.
+  // Of channels_, by index: our own replica as open() or renew() found it, and how much of it others may have seen.
   std::vector<ReplicaState> own_at_open_;
+  std::vector<Seq> own_shown_;
 
   // The turn: what it changed, and how to go back.
   struct Before {

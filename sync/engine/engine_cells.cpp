@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "sync/engine/branches.hpp"
 #include "sync/engine/engine.hpp"
 #include "sync/engine/engine_internal.hpp"
 #include "sync/engine/merged_cell.hpp"
@@ -29,7 +30,9 @@ Expected<MessagePtr> Engine::merge_op(std::size_t index, const OpName& name, Arr
   const auto held = kept(storage_.whole_cell(channel.number, op.message->topic));
   if (!held) return tl::make_unexpected(held.error());
   const WriteOrder order{.stamp = op.stamp, .replica = name.replica, .seq = name.seq};
-  auto next = kept(after_op(channel.merge, *held, order, op));
+  const ReplicaState* const writer = find_in(channel.replicas, name.replica);
+  const ReplicaId root = writer == nullptr ? name.replica : root_of(*writer);
+  auto next = kept(after_op(channel.merge, *held, order, root, op));
   if (!next) return tl::make_unexpected(std::move(next.error()));
   if (!*next) return *held ? (*held)->message : nullptr;
   (*next)->arrival = arrival;
@@ -75,7 +78,7 @@ Expected<void> Engine::check_merges(std::size_t index, const SegmentHeader& head
     if (!may_outgrow(channel.merge, *held, payload_bytes)) continue;
     for (const std::size_t i : writes) {
       const WriteOrder order{.stamp = ops[i].stamp, .replica = header.replica, .seq = header.first_seq + i};
-      auto next = after_op(channel.merge, *held, order, ops[i]);
+      auto next = after_op(channel.merge, *held, order, header.replica, ops[i]);
       if (!next) {
         const bool is_ours = next.error().category == Category::kCorrupt;
         return tl::make_unexpected(is_ours ? kept(std::move(next)).error() : next.error());
@@ -93,6 +96,15 @@ Expected<void> Engine::check_join(std::size_t index, const Cell& cell) {
   if (!may_outgrow(channels_[index].merge, *held, cell.state.size())) return {};
   if (auto joined = after_join(*held, cell); !joined) return tl::make_unexpected(std::move(joined.error()));
   return {};
+}
+
+// A deletion of a counter tells of all its parts: a copy of this database may have written more under our name than we
+// did, and others may have heard of that before us.
+bool Engine::tells_of_self(std::size_t index, const std::vector<Op>& ops, std::size_t first_new) const {
+  if (channels_[index].merge != MergeKind::kCounter) return false;
+  const Seq own = seq_in(channels_[index].replicas, self_);
+  return std::any_of(ops.begin() + static_cast<std::ptrdiff_t>(first_new), ops.end(),
+                     [&](const Op& op) { return told_of(op, self_) > own; });
 }
 
 // What the turn has to say of the messages shown is bounded: beyond that they are read from the log again.

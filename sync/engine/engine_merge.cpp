@@ -3,6 +3,7 @@
 #include <gsl/assert>
 #include <variant>
 
+#include "sync/engine/branches.hpp"
 #include "sync/engine/engine.hpp"
 #include "sync/engine/engine_internal.hpp"
 #include "sync/engine/merged_cell.hpp"
@@ -26,7 +27,8 @@ Expected<void> check_frontier(const std::vector<ReplicaState>& frontier) {
   if (frontier.size() > kReplicasPerChannelMax) return contradiction("its frontier counts too many replicas");
   if (!is_ordered_by_replica(frontier)) return contradiction("its frontier is out of order");
   for (const ReplicaState& state : frontier) {
-    if (state.replica == ReplicaId{} || state.seq == 0 || state.seq > kSeqMax || state.trimmed > state.seq) {
+    const bool is_empty = state.seq == 0 && root_of(state) == state.replica && state.lineage == nullptr;
+    if (state.replica == ReplicaId{} || is_empty || state.seq > kSeqMax || state.trimmed > state.seq) {
       return contradiction("its frontier is impossible at " + name_of(state.replica, state.seq));
     }
   }
@@ -65,6 +67,7 @@ Expected<ReceiveResult> Engine::merge_staged(const WallTime& now, ChannelNo chan
   if (auto sound = check_frontier(sender_frontier); !sound) return tl::make_unexpected(std::move(sound.error()));
   std::vector<ReplicaState>& replicas = channels_[*index].replicas;
   if (seq_in(sender_frontier, self_) > seq_in(replicas, self_)) return ReceiveResult::kFork;
+  if (have_parted(replicas, sender_frontier)) return ReceiveResult::kFork;
 
   std::vector<ReplicaState> trial = replicas;
   Merge check{.held = trial, .sender = sender_frontier, .gaps = {}};
@@ -84,6 +87,7 @@ Expected<ReceiveResult> Engine::merge_staged(const WallTime& now, ChannelNo chan
   if (!applied) return applied;
   Ensures(*applied == ReceiveResult::kApplied);
   report_ = true;
+  set_ends(replicas);
   for (const Gap& gap : merge.gaps) {
     if (auto done = kept(storage_.add_gap(channel, gap)); !done) return tl::make_unexpected(std::move(done.error()));
   }
@@ -134,6 +138,8 @@ Expected<ReceiveResult> Engine::walk_cell(std::size_t index, Cell cell, Pass pas
                          std::string(to_string(merge_kind)));
   }
   if (pass == Pass::kCheck) {
+    const bool counts = merge_kind == MergeKind::kCounter;
+    if (counts && told_of(cell, self_) > seq_in(channels_[index].replicas, self_)) return ReceiveResult::kRenew;
     if (auto room = check_join(index, cell); !room) return tl::make_unexpected(std::move(room.error()));
     return ReceiveResult::kApplied;
   }
@@ -160,17 +166,19 @@ Expected<ReceiveResult> Engine::walk_segment(const WallTime& now, std::size_t in
     if (pass == Pass::kApply) {
       if (auto done = flush(); !done) return tl::make_unexpected(std::move(done.error()));
     }
-    leave_gap(merge.gaps, held, header.first_seq - 1, header.predecessor);
+    leave_gap(merge.gaps, held, *sender, header.first_seq - 1, header.predecessor);
   }
   const Fit fitted = fit(index, held, item.segment);
   if (fitted.result == ReceiveResult::kDuplicate) return ReceiveResult::kApplied;
   if (fitted.result != ReceiveResult::kApplied) return fitted.result;
   if (pass == Pass::kCheck) {
+    if (tells_of_self(index, item.segment.ops, fitted.first_new)) return ReceiveResult::kRenew;
     if (auto room = check_merges(index, header, item.segment.ops, fitted.first_new); !room) {
       return tl::make_unexpected(std::move(room.error()));
     }
     held.seq = header.last_seq();
     held.head = fitted.head_after;
+    for (const Run& run : fitted.runs) add_run(held, run);
     return ReceiveResult::kApplied;
   }
   if (auto done = apply_tail(now, index, std::move(item), fitted); !done) {
@@ -185,20 +193,24 @@ Expected<ReceiveResult> Engine::join(Merge& merge) {
     ReplicaState& held = state_in(merge.held, sender.replica);
     if (held.seq > sender.seq) continue;
     if (held.seq == sender.seq) {
-      if (held.head != sender.head) return ReceiveResult::kFork;
+      if (held.head != sender.head && !is_head_untold(held) && !is_head_untold(sender)) return ReceiveResult::kFork;
       continue;
     }
     if (sender.seq > sender.trimmed) {
       return contradiction(name_of(sender.replica, sender.seq) + " should be in its log but is missing");
     }
-    leave_gap(merge.gaps, held, sender.seq, sender.head);
+    leave_gap(merge.gaps, held, sender, sender.seq, sender.head);
   }
   return ReceiveResult::kApplied;
 }
 
-void Engine::leave_gap(std::vector<Gap>& gaps, ReplicaState& held, Seq last, const Hash256& head) {
+void Engine::leave_gap(std::vector<Gap>& gaps, ReplicaState& held, const ReplicaState& sender, Seq last,
+                       const Hash256& head) {
   gaps.push_back(
       {.replica = held.replica, .first = held.seq + 1, .last = last, .reason = GapReason::kTrimmedElsewhere});
+  for (const Run& run : runs_of(sender)) {
+    if (run.first > held.seq && run.first <= last) add_run(held, run);
+  }
   held.seq = last;
   held.head = head;
   held.trimmed = last;

@@ -1,6 +1,7 @@
 // Segments that come from peers. DESIGN 5.
 #include <gsl/assert>
 
+#include "sync/engine/branches.hpp"
 #include "sync/engine/engine.hpp"
 #include "sync/engine/engine_internal.hpp"
 #include "sync/limits.hpp"
@@ -13,19 +14,31 @@ Engine::Fit Engine::fit(std::size_t index, const ReplicaState& held, const Segme
   const SegmentHeader& header = segment.header;
   if (header.last_seq() < held.seq) return {.result = ReceiveResult::kDuplicate};
   if (header.first_seq > held.seq + 1) return {.result = ReceiveResult::kGap};
+  // What lies beyond the end has other names, which the sender has not heard of yet.
+  if (header.first_seq > held.end) return {.result = ReceiveResult::kDuplicate};
+  if (header.last_seq() > held.end) return {.result = ReceiveResult::kGap};
   if (header.replica == self_ && header.last_seq() > held.seq) return {.result = ReceiveResult::kFork};
 
-  const ChainName name{.channel = channels_[index].name, .replica = header.replica};
+  const ChainName name{.channel = channels_[index].name, .replica = root_of(held)};
   const auto first_new = static_cast<std::size_t>(held.seq + 1 - header.first_seq);
   Hash256 head = header.predecessor;
+  Fit out{.result = ReceiveResult::kApplied, .first_new = first_new};
   for (std::size_t i = 0; i < segment.ops.size(); ++i) {
-    if (i == first_new && head != held.head) return {.result = ReceiveResult::kFork};
-    head = chain_.next(head, name, header.first_seq + i, segment.ops[i]);
+    if (i == first_new && head != held.head && !is_untold_base(held)) return {.result = ReceiveResult::kFork};
+    const Seq seq = header.first_seq + i;
+    head = chain_.next(head, name, seq, segment.ops[i]);
+    if (i >= first_new && segment.ops[i].run != 0) out.runs.push_back({.first = seq, .mark = segment.ops[i].run});
   }
   if (first_new < segment.ops.size()) {
-    return {.result = ReceiveResult::kApplied, .first_new = first_new, .head_after = head};
+    out.head_after = head;
+    if (held.end == kSeqMax) return out;
+    ReplicaState grown = held;
+    grown.seq = header.last_seq();
+    for (const Run& run : out.runs) add_run(grown, run);
+    return goes_astray(channels_[index].replicas, grown) ? Fit{.result = ReceiveResult::kFork} : out;
   }
-  return {.result = head == held.head ? ReceiveResult::kDuplicate : ReceiveResult::kFork};
+  const bool same = head == held.head || is_head_untold(held);
+  return {.result = same ? ReceiveResult::kDuplicate : ReceiveResult::kFork};
 }
 
 Expected<ReceiveResult> Engine::receive(const WallTime& now, ChannelNo channel, ByteView bytes) {
@@ -38,8 +51,13 @@ Expected<ReceiveResult> Engine::receive(const WallTime& now, ChannelNo channel, 
 
   const std::vector<ReplicaState>& replicas = channels_[*index].replicas;
   const ReplicaState* known = find_in(replicas, segment->header.replica);
-  const Fit fitted = fit(*index, known != nullptr ? *known : ReplicaState{}, *segment);
+  if (known != nullptr && is_branch(*known) && known->seq == base_of(*known) && !is_stem_held(replicas, *known)) {
+    return ReceiveResult::kGap;
+  }
+  const Fit fitted =
+      fit(*index, known != nullptr ? *known : ReplicaState{.replica = segment->header.replica}, *segment);
   if (fitted.result != ReceiveResult::kApplied) return fitted.result;
+  if (tells_of_self(*index, segment->ops, fitted.first_new)) return ReceiveResult::kRenew;
   if (known == nullptr && replicas.size() >= kReplicasPerChannelMax) {
     return fail(Category::kLimit, "receive: the channel knows " + std::to_string(kReplicasPerChannelMax) +
                                       " replicas, which is the bound");
@@ -84,6 +102,7 @@ Expected<void> Engine::apply_tail(const WallTime& now, std::size_t index, PageSe
   ReplicaState& state = state_in(channels_[index].replicas, header.replica);
   state.seq = header.last_seq();
   state.head = fitted.head_after;
+  for (const Run& run : fitted.runs) add_run(state, run);
   if (!report_) return {};
   committed_.segments.push_back({.channel = channels_[index].number,
                                  .segment = std::move(row),

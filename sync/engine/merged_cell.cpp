@@ -101,7 +101,7 @@ Expected<void> prepare_write(MergeKind kind, const std::optional<Cell>& held, Re
 }
 
 Expected<std::optional<Cell>> after_op(MergeKind kind, const std::optional<Cell>& held, const WriteOrder& order,
-                                       const Op& op) {
+                                       ReplicaId root, const Op& op) {
   Expects(op.kind.cell && kind != MergeKind::kLastWrite);
   const Cell newcomer = cell_of(order, op);
   if (kind == MergeKind::kDocument) {
@@ -110,8 +110,19 @@ Expected<std::optional<Cell>> after_op(MergeKind kind, const std::optional<Cell>
     return joined(kind, held, *patch, newcomer);
   }
   const auto change = decode_change(op.change);
-  if (!change || last_of(change->changed, order.replica) != order.seq) return std::nullopt;
+  if (!change || last_of(change->changed, root) != order.seq) return std::nullopt;
   return joined(kind, held, change->changed, newcomer);
+}
+
+Seq told_of(const Op& op, ReplicaId replica) {
+  if (op.change.empty()) return 0;
+  const auto change = decode_change(op.change);
+  return change ? last_of(change->changed, replica) : 0;
+}
+
+Seq told_of(const Cell& counter, ReplicaId replica) {
+  const auto brought = Counter::decode(body_of(counter.state));
+  return brought ? last_of(*brought, replica) : 0;
 }
 
 Expected<std::optional<Cell>> after_join(const std::optional<Cell>& held, const Cell& other) {

@@ -36,10 +36,14 @@ inline constexpr std::size_t kCellStateBytesMax = 1 + kDocumentBytesMax;
 [[nodiscard]] Expected<void> prepare_write(MergeKind kind, const std::optional<Cell>& held, ReplicaId self, Seq seq,
                                            Op& op);
 
-// The cell after the op that `order` names. None: it is as before. kLimit: both together are too large; the op must not
-// be taken then, or nodes would differ. kCorrupt: `held` is broken.
+// The cell after the op that `order` names, and that was written under the name `root`. None: it is as before. kLimit:
+// both together are too large; the op must not be taken then, or nodes would differ. kCorrupt: `held` is broken.
 [[nodiscard]] Expected<std::optional<Cell>> after_op(MergeKind kind, const std::optional<Cell>& held,
-                                                     const WriteOrder& order, const Op& op);
+                                                     const WriteOrder& order, ReplicaId root, const Op& op);
+
+// How far the op, or the cell, of a counter says that `replica` has written; 0 where it does not say.
+[[nodiscard]] Seq told_of(const Op& op, ReplicaId replica);
+[[nodiscard]] Seq told_of(const Cell& counter, ReplicaId replica);
 
 // The cell after a peer's state of it; likewise.
 [[nodiscard]] Expected<std::optional<Cell>> after_join(const std::optional<Cell>& held, const Cell& other);

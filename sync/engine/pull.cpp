@@ -4,7 +4,9 @@
 #include <gsl/assert>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "sync/engine/branches.hpp"
 #include "sync/engine/merged_cell.hpp"
 #include "sync/engine/page.hpp"
 #include "sync/log/chain.hpp"
@@ -33,6 +35,7 @@ struct Token {
 };
 
 constexpr std::uint8_t kTokenVersion = 1;
+constexpr std::uint8_t kDescribeToken = 2;
 
 Bytes encode_token(const Token& token) {
   Bytes bytes;
@@ -99,6 +102,13 @@ class Answer {
       return state.seq <= held || held >= state.trimmed;
     });
   }
+  // True iff we name a branch that they do not list.
+  [[nodiscard]] bool has_untold_branch() const {
+    return std::any_of(ours_.begin(), ours_.end(), [this](const ReplicaState& state) {
+      return is_branch(state) && !lists(theirs_, state.replica);
+    });
+  }
+  [[nodiscard]] DescribeAnswer describe() const { return {.states = ours_}; }
   [[nodiscard]] Frontier start() const { return frontier_of(ours_); }
   // True iff something that came after `start` is not in our log any more: see pull.hpp.
   [[nodiscard]] bool is_broken_since(const Frontier& start) const {
@@ -117,6 +127,14 @@ class Answer {
   Expected<Walk> walk_cells(Token& token, PageBuilder& page);
   Expected<Walk> walk_log(Token& token, PageBuilder& page);
   Expected<Walk> add_row(const SegmentRow& row, Token& token, PageBuilder& page);
+  // What the replica's chain bears.
+  [[nodiscard]] ChainName chain_name(ReplicaId replica) const {
+    const auto found =
+        std::lower_bound(ours_.begin(), ours_.end(), replica,
+                         [](const ReplicaState& state, ReplicaId wanted) { return state.replica < wanted; });
+    const bool known = found != ours_.end() && found->replica == replica;
+    return {.channel = name_, .replica = known ? root_of(*found) : replica};
+  }
   [[nodiscard]] bool is_full(const PageBuilder& page) const {
     return scanned_ >= kAnswerScanBytesMax || (!page.is_empty() && page.size_bytes() >= window_);
   }
@@ -136,12 +154,19 @@ class Answer {
   std::vector<ReplicaState> ours_;
 };
 
+// What leads to a branch comes before it.
 Expected<PullAnswer> Answer::range() {
   RangeAnswer out;
   std::size_t bytes = 0;
+  std::vector<const ReplicaState*> lacked;
   for (const ReplicaState& state : ours_) {
-    if (state.seq <= seq_in(theirs_, state.replica)) continue;
-    const auto walked = range_of(state, out, bytes);
+    if (state.seq > seq_in(theirs_, state.replica)) lacked.push_back(&state);
+  }
+  std::sort(lacked.begin(), lacked.end(), [](const ReplicaState* a, const ReplicaState* b) {
+    return std::pair(base_of(*a), a->replica) < std::pair(base_of(*b), b->replica);
+  });
+  for (const ReplicaState* state : lacked) {
+    const auto walked = range_of(*state, out, bytes);
     if (!walked) return tl::make_unexpected(walked.error());
     if (*walked == Walk::kFull) {
       out.more = true;
@@ -171,7 +196,7 @@ Expected<Answer::Walk> Answer::range_of(const ReplicaState& state, RangeAnswer& 
       const auto segment = decode_segment(row.bytes);
       if (!segment) return tl::make_unexpected(segment.error());
       const std::size_t room = window_ - std::min(window_, bytes);
-      CutSegment cut = recut(chain_, name_, *segment, {.first = next, .bytes_max = room});
+      CutSegment cut = recut(chain_, chain_name(state.replica), *segment, {.first = next, .bytes_max = room});
       if (!out.segments.empty() && bytes + cut.bytes.size() > window_) return Walk::kFull;
       bytes += cut.bytes.size();
       next = cut.last_seq + 1;
@@ -261,8 +286,8 @@ Expected<Answer::Walk> Answer::add_row(const SegmentRow& row, Token& token, Page
   }
   const auto segment = decode_segment(row.bytes);
   if (!segment) return tl::make_unexpected(segment.error());
-  const CutSegment cut =
-      recut(chain_, name_, *segment, {.first = first, .bytes_max = window_ - std::min(window_, used)});
+  const CutSegment cut = recut(chain_, chain_name(row.replica), *segment,
+                               {.first = first, .bytes_max = window_ - std::min(window_, used)});
   if (!page.is_empty() && used + cut.bytes.size() > window_) return Walk::kFull;
   page.add(cut.bytes);
   token.arrival = row.first_arrival + (cut.last_seq - row.first_seq);
@@ -270,6 +295,8 @@ Expected<Answer::Walk> Answer::add_row(const SegmentRow& row, Token& token, Page
 }
 
 }  // namespace
+
+Bytes describe_token() { return {kDescribeToken}; }
 
 Expected<PullAnswer> answer_pull(ReadView& view, Hasher& hasher, ChannelNo channel, std::string_view channel_name,
                                  const PullRequest& request, PullLimits limits) {
@@ -280,10 +307,12 @@ Expected<PullAnswer> answer_pull(ReadView& view, Hasher& hasher, ChannelNo chann
   auto ours = view.replicas(channel);
   if (!ours) return tl::make_unexpected(std::move(ours.error()));
   // What was all moved to another name (Engine::renew()) stands at 0.
-  std::erase_if(*ours, [](const ReplicaState& state) { return state.seq == 0; });
+  std::erase_if(*ours, [](const ReplicaState& state) { return state.seq == 0 && !is_branch(state); });
   const std::size_t window =
       std::min({std::size_t{request.window_bytes}, limits.answer_bytes_max, kPageBytesMax - kSegmentBytesMax});
   Answer answer(view, hasher, channel, channel_name, request.frontier, window, std::move(*ours));
+  const bool wants_description = request.token == describe_token();
+  if (wants_description || answer.has_untold_branch()) return answer.describe();
   if (request.token.empty()) {
     if (answer.is_range()) return answer.range();
     Token first;

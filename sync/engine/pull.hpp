@@ -12,6 +12,9 @@
 //              Engine::stage() each, then Engine::merge_staged() with F, which comes with the last page. Nothing of it
 //              counts before (G2).
 //
+//   describe   what we hold of each replica, with lineages: to a requester who does not list one of our branches
+//   (G5, forks), or who asks for just that. It goes to Engine::learn().
+//
 // Why pages that were read in different moments add up to F: the cells are walked in topic order, then the log in
 // arrival order until its end is reached in one view, and F is the frontier of that view. A cell that changed behind
 // the walk did so by an op that came after the first page, which the walk of the log still meets, unless it was trimmed
@@ -78,7 +81,14 @@ struct SnapshotPage {
 // The log lost what the token relies on: drop what was staged and ask without a token.
 struct RestartAnswer {};
 
-using PullAnswer = std::variant<RangeAnswer, SnapshotPage, RestartAnswer>;
+struct DescribeAnswer {
+  std::vector<ReplicaState> states;  // ordered by replica
+};
+
+using PullAnswer = std::variant<RangeAnswer, SnapshotPage, RestartAnswer, DescribeAnswer>;
+
+// PullRequest::token of who asks for a DescribeAnswer.
+[[nodiscard]] Bytes describe_token();
 
 struct PullLimits {
   std::size_t answer_bytes_max = kAnswerBytesDefault;  // the answerer's own bound on the window

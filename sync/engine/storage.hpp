@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "sync/base/expected.hpp"
+#include "sync/limits.hpp"
+#include "sync/log/lineage.hpp"
 #include "sync/log/op.hpp"
 #include "sync/merge/merge_kind.hpp"
 
@@ -26,6 +28,8 @@ struct ReplicaState {
   Hash256 head{};   // the chain's hash of op `seq`
   Seq trimmed = 0;  // ops up to here may be missing from the log (trimmed here, or absent from a snapshot received);
                     // every op in (trimmed, seq] is in the log
+  LineagePtr lineage = {};  // none: of this root, and nothing was written in a run
+  Seq end = kSeqMax;        // where branches part from it; nobody stores it: set_ends() of sync/engine/branches.hpp
 };
 
 struct ChannelState {
@@ -154,7 +158,9 @@ class Storage {
   virtual Expected<void> put_merge(ChannelNo, MergeKind) = 0;
   // Arrival numbers only rise.
   virtual Expected<void> append(ChannelNo, const SegmentRow&) = 0;
+  // Without its lineage, which seldom changes.
   virtual Expected<void> put_replica(ChannelNo, const ReplicaState&) = 0;
+  virtual Expected<void> put_lineage(ChannelNo, ReplicaId, const Lineage&) = 0;
   virtual Expected<void> put_clock(Arrival last_arrival, const Stamp& last_stamp) = 0;
   virtual Expected<std::optional<HeldCell>> held_cell(ChannelNo, std::string_view topic) = 0;
   virtual Expected<void> put_cell(ChannelNo, const Cell&) = 0;
@@ -194,6 +200,12 @@ class Storage {
   // The ops of `from` beyond `after` belong to `to` now, which counts them from 1: in the order of cells, and in gaps.
   // Segments, frontiers and the states of cells are the caller's.
   virtual Expected<void> rename(ChannelNo, ReplicaId from, Seq after, ReplicaId to) = 0;
+  // A branch takes the name `to`: the ops of `from` beyond `after`, which keep their numbers, in the order of cells,
+  // and in gaps. The rest is the caller's likewise.
+  virtual Expected<void> branch_off(ChannelNo, ReplicaId from, Seq after, ReplicaId to) = 0;
+  // Puts these rows in the place of the one with the same first_arrival as the first, which is there: together they
+  // have its count and its arrival numbers.
+  virtual Expected<void> divide(ChannelNo, const SegmentRow& first, const SegmentRow& second) = 0;
 };
 
 }  // namespace hedgerow::sync

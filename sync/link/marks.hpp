@@ -11,7 +11,6 @@ namespace hedgerow::sync {
 
 // Raises one replica's mark; never lowers it. Returns true iff it rose.
 inline bool raise(Frontier& marks, ReplicaId replica, Seq seq) {
-  if (seq == 0) return false;
   const auto at = std::lower_bound(marks.begin(), marks.end(), replica,
                                    [](const FrontierEntry& entry, ReplicaId wanted) { return entry.replica < wanted; });
   if (at == marks.end() || at->replica != replica) {
@@ -24,8 +23,7 @@ inline bool raise(Frontier& marks, ReplicaId replica, Seq seq) {
 }
 
 // The greater mark of each replica.
-template <class States>
-void join(Frontier& marks, const States& more) {
+inline void join(Frontier& marks, const Frontier& more) {
   std::size_t at = 0;
   for (const auto& entry : more) {
     while (at < marks.size() && marks[at].replica < entry.replica) ++at;
@@ -40,16 +38,17 @@ void join(Frontier& marks, const States& more) {
 template <class Whole, class Part>
 [[nodiscard]] bool covers(const Whole& whole, const Part& part) {
   SeqWalk walk(whole);
-  return std::all_of(part.begin(), part.end(),
-                     [&walk](const auto& entry) { return entry.seq <= walk.seq_in(entry.replica); });
+  return std::all_of(part.begin(), part.end(), [&walk](const auto& entry) {
+    return entry.seq <= walk.seq_in(entry.replica) && walk.lists(entry.replica);
+  });
 }
 
-// The marks of `all` that lie above `known`.
+// The marks of `all` that lie above `known`, or are not listed there.
 [[nodiscard]] inline Frontier above(const Frontier& all, const Frontier& known) {
   Frontier out;
   SeqWalk walk(known);
   for (const FrontierEntry& entry : all) {
-    if (entry.seq > walk.seq_in(entry.replica)) out.push_back(entry);
+    if (entry.seq > walk.seq_in(entry.replica) || !walk.lists(entry.replica)) out.push_back(entry);
   }
   return out;
 }

@@ -27,6 +27,7 @@ Replicator::Replicator(ReplicatorSettings settings, const std::vector<ChannelSta
     channel.merge = state.merge;
     channel.is_prompt = settings_.prompt.contains(state.name);
     channel.own = frontier_of(state.replicas);
+    channel.states = state.replicas;
     channel.expected = channel.own;
     channels_.push_back(std::move(channel));
   }
@@ -184,9 +185,6 @@ std::optional<std::string> Replicator::reject_greeting(const Link& link, const w
   if (hello.node == settings_.node) {
     return "another node of the mesh is also named \"" + hello.node + "\": give one of the two a name of its own";
   }
-  if (hello.replica == settings_.replica) {
-    return "node \"" + hello.node + "\" runs on a copy of this node's database: give it an empty data directory";
-  }
   if (!link.authenticated.empty() && link.authenticated != hello.node) {
     return "the peer calls itself \"" + hello.node + "\", but its certificate says \"" + link.authenticated + "\"";
   }
@@ -196,6 +194,11 @@ std::optional<std::string> Replicator::reject_greeting(const Link& link, const w
 void Replicator::on_hello(Instant now, Link& link, const wire::Hello& hello) {
   if (!link.peer.empty()) return close(now, link.id, "the peer greeted twice");
   if (auto reason = reject_greeting(link, hello)) return close(now, link.id, std::move(*reason));
+  if (hello.replica == settings_.replica) {
+    renew(hello.node);
+    return close(now, link.id,
+                 "node \"" + hello.node + "\" runs on a copy of this node's database: both go on under new names");
+  }
 
   // Links from before the peer's restart are dead, though nobody has noticed yet.
   const auto known = peers_.find(hello.node);
@@ -214,6 +217,9 @@ void Replicator::on_hello(Instant now, Link& link, const wire::Hello& hello) {
     peer.replica = hello.replica;
     peer.incarnation = hello.incarnation;
     peer.channels.resize(channels_.size());
+    // Of two that say everything at once, one leaves it to the other to compare. Whatever moves later is said with
+    // checks, so of two marks that come to one number one is always compared.
+    for (Shared& shared : peer.channels) shared.checks = settings_.node < peer.name;
   }
   peer.version = hello.software;
   peer.contradictions.clear();
@@ -225,6 +231,7 @@ void Replicator::on_hello(Instant now, Link& link, const wire::Hello& hello) {
     link.numbering.push_back(index);
     if (index != kNotOurs) peer.channels[index].shared = true;
   }
+  for (std::size_t i = 0; i < channels_.size(); ++i) forget_forks(i);
   choose_active(now, peer);
 }
 
@@ -305,6 +312,8 @@ void Replicator::on_body(Instant now, Link& link, const wire::AnyMessage& messag
     on_page(now, link, peer, channel, *page);
   } else if (const auto* restart = std::get_if<wire::Restart>(&message)) {
     if (is_answer_to_ours(link, channel, restart->id)) on_restart(now, peer, channel);
+  } else if (const auto* describe = std::get_if<wire::Describe>(&message)) {
+    if (is_answer_to_ours(link, channel, describe->id)) on_describe(now, peer, channel, *describe);
   }
 }
 
@@ -336,7 +345,8 @@ std::span<const Action> Replicator::on_committed(Instant now, const Committed& c
   for (const ChannelState& state : committed.frontiers) {
     const std::size_t i = channel_index(state.number);
     if (i == kNotOurs) continue;
-    join(channels_[i].own, state.replicas);
+    join(channels_[i].own, frontier_of(state.replicas));
+    channels_[i].states = state.replicas;
     join(channels_[i].expected, channels_[i].own);
   }
   for (const CommittedSegment& segment : committed.segments) {

@@ -98,12 +98,20 @@ struct DeliverLive {
 };
 // `peer` holds more of what bears this replica's name than this node ever wrote: its database was rolled back to an
 // earlier state, or is one of two copies. Engine::renew(), then a new Replicator in the place of this one (G5). It
-// comes once; until then nothing else changes.
+// comes once; until then nothing else changes, but that our own ops are kept back.
 struct RenewReplica {
   std::string peer;
+  std::vector<ShownOps> shown;  // no more of our own is shown from here on
+};
+// What `peer` holds of each replica, which may show that two nodes wrote under one name: Engine::learn(), and where
+// that changes anything a new Replicator in the place of this one (G5).
+struct LearnBranches {
+  ChannelNo channel{};
+  std::string peer;
+  std::vector<ReplicaState> states;
 };
 using Action = std::variant<SendOnLink, CloseLink, ApplySegment, StagePage, MergeStaged, DropStaged, CommitNow,
-                            AnswerPull, DeliverLive, RenewReplica>;
+                            AnswerPull, DeliverLive, RenewReplica, LearnBranches>;
 
 struct ReplicatorSettings {
   std::string mesh;
@@ -134,7 +142,8 @@ struct LinkStatus {
   Instant since{};
 };
 
-// Two chains of one replica contradict each other: what `peer` holds of it is refused here (G5).
+// Two chains of one replica contradict each other, and no run tells them apart: what `peer` holds of it is refused here
+// (G5).
 struct ForkStatus {
   ChannelNo channel{};
   ReplicaId replica{};  // 0: some replica in a snapshot of that peer
@@ -209,6 +218,7 @@ class Replicator {
     Seq announced_ours = 0;   // of our own ops, in an announcement: it has them durably
     Frontier assumed;         // the same, and what is on its way to it
     Frontier told;            // what it was told that we hold
+    bool checks = true;       // the next announcement brings checks
     bool answer_due = false;  // it asked: announce, even if nothing moved
     Instant announce_at = Instant::max();
     Instant announced_at = Instant::min();
@@ -248,9 +258,12 @@ class Replicator {
     std::string name;
     MergeKind merge{};
     bool is_prompt = false;
-    Frontier own;       // committed
-    Frontier expected;  // own, and what was handed to the store in sequence
-    std::map<ReplicaId, std::string> forked;
+    Frontier own;                             // committed
+    Frontier expected;                        // own, and what was handed to the store in sequence
+    std::vector<ReplicaState> states;         // committed: ends, and the chains' hashes
+    std::map<ReplicaId, std::string> forked;  // until somebody greets anew
+    std::string describe_from;                // a peer whose chains contradict ours: what does it hold?
+    Seq own_shown = 0;                        // the last of our own that some peer may have seen
 
     struct Question {
       std::string peer;
@@ -310,6 +323,8 @@ class Replicator {
   void on_announcement(Instant now, Peer& peer, std::size_t channel, const wire::Announcement& announcement);
   void review_announcements(Instant now, Peer& peer, std::size_t channel);
   void announce(Instant now, Peer& peer, std::size_t channel, bool answer_wanted);
+  // Of our chain of this replica at this number; 0: unknown.
+  [[nodiscard]] std::uint16_t check_of(const Channel& channel, const FrontierEntry& mark) const;
   void run_announcement_timers(Instant now, Peer& peer, std::size_t channel);
   void on_live(const Peer& from, const wire::Live& live, ByteView bytes);
   void forward_live(const Peer* from, ByteView bytes);
@@ -326,6 +341,11 @@ class Replicator {
   void on_range(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Range& range);
   void on_page(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Page& page);
   void on_restart(Instant now, Peer& peer, std::size_t channel);
+  void forget_forks(std::size_t channel);
+  void renew(const std::string& peer);
+  // Of our own, in an answer; at most.
+  [[nodiscard]] Seq own_shown_by(const PullAnswer& answer) const;
+  void on_describe(Instant now, Peer& peer, std::size_t channel, const wire::Describe& describe);
   void question_answered(Instant now, std::size_t channel, Shared& shared);
   void question_failed(Instant now, std::size_t channel);
   void abandon_snapshot(std::size_t channel);

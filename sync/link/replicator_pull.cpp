@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "sync/engine/branches.hpp"
 #include "sync/limits.hpp"
 #include "sync/link/marks.hpp"
 #include "sync/link/packing.hpp"
@@ -131,8 +132,8 @@ void Replicator::on_page(Instant now, Link& link, Peer& peer, std::size_t channe
   ++ours.snapshot->pages;
   ours.snapshot->token = page.next_token;
   if (page.next_token.empty()) {
-    join(peer.channels[channel].confirmed, page.frontier);
-    join(peer.channels[channel].assumed, page.frontier);
+    join(peer.channels[channel].confirmed, frontier_of(page.frontier));
+    join(peer.channels[channel].assumed, frontier_of(page.frontier));
     ours.snapshot->merging = true;
     submit({.job = Job::kMerge, .link = link.id, .channel = channel, .replica = {}, .size_bytes = 0},
            MergeStaged{.link = link.id,
@@ -147,6 +148,45 @@ void Replicator::on_page(Instant now, Link& link, Peer& peer, std::size_t channe
 void Replicator::on_restart(Instant now, Peer& peer, std::size_t channel) {
   question_answered(now, channel, peer.channels[channel]);
   abandon_snapshot(channel);
+  back_off(now, channel);
+  pull(now, channel);
+}
+
+// `peer` knows more of us than we do.
+void Replicator::renew(const std::string& peer) {
+  if (std::exchange(renewing_, true)) return;
+  RenewReplica action{.peer = peer, .shown = {}};
+  for (const Channel& channel : channels_)
+    action.shown.push_back({.channel = channel.number, .last = channel.own_shown});
+  actions_.emplace_back(std::move(action));
+}
+
+// A page may hold cells of ours, and a description tells of our runs.
+Seq Replicator::own_shown_by(const PullAnswer& answer) const {
+  if (std::holds_alternative<RestartAnswer>(answer)) return 0;
+  const auto* range = std::get_if<RangeAnswer>(&answer);
+  if (range == nullptr) return kSeqMax;
+  Seq last = 0;
+  for (const Bytes& segment : range->segments) {
+    const auto header = peek_segment(segment);
+    if (header && header->replica == settings_.replica) last = std::max(last, header->last_seq());
+  }
+  return last;
+}
+
+// What contradicted us is met again, and asked about again.
+void Replicator::forget_forks(std::size_t channel) {
+  channels_[channel].forked.clear();
+  channels_[channel].describe_from.clear();
+}
+
+// Its states go to the engine, which knows what to make of them.
+void Replicator::on_describe(Instant now, Peer& peer, std::size_t channel, const wire::Describe& describe) {
+  question_answered(now, channel, peer.channels[channel]);
+  channels_[channel].describe_from.clear();
+  abandon_snapshot(channel);
+  actions_.emplace_back(
+      LearnBranches{.channel = channels_[channel].number, .peer = peer.name, .states = describe.states});
   back_off(now, channel);
   pull(now, channel);
 }
@@ -202,8 +242,14 @@ std::span<const Action> Replicator::on_pull_answer(Instant now, LinkId id, Chann
 bool Replicator::send_answer(Link& link, Shared& shared, std::size_t channel, wire::PullId question,
                              const PullAnswer& answer) {
   const auto index = static_cast<wire::ChannelIndex>(channel);
+  const Seq own_shown = own_shown_by(answer);
+  if (own_shown > 0 && renewing_) {
+    send(link, wire::encode(wire::Restart{.channel = index, .id = question}));
+    return false;
+  }
+  channels_[channel].own_shown = std::max(channels_[channel].own_shown, own_shown);
   if (const auto* page = std::get_if<SnapshotPage>(&answer)) {
-    if (page->is_last()) join(shared.assumed, page->frontier);
+    if (page->is_last()) join(shared.assumed, frontier_of(page->frontier));
     send(link, wire::encode(wire::Page{.channel = index,
                                        .id = question,
                                        .page_no = page->page_no,
@@ -211,6 +257,10 @@ bool Replicator::send_answer(Link& link, Shared& shared, std::size_t channel, wi
                                        .next_token = page->next_token,
                                        .frontier = page->frontier,
                                        .packed = packed(page->packed)}));
+    return false;
+  }
+  if (const auto* describe = std::get_if<DescribeAnswer>(&answer)) {
+    send(link, wire::encode(wire::Describe{.channel = index, .id = question, .states = describe->states}));
     return false;
   }
   const auto* complete = std::get_if<RangeAnswer>(&answer);
@@ -237,15 +287,27 @@ bool Replicator::send_answer(Link& link, Shared& shared, std::size_t channel, wi
 std::uint64_t Replicator::missing_from(const Shared& shared, const Channel& channel) const {
   std::uint64_t missing = shared.has_more ? 1 : 0;
   SeqWalk walk(channel.expected);
+  auto state = channel.states.begin();
   for (const FrontierEntry& entry : shared.confirmed) {
+    if (channel.forked.contains(entry.replica)) continue;
     const Seq held = walk.seq_in(entry.replica);
-    if (entry.seq > held && !channel.forked.contains(entry.replica)) missing += entry.seq - held;
+    // Beyond the end it has other names, which the peer will hear of.
+    while (state != channel.states.end() && state->replica < entry.replica) ++state;
+    const bool known = state != channel.states.end() && state->replica == entry.replica;
+    const Seq last = known ? std::min(entry.seq, state->end) : entry.seq;
+    if (last > held) missing += last - held;
+    if (entry.seq == 0 && !walk.lists(entry.replica)) ++missing;  // a branch that it has heard of
   }
   return missing;
 }
 
 Replicator::Peer* Replicator::choose_source(std::size_t channel) {
   Channel& ours = channels_[channel];
+  if (!ours.describe_from.empty()) {
+    const auto found = peers_.find(ours.describe_from);
+    if (found != peers_.end()) return &found->second;
+    forget_forks(channel);
+  }
   if (ours.snapshot) {
     const auto found = peers_.find(ours.snapshot->peer);
     return found == peers_.end() ? nullptr : &found->second;
@@ -295,6 +357,7 @@ void Replicator::pull(Instant now, std::size_t channel) {
       raise(question.request.frontier, replica, std::numeric_limits<Seq>::max());
   }
   if (paging) question.request.token = ours.snapshot->token;
+  if (!ours.describe_from.empty()) question.request.token = describe_token();
   const std::size_t room = kUnappliedBytesMax - unapplied_bytes_;
   question.request.window_bytes = std::min(shared.window_bytes, static_cast<std::uint32_t>(room));
   send_to(*source, wire::encode(question));
@@ -317,6 +380,7 @@ void Replicator::question_failed(Instant now, std::size_t channel) {
   Channel& ours = channels_[channel];
   const auto source = peers_.find(ours.asked->peer);
   ours.asked.reset();
+  if (!ours.describe_from.empty()) forget_forks(channel);
   if (source != peers_.end()) {
     Shared& shared = source->second.channels[channel];
     ++shared.failures;
@@ -393,9 +457,13 @@ void Replicator::settle(Instant now, const Submitted& job, const Expected<Receiv
     case ReceiveResult::kApplied: ours.backoff = {}; break;
     case ReceiveResult::kDuplicate: break;
     case ReceiveResult::kFork:
-      if (ours.forked.size() < kForksMax) ours.forked.emplace(job.replica, link == nullptr ? "" : link->peer);
+      // Where the link has gone, it will be met again.
+      if (link != nullptr && ours.forked.size() < kForksMax) ours.forked.emplace(job.replica, link->peer);
+      if (link != nullptr) ours.describe_from = link->peer;
       [[fallthrough]];
+    case ReceiveResult::kRenew:
     case ReceiveResult::kGap:
+      if (*result == ReceiveResult::kRenew && link != nullptr) renew(link->peer);
       ours.expected = ours.own;
       back_off(now, job.channel);
       break;
@@ -414,6 +482,8 @@ void Replicator::settle_merge(Instant now, std::size_t channel, ReceiveResult re
   if (result == ReceiveResult::kFork && ours.forked.size() < kForksMax) {
     ours.forked.emplace(ReplicaId{}, ours.snapshot->peer);
   }
+  if (result == ReceiveResult::kFork) ours.describe_from = ours.snapshot->peer;
+  if (result == ReceiveResult::kRenew) renew(ours.snapshot->peer);
   abandon_snapshot(channel);
   back_off(now, channel);
 }

@@ -1,7 +1,9 @@
 // What we say unasked: pushes, announcements of frontiers, live messages.
 #include <algorithm>
 #include <gsl/assert>
+#include <utility>
 
+#include "sync/engine/branches.hpp"
 #include "sync/limits.hpp"
 #include "sync/link/marks.hpp"
 #include "sync/link/replicator.hpp"
@@ -9,13 +11,32 @@
 
 namespace hedgerow::sync {
 
+namespace {
+
+const ReplicaState* find_in(const std::vector<ReplicaState>& states, ReplicaId replica) {
+  const auto found = std::lower_bound(states.begin(), states.end(), replica,
+                                      [](const ReplicaState& each, ReplicaId wanted) { return each.replica < wanted; });
+  return found != states.end() && found->replica == replica ? &*found : nullptr;
+}
+
+bool begins_as_branch(const std::vector<ReplicaState>& states, ReplicaId replica) {
+  const ReplicaState* state = find_in(states, replica);
+  return state != nullptr && is_branch(*state) && base_of(*state) == 0;
+}
+
+}  // namespace
+
 void Replicator::push(Peer& peer, std::size_t channel, const std::shared_ptr<const SegmentRow>& segment) {
   Shared& shared = peer.channels[channel];
   if (!shared.shared || !shared.heard) return;
   const ReplicaId replica = segment->replica;
+  const bool is_own = replica == settings_.replica;
+  if (is_own && renewing_) return;
   const Seq last = segment->first_seq + segment->count - 1;
   const Seq known = seq_in(shared.assumed, replica);
   if (last <= known) return;
+  // Nothing in it says that it is a branch, and whose: who has not heard of that asks.
+  if (!lists(shared.assumed, replica) && begins_as_branch(channels_[channel].states, replica)) return;
   if (known + 1 < segment->first_seq) {
     // It lacks what lies before, and pulls. What is committed while its question is being answered follows the answer:
     // otherwise a peer that catches up under load would never return to being pushed to.
@@ -33,6 +54,7 @@ void Replicator::push(Peer& peer, std::size_t channel, const std::shared_ptr<con
     return;
   }
   raise(shared.assumed, replica, last);
+  if (is_own) channels_[channel].own_shown = std::max(channels_[channel].own_shown, last);
   // What is passed on before it is durable here says nothing of what we hold.
   if (last <= seq_in(channels_[channel].own, replica)) raise(shared.told, replica, last);
   send_to(peer,
@@ -46,11 +68,15 @@ void Replicator::on_announcement(Instant now, Peer& peer, std::size_t channel, c
   const bool first = !shared.heard;
   shared.heard = true;
   const Seq ours_there = seq_in(announcement.marks, settings_.replica);
-  if (ours_there > seq_in(channels_[channel].own, settings_.replica) && !renewing_) {
-    renewing_ = true;
-    actions_.emplace_back(RenewReplica{.peer = peer.name});
+  if (ours_there > seq_in(channels_[channel].own, settings_.replica)) renew(peer.name);
+  bool is_ours = true;  // what it calls so
+  for (std::size_t i = 0; i < announcement.checks.size(); ++i) {
+    const std::uint16_t check = check_of(channels_[channel], announcement.marks[i]);
+    const bool contradicts = check != 0 && announcement.checks[i] != 0 && check != announcement.checks[i];
+    if (contradicts) channels_[channel].describe_from = peer.name;
+    if (contradicts && announcement.marks[i].replica == settings_.replica) is_ours = false;
   }
-  shared.announced_ours = std::max(shared.announced_ours, ours_there);
+  if (is_ours) shared.announced_ours = std::max(shared.announced_ours, ours_there);
   join(shared.confirmed, announcement.marks);
   join(shared.assumed, announcement.marks);
   if (announcement.answer_wanted) {
@@ -106,11 +132,23 @@ void Replicator::run_announcement_timers(Instant now, Peer& peer, std::size_t ch
   }
 }
 
+std::uint16_t Replicator::check_of(const Channel& channel, const FrontierEntry& mark) const {
+  const ReplicaState* state = find_in(channel.states, mark.replica);
+  const bool known = state != nullptr && state->seq == mark.seq && !is_head_untold(*state);
+  return known ? static_cast<std::uint16_t>((state->head[0] << 8U) | state->head[1]) : std::uint16_t{0};
+}
+
 void Replicator::announce(Instant now, Peer& peer, std::size_t channel, bool answer_wanted) {
   Shared& shared = peer.channels[channel];
   wire::Announcement announcement{.channel = static_cast<wire::ChannelIndex>(channel),
                                   .answer_wanted = answer_wanted,
-                                  .marks = above(channels_[channel].own, shared.told)};
+                                  .marks = above(channels_[channel].own, shared.told),
+                                  .checks = {}};
+  if (std::exchange(shared.checks, true)) {
+    for (const FrontierEntry& mark : announcement.marks) {
+      announcement.checks.push_back(check_of(channels_[channel], mark));
+    }
+  }
   join(shared.told, announcement.marks);
   shared.answer_due = false;
   shared.announce_at = Instant::max();

@@ -1,16 +1,19 @@
 #include "sync/link/wire.hpp"
 
 #include <array>
+#include <gsl/assert>
 #include <string_view>
 #include <utility>
 
 #include "sync/limits.hpp"
 #include "sync/log/codec.hpp"
+#include "sync/log/lineage_codec.hpp"
 
 namespace hedgerow::sync::wire {
 namespace {
 
 constexpr std::uint8_t kFlagAnswerWanted = 1;
+constexpr std::uint8_t kFlagChecks = 2;
 constexpr std::uint8_t kFlagRetain = 1;
 constexpr std::uint8_t kFlagExpiry = 2;
 // A count of segments is backed by at least this much: a segment's own header is larger.
@@ -43,7 +46,6 @@ Frontier read_marks(Reader& in) {
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     const auto replica = static_cast<ReplicaId>(in.u64());
     const Seq seq = in.varint();
-    if (seq == 0) in.reject();
     marks.push_back({.replica = replica, .seq = seq});
   }
   if (!is_ordered_by_replica(marks)) in.reject();
@@ -57,12 +59,13 @@ void put_states(Writer& out, const std::vector<ReplicaState>& states) {
     out.varint(state.seq);
     out.raw(state.head);
     out.varint(state.trimmed);
+    out.sized(state.lineage == nullptr ? Bytes{} : encode_lineage(*state.lineage));
   }
 }
 
 std::vector<ReplicaState> read_states(Reader& in) {
   std::vector<ReplicaState> states;
-  const std::size_t count = read_count(in, {.max = kReplicasPerChannelMax, .item_bytes = 8 + 1 + 32 + 1});
+  const std::size_t count = read_count(in, {.max = kReplicasPerChannelMax, .item_bytes = 8 + 1 + 32 + 1 + 1});
   states.reserve(count);
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     ReplicaState state;
@@ -70,6 +73,11 @@ std::vector<ReplicaState> read_states(Reader& in) {
     state.seq = in.varint();
     state.head = in.hash();
     state.trimmed = in.varint_up_to(state.seq);
+    if (const ByteView lineage = in.sized(kLineageBytesMax); !lineage.empty()) {
+      auto decoded = decode_lineage(lineage);
+      if (!decoded) in.reject();
+      if (decoded) state.lineage = std::move(*decoded);
+    }
     states.push_back(state);
   }
   if (!is_ordered_by_replica(states)) in.reject();
@@ -119,17 +127,25 @@ Hello read_hello(Reader& in) {
 
 void put_body(Writer& out, const Announcement& announcement) {
   out.varint(announcement.channel);
-  out.u8(announcement.answer_wanted ? kFlagAnswerWanted : 0);
+  const bool has_checks = !announcement.checks.empty();
+  Expects(!has_checks || announcement.checks.size() == announcement.marks.size());
+  const unsigned flags = (announcement.answer_wanted ? kFlagAnswerWanted : 0U) | (has_checks ? kFlagChecks : 0U);
+  out.u8(static_cast<std::uint8_t>(flags));
   put_marks(out, announcement.marks);
+  for (const std::uint16_t check : announcement.checks) out.u16(check);
 }
 
 Announcement read_announcement(Reader& in) {
   Announcement announcement;
   announcement.channel = read_channel(in);
   const std::uint8_t flags = in.u8();
-  if (flags > kFlagAnswerWanted) in.reject();
-  announcement.answer_wanted = flags == kFlagAnswerWanted;
+  if ((flags & ~(kFlagAnswerWanted | kFlagChecks)) != 0) in.reject();
+  announcement.answer_wanted = (flags & kFlagAnswerWanted) != 0;
   announcement.marks = read_marks(in);
+  const bool has_checks = (flags & kFlagChecks) != 0;
+  if (has_checks && announcement.marks.empty()) in.reject();
+  const std::size_t checks = has_checks ? announcement.marks.size() : 0;
+  for (std::size_t i = 0; i < checks && in.ok(); ++i) announcement.checks.push_back(in.u16());
   return announcement;
 }
 
@@ -273,8 +289,22 @@ Live read_live(Reader& in) {
   return live;
 }
 
-constexpr std::array<std::string_view, 9> kTypeNames = {"",      "hello", "frontier", "push", "pull",
-                                                        "range", "page",  "restart",  "live"};
+void put_body(Writer& out, const Describe& describe) {
+  out.varint(describe.channel);
+  out.varint(describe.id);
+  put_states(out, describe.states);
+}
+
+Describe read_describe(Reader& in) {
+  Describe describe;
+  describe.channel = read_channel(in);
+  describe.id = in.varint();
+  describe.states = read_states(in);
+  return describe;
+}
+
+constexpr std::array<std::string_view, 10> kTypeNames = {"",      "hello", "frontier", "push", "pull",
+                                                         "range", "page",  "restart",  "live", "describe"};
 
 tl::unexpected<Error> broken(std::string_view type) {
   return fail(Category::kInvalidInput,
@@ -291,6 +321,7 @@ AnyMessage read_body(Type type, Reader& in) {
     case Type::kPage: return read_page(in);
     case Type::kRestart: return read_restart(in);
     case Type::kLive: return read_live(in);
+    case Type::kDescribe: return read_describe(in);
   }
   in.reject();
   return Restart{};

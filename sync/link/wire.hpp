@@ -12,7 +12,9 @@
 //                 The channels that the sender replicates: merge as MergeKind, filter as its configuration has it
 //                 (empty where it has none). In every later message of this sender on this link, `channel` is a
 //                 position in that list, from 0.
-//   2 frontier := channel:number flags:u8 marks    an announcement; flag 1: answer with yours
+//   2 frontier := channel:number flags:u8 marks [{ check:u16 }*marks]
+//                 An announcement. Flag 1: answer with yours; flag 2: checks follow.
+//                 check: how the chain's hash at that number begins, or 0: unknown
 //   3 push     := channel:number segment           a segment as stored, grammar in sync/log/segment.hpp
 //   4 pull     := channel:number id:number window:number token:text marks
 //   5 range    := channel:number id:number more:u8 unpacked:number (segments | frame:text)
@@ -23,10 +25,12 @@
 //   7 restart  := channel:number id:number         the log lost what the token relies on: ask anew without one
 //   8 live     := origin:u64 counter:number flags:u8 [expiry_s:number] topic:text properties:text payload
 //                 flag 1: retain, flag 2: expiry_s is there
+//   9 describe := channel:number id:number states  instead of 5 to 7: the requester lacks the name of a branch (forks)
 //
 //   segments   := count:number { segment:text }*count
-//   marks      := count:number { replica:u64 seq:number }*count                          ascending by replica, no zeros
-//   states     := count:number { replica:u64 seq:number head:32 trimmed:number }*count   likewise
+//   marks      := count:number { replica:u64 seq:number }*count                          ascending by replica
+//   states     := count:number { replica:u64 seq:number head:32 trimmed:number lineage:text }*count   likewise;
+//                 lineage: empty, or as in sync/log/lineage_codec.hpp
 //
 // Hello is the first message of each side. A peer of another version is refused by its first byte: version and type
 // keep their places for ever.
@@ -57,6 +61,7 @@ enum class Type : std::uint8_t {
   kPage = 6,
   kRestart = 7,
   kLive = 8,
+  kDescribe = 9,
 };
 
 // A channel's position in the sender's Hello.
@@ -82,7 +87,8 @@ struct Hello {
 struct Announcement {
   ChannelIndex channel = 0;
   bool answer_wanted = false;
-  Frontier marks;  // what the receiver is told anew; marks left out stand as told before
+  Frontier marks;                          // what the receiver is told anew; marks left out stand as told before
+  std::vector<std::uint16_t> checks = {};  // of the marks, each; or empty
 };
 
 struct Push {
@@ -133,8 +139,14 @@ struct Live {
   MessagePtr message;
 };
 
+struct Describe {
+  ChannelIndex channel = 0;
+  PullId id = 0;
+  std::vector<ReplicaState> states;
+};
+
 // In the order of Type.
-using AnyMessage = std::variant<Hello, Announcement, Push, Pull, Range, Page, Restart, Live>;
+using AnyMessage = std::variant<Hello, Announcement, Push, Pull, Range, Page, Restart, Live, Describe>;
 
 // REQUIRES: within the bounds of sync/limits.hpp.
 [[nodiscard]] Bytes encode(const AnyMessage& message);

@@ -26,7 +26,7 @@ Hash256 Chain::next(const Hash256& predecessor, const ChainName& name, Seq seq, 
   out.u64(op.stamp.wall_ms);
   out.u16(op.stamp.counter);
   out.u8(static_cast<std::uint8_t>(op_flags(op.kind, op.stamp.quality) | (expires ? kFlagExpiry : 0U) |
-                                   (op.change.empty() ? 0U : kFlagChange)));
+                                   (op.run != 0 ? kFlagBeginsRun : 0U) | (op.change.empty() ? 0U : kFlagChange)));
   out.u64(op.publisher);
   out.u32(message.expiry_s.value_or(0));
   out.u16(static_cast<std::uint16_t>(message.topic.size()));
@@ -39,6 +39,7 @@ Hash256 Chain::next(const Hash256& predecessor, const ChainName& name, Seq seq, 
     out.u32(static_cast<std::uint32_t>(op.change.size()));
     out.raw(op.change);
   }
+  if (op.run != 0) out.u64(op.run);
   out.raw(predecessor);
   hasher_.update(scratch_);
   return hasher_.finish();

@@ -6,13 +6,15 @@
 //     channel_length:u8 channel          the channel's name
 //     replica:u64 seq:u64
 //     wall_ms:u64 counter:u16
-//     flags:u8                           bit 0 record, 1 cell, 2-3 QoS, 4 synchronised clock, 6 expiry, 7 change
+//     flags:u8                           bit 0 record, 1 cell, 2-3 QoS, 4 synchronised clock, 5 begins a run, 6 expiry,
+//                                        7 change
 //     publisher:u64
 //     expiry_s:u32                       0 without expiry
 //     topic_length:u16 topic
 //     properties_length:u16 properties
 //     payload_length:u32 payload
 //     [change_length:u32 change]         only where it has one
+//     [run:u64]                          only where it begins one
 //     predecessor:32                     hash of op seq - 1; zeros before the first
 //   )
 //
@@ -41,6 +43,8 @@ class Chain {
 
   // The hash of `op` as number `seq` of that chain, after `predecessor`. REQUIRES: check_op(op) (segment.hpp)
   [[nodiscard]] Hash256 next(const Hash256& predecessor, const ChainName& name, Seq seq, const Op& op);
+
+  [[nodiscard]] Hasher& hasher() { return hasher_; }
 
  private:
   Hasher& hasher_;

@@ -17,7 +17,8 @@ struct FrontierEntry {
   bool operator==(const FrontierEntry&) const = default;
 };
 
-// Ordered by replica, each at most once, no zeros. Replicas that are not listed stand at 0.
+// Ordered by replica, each at most once. Replicas that are not listed stand at 0; a branch of which nothing is held yet
+// is listed, where its base is 0 with 0: so it is known who has heard of it.
 using Frontier = std::vector<FrontierEntry>;
 
 // Works for anything ordered by `replica` that has a `seq`: Frontier and std::vector<ReplicaState>.
@@ -28,12 +29,18 @@ template <class Entries>
   return found != entries.end() && found->replica == replica ? found->seq : 0;
 }
 
+[[nodiscard]] inline bool lists(const Frontier& frontier, ReplicaId replica) {
+  return std::any_of(frontier.begin(), frontier.end(),
+                     [replica](const FrontierEntry& entry) { return entry.replica == replica; });
+}
+
 template <class States>
 [[nodiscard]] Frontier frontier_of(const States& states) {
   Frontier out;
   out.reserve(states.size());
   for (const auto& state : states) {
-    if (state.seq > 0) out.push_back({.replica = state.replica, .seq = state.seq});
+    if (state.seq > 0 || (state.lineage != nullptr && state.lineage->root != state.replica))
+      out.push_back({.replica = state.replica, .seq = state.seq});
   }
   return out;
 }
@@ -59,6 +66,8 @@ class SeqWalk {
     }
     return at_ != end_ && at_->replica == replica ? at_->seq : 0;
   }
+  // REQUIRES: seq_in(replica) was asked last.
+  [[nodiscard]] bool lists(ReplicaId replica) const { return at_ != end_ && at_->replica == replica; }
 
  private:
   typename Entries::const_iterator at_;

@@ -67,6 +67,7 @@ struct Op {
   // What it changes in a counter, for who takes the op: grammar in sync/engine/merged_cell.hpp. Empty in other
   // channels.
   Bytes change = {};
+  std::uint64_t run = 0;  // the first of its replica in this channel since the database was opened: lineage.hpp
 };
 
 // The order of writes to one cell: the greatest wins everywhere (last-write). DESIGN 2: ties fall to the replica id.

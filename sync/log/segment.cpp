@@ -67,8 +67,8 @@ const char* read_topic(Reader& in, Before& before) {
 const char* read_op(Reader& in, bool first, const std::vector<std::uint64_t>& publishers, Before& before, Op& op) {
   const std::uint8_t flags = in.u8();
   op.kind = kind_of_flags(flags);
-  const bool has_change = op.kind.qos == kQosWithChange;
-  if (!in.ok() || !(op.kind.record || op.kind.cell) || (has_change && !op.kind.cell)) return "the flags";
+  const bool has_more = op.kind.qos == kQosInMore;
+  if (!in.ok() || !(op.kind.record || op.kind.cell)) return "the flags";
   if (const char* wrong = read_stamp(in, first, flags, before.stamp)) return wrong;
   op.stamp = before.stamp;
   if ((flags & kFlagPublisher) != 0U) {
@@ -88,10 +88,18 @@ const char* read_op(Reader& in, bool first, const std::vector<std::uint64_t>& pu
   }
   message->payload = to_bytes(in.sized(kPayloadBytesMax));
   if (!in.ok()) return "the payload, or what stands before it,";
-  if (has_change) {
-    op.kind.qos = in.u8();
-    op.change = to_bytes(in.sized(kPayloadBytesMax - message->payload.size()));
-    if (!in.ok() || op.kind.qos > 2 || op.change.empty()) return "the change";
+  if (has_more) {
+    const std::uint8_t more = in.u8();
+    op.kind.qos = more & kMoreQos;
+    const bool begins_run = (more & kMoreBeginsRun) != 0;
+    if (begins_run) op.run = in.u64();
+    const bool has_change = (more & kMoreNoChange) == 0;
+    if (has_change) op.change = to_bytes(in.sized(kPayloadBytesMax - message->payload.size()));
+    const bool says_something = begins_run || has_change;
+    if (!in.ok() || op.kind.qos > 2 || (more & ~(kMoreQos | kMoreBeginsRun | kMoreNoChange)) != 0 || !says_something ||
+        (begins_run && op.run == 0) || (has_change && (op.change.empty() || !op.kind.cell))) {
+      return "what follows the payload";
+    }
   }
   op.message = std::move(message);
   return nullptr;
@@ -215,7 +223,7 @@ namespace {
 
 // At most.
 std::size_t encoded_bytes(const Op& op) {
-  constexpr std::size_t kOpOverheadMax = 56;  // flags, time, a new publisher, five lengths, expiry, the change's QoS
+  constexpr std::size_t kOpOverheadMax = 64;  // flags, time, a new publisher, five lengths, expiry, more
   const Message& message = *op.message;
   return kOpOverheadMax + message.topic.size() + message.properties.size() + message.payload.size() + op.change.size();
 }
@@ -253,7 +261,8 @@ void SegmentBuilder::add(const Op& op) {
 
   Writer out(body_);
   OpKind kind = op.kind;
-  if (!op.change.empty()) kind.qos = kQosWithChange;
+  const bool has_more = op.run != 0 || !op.change.empty();
+  if (has_more) kind.qos = kQosInMore;
   out.u8(static_cast<std::uint8_t>(op_flags(kind, op.stamp.quality) | (has_properties ? kFlagProperties : 0U) |
                                    (message.expiry_s ? kFlagExpiry : 0U) |
                                    (publisher != last_publisher_ ? kFlagPublisher : 0U)));
@@ -268,9 +277,11 @@ void SegmentBuilder::add(const Op& op) {
   if (has_properties) out.sized(message.properties);
   if (message.expiry_s) out.varint(*message.expiry_s);
   out.sized(message.payload);
-  if (!op.change.empty()) {
-    out.u8(op.kind.qos);
-    out.sized(op.change);
+  if (has_more) {
+    out.u8(static_cast<std::uint8_t>(op.kind.qos | (op.run != 0 ? kMoreBeginsRun : 0U) |
+                                     (op.change.empty() ? kMoreNoChange : 0U)));
+    if (op.run != 0) out.u64(op.run);
+    if (!op.change.empty()) out.sized(op.change);
   }
 
   ++count_;
@@ -302,10 +313,9 @@ Bytes SegmentBuilder::finish() {
   return bytes;
 }
 
-CutSegment recut(Chain& chain, std::string_view channel, const Segment& segment, const Cut& cut) {
+CutSegment recut(Chain& chain, const ChainName& name, const Segment& segment, const Cut& cut) {
   const SegmentHeader& header = segment.header;
   Expects(cut.first >= header.first_seq && cut.first <= header.last_seq());
-  const ChainName name{.channel = channel, .replica = header.replica};
   const auto skipped = static_cast<std::size_t>(cut.first - header.first_seq);
   Hash256 predecessor = header.predecessor;
   for (std::size_t i = 0; i < skipped; ++i) {
@@ -318,6 +328,14 @@ CutSegment recut(Chain& chain, std::string_view channel, const Segment& segment,
   }
   const Seq last_seq = cut.first + builder.count() - 1;
   return {.bytes = builder.finish(), .last_seq = last_seq};
+}
+
+Bytes rename_segment(Bytes segment, ReplicaId name) {
+  Bytes head;
+  Writer(head).u64(static_cast<std::uint64_t>(name));
+  Expects(segment.size() > 1 + head.size());
+  std::copy(head.begin(), head.end(), segment.begin() + 1);
+  return segment;
 }
 
 }  // namespace hedgerow::sync

@@ -5,8 +5,8 @@
 //                  first_seq - 1
 //   publishers = n:varint publisher:u64{n}
 //                  n from 1, at most count
-//   op         = flags:u8 time [publisher] topic [properties] [expiry] payload [change]
-//   flags      = bit 0 record, 1 cell, 2-3 QoS, or 3: a change follows and tells it, 4 stamped by a synchronised clock,
+//   op         = flags:u8 time [publisher] topic [properties] [expiry] payload [more]
+//   flags      = bit 0 record, 1 cell, 2-3 QoS, or 3: `more` follows and tells it, 4 stamped by a synchronised clock,
 //                    5 properties follow, 6 expiry follows, 7 a publisher index follows
 //   time       = wall_delta:varint counter:varint
 //                  wall_ms is wall_delta beyond the op's before (beyond 0 for the first op). Where both share the
@@ -18,7 +18,9 @@
 //   properties = length:varint byte{length}     length from 1
 //   expiry     = seconds:varint
 //   payload    = length:varint byte{length}
-//   change     = QoS:u8 length:varint byte{length}       length from 1; the op sets a cell
+//   more       = kind:u8 [run:u64] [length:varint change:byte{length}]
+//                  kind: bits 0-1 QoS, 2 a run begins, whose mark follows, 3 no change follows, which needs bit 2.
+//                  run not 0; length from 1, and the op sets a cell
 //
 // Integers as in codec.hpp; bounds as in limits.hpp. Nothing follows the last op. The channel is not in the segment:
 // the place where it lies, or the message that carries it, says so, and the chain holds it to that. Pure. Thread rule:
@@ -43,9 +45,6 @@ namespace hedgerow::sync {
 // Publishers in one segment, so that finding one stays cheap.
 inline constexpr std::size_t kSegmentPublishersMax = 256;
 
-// Stands for the QoS in `flags`.
-inline constexpr std::uint8_t kQosWithChange = 3;
-
 // Bits of `flags`, shared by the segment, the page and the chain.
 inline constexpr unsigned kFlagRecord = 1U << 0U;
 inline constexpr unsigned kFlagCell = 1U << 1U;
@@ -54,9 +53,17 @@ inline constexpr unsigned kFlagSynchronised = 1U << 4U;
 inline constexpr unsigned kFlagProperties = 1U << 5U;
 inline constexpr unsigned kFlagExpiry = 1U << 6U;
 inline constexpr unsigned kFlagPublisher = 1U << 7U;
-// The same bit where no publisher index is: in the chain's flags, and in a page's cell.
+// The same bits where no publisher index and no properties are: in the chain's flags, and in a page's cell.
 inline constexpr unsigned kFlagChange = 1U << 7U;
 inline constexpr unsigned kFlagState = 1U << 7U;
+inline constexpr unsigned kFlagBeginsRun = 1U << 5U;
+
+// Stands for the QoS in `flags`, where `more` tells it.
+inline constexpr std::uint8_t kQosInMore = 3;
+// Bits of `more`.
+inline constexpr unsigned kMoreQos = 3;
+inline constexpr unsigned kMoreBeginsRun = 1U << 2U;
+inline constexpr unsigned kMoreNoChange = 1U << 3U;
 
 [[nodiscard]] unsigned op_flags(const OpKind& kind, ClockQuality quality);
 [[nodiscard]] OpKind kind_of_flags(std::uint8_t flags);
@@ -136,8 +143,11 @@ struct CutSegment {
   Seq last_seq = 0;
 };
 
-// Cuts a new segment out of a decoded one; the chain supplies the new predecessor.
+// Cuts a new segment out of a decoded one; the chain, which bears `name`, supplies the new predecessor.
 // REQUIRES: header.first_seq <= cut.first <= header.last_seq()
-[[nodiscard]] CutSegment recut(Chain& chain, std::string_view channel, const Segment& segment, const Cut& cut);
+[[nodiscard]] CutSegment recut(Chain& chain, const ChainName& name, const Segment& segment, const Cut& cut);
+
+// The same ops, numbers and hashes under another name: ReplicaId of the header. REQUIRES: a segment that decodes
+[[nodiscard]] Bytes rename_segment(Bytes segment, ReplicaId name);
 
 }  // namespace hedgerow::sync

@@ -30,6 +30,7 @@ Expected<Counter> CounterRename::rename(const Write& write, const Counter& chang
     alone.put(*moved_);
     return alone;
   }
+  last_reset_ = write.seq;
   moved_->base = moved_->now;
   if (left_) left_->base = left_->now;
   return rename(out);
@@ -39,7 +40,12 @@ Counter CounterRename::rename(const Counter& state) const {
   if (!begun_) return state;
   Counter out = state;
   const Counter::Part* const was = out.find(names_.from);
-  if (left_) {
+  if (was != nullptr && was->base && was->base->seq > std::max(names_.after, last_reset_)) {
+    // Somebody took these ops, and deleted what they counted: there they stay what they are.
+    Counter::Part theirs = *was;
+    theirs.now = *theirs.base;
+    out.put(theirs);
+  } else if (left_) {
     Counter::Part left = *left_;
     // Others may have deleted what they knew of it since.
     if (was != nullptr && was->life == left.life && was->base && (!left.base || *was->base > *left.base)) {

@@ -38,6 +38,7 @@ class CounterRename {
  private:
   Names names_;
   bool begun_ = false;
+  Seq last_reset_ = 0;
   std::optional<Counter::Part> left_;   // of `from`: what stays
   std::optional<Counter::Part> moved_;  // of `to`
 };

@@ -184,7 +184,7 @@ void Document::rename(Place& place, const Rename& rename) {
   const auto move = [&rename](WriteOrder& order) {
     if (order.replica != rename.from || order.seq <= rename.after) return;
     order.replica = rename.to;
-    order.seq -= rename.after;
+    if (rename.from_one) order.seq -= rename.after;
   };
   if (place.replaced) move(place.replaced->order);
   if (place.opened) move(*place.opened);

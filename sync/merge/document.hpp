@@ -72,12 +72,13 @@ class Document {
   // deleted would come back (G4). A frontier is not enough: it knows nothing of older writes of other replicas.
   void prune(const Stamp& floor);
 
-  // The writes of `from` beyond number `after` are those of `to` from now on, numbered from 1: the database that wrote
-  // them goes on under another name.
+  // The writes of `from` beyond number `after` are those of `to` from now on: numbered from 1 (the database that wrote
+  // them goes on under another name), or as before (they are a branch).
   struct Rename {
     ReplicaId from{};
     Seq after = 0;
     ReplicaId to{};
+    bool from_one = true;
   };
   void rename(const Rename& rename);
 

@@ -92,7 +92,7 @@ void Mesh::start_later(std::size_t node) {
 
 void Mesh::exchange_disk(std::size_t node) {
   const FaultOptions& faults = options_.faults;
-  const bool noticed = !options_.mode.unnoticed;
+  const bool noticed = !happens(options_.faults.unnoticed_per_mille);
   if (happens(faults.wipe_per_mille)) {
     nodes_[node]->replace_disk(nullptr, noticed);
   } else if (images_[node] && happens(faults.restore_per_mille)) {

@@ -70,6 +70,7 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, c
   out.faults.clone_per_mille = chance(random, 200);
   out.clocks.drift_per_mille = random.one_in(2) ? static_cast<unsigned>(random.below(50)) : 0;
   out.clocks.has_no_rtc = random.one_in(3);
+  out.faults.unnoticed_per_mille = random.one_in(3) ? 0 : 1 + static_cast<unsigned>(random.below(1000));
   out.keep_age = random.one_in(3) ? between(random, 1000, 20'000) : milliseconds(86'400'000);
   out.remote_commit = random.one_in(3) ? milliseconds(0) : between(random, 1, random.one_in(2) ? 100 : 8000);
   out.faults.down_max = std::chrono::seconds(10);
@@ -89,6 +90,16 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, c
     } else {
       out.faults.cut_after_writes_max = 20 + random.below(400);
     }
+  }
+  // Some of the usual draw, too; years have their share of forks without it.
+  if (mode.forks || (random.one_in(8) && mode.hours == 0)) {
+    out.faults.crash_per_mille = 20 + static_cast<unsigned>(random.below(40));
+    out.faults.wipe_per_mille = 0;
+    out.faults.restore_per_mille = 200 + static_cast<unsigned>(random.below(300));
+    out.faults.clone_per_mille = static_cast<unsigned>(random.below(300));
+    out.faults.unnoticed_per_mille = 1000;
+    out.faults.forge_per_mille = 0;
+    out.faults.down_max = milliseconds(1 + random.below(3000));
   }
   if (mode.hours > 0) stretch(out, random);
   if (mode.tranquil) {
@@ -137,6 +148,7 @@ std::string describe(const Options& options) {
   add("wipe", options.faults.wipe_per_mille);
   add("restore", options.faults.restore_per_mille);
   add("clone", options.faults.clone_per_mille);
+  add("unnoticed", options.faults.unnoticed_per_mille);
   add("trim", options.trim_per_mille);
   out += " (per mille), skew " + ms(options.clocks.skew_max);
   add("drift", options.clocks.drift_per_mille);

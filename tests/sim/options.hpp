@@ -18,7 +18,7 @@ enum class Topology : std::uint8_t { kMesh, kLine, kStar, kSparse };
 // What people ask for; the seed draws the rest.
 struct Mode {
   bool sqlite = false;     // the real store, on disks that lose power at any write
-  bool unnoticed = false;  // disks are exchanged and nothing tells the store
+  bool forks = false;      // boards often go on with an older state, or a copy of another's, that nothing notices
   bool ten_years = false;  // the first board's clock is ten years ahead
   bool tranquil = false;   // no trouble at all
   unsigned hours = 0;      // so long a life, a bit of work and some trouble each day; 0: all of it in seconds
@@ -56,10 +56,11 @@ struct FaultOptions {
   unsigned clock_jump_per_mille = 0;
   unsigned disk_full_per_mille = 0;
   unsigned forge_per_mille = 0;  // what a clone that nobody sees would push
-  // Chances of a crash to end on another disk, that the store notices and answers with a new replica.
+  // Chances of a crash to end on another disk. A store that notices answers with a new replica.
   unsigned wipe_per_mille = 0;
   unsigned restore_per_mille = 0;
   unsigned clone_per_mille = 0;
+  unsigned unnoticed_per_mille = 0;  // of these: nothing tells the store, so that two boards may write under one name
 };
 
 struct ClockOptions {

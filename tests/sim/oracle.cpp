@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "sync/engine/branches.hpp"
 #include "sync/link/wire.hpp"
 #include "sync/log/frontier.hpp"
 #include "sync/log/segment.hpp"
@@ -26,44 +27,103 @@ const ChannelState* find_channel(const Subject& node, sync::ChannelNo number) {
   return nullptr;
 }
 
+const ReplicaState& state_of(const Subject& node, const ChannelState& channel, ReplicaId replica) {
+  for (const ReplicaState& state : channel.replicas) {
+    if (state.replica == replica) return state;
+  }
+  violated("G2", node, "a segment of a replica that is not counted");
+}
+
 }  // namespace
 
-void Oracle::author(const Subject& node, const ChannelState& channel, const ReplicaKey& key, Seq seq, const Op& op) {
-  Chain& chain = chains_[key];
-  if (seq <= chain.size()) return compare(node, key, seq, op);
-  if (seq != chain.size() + 1) violated("G2", node, name_of(key, seq) + " was written after a hole");
-  if (!chain.empty() && !(chain.back().stamp < op.stamp)) {
-    violated("G10", node, name_of(key, seq) + " is not stamped after the op before it");
+Oracle::RunKey Oracle::run_of(const std::string& channel, const ReplicaState& state, Seq seq) {
+  return {.channel = channel, .root = sync::root_of(state), .mark = sync::mark_at(sync::runs_of(state), seq)};
+}
+
+const Oracle::KnownRun* Oracle::find_run(const std::string& channel, const ReplicaState& state, Seq seq) const {
+  const std::uint64_t mark = sync::mark_at(sync::runs_of(state), seq);
+  const bool same = last_run_ != nullptr && last_key_.mark == mark && last_key_.root == sync::root_of(state) &&
+                    last_key_.channel == channel;
+  if (same) return last_run_;
+  const auto run = runs_.find({.channel = channel, .root = sync::root_of(state), .mark = mark});
+  if (run == runs_.end()) return nullptr;
+  last_key_ = run->first;
+  last_run_ = &run->second;
+  return last_run_;
+}
+
+Oracle::KnownOp* Oracle::find_mutable(const std::string& channel, const ReplicaState& state, Seq seq) {
+  const auto run = runs_.find(run_of(channel, state, seq));
+  if (run == runs_.end() || find(channel, state, seq) == nullptr) return nullptr;
+  return &run->second.ops[static_cast<std::size_t>(seq - run->second.first)];
+}
+
+const Oracle::KnownOp* Oracle::find(const std::string& channel, const ReplicaState& state, Seq seq) const {
+  const KnownRun* const run = find_run(channel, state, seq);
+  if (run == nullptr || seq < run->first || seq > run->last()) return nullptr;
+  return &run->ops[static_cast<std::size_t>(seq - run->first)];
+}
+
+Seq Oracle::counted(const States& states, const RunKey& key, Seq first) {
+  Seq reached = first - 1;
+  for (bool rises = true; rises;) {
+    rises = false;
+    for (const ReplicaState& state : states) {
+      const std::vector<sync::Run>& runs = sync::runs_of(state);
+      const auto run =
+          std::find_if(runs.begin(), runs.end(), [&](const sync::Run& each) { return each.mark == key.mark; });
+      if (sync::root_of(state) != key.root || run == runs.end()) continue;
+      const Seq last = std::next(run) == runs.end() ? state.seq : std::min(state.seq, std::next(run)->first - 1);
+      if (sync::base_of(state) > reached || last <= reached) continue;
+      reached = last;
+      rises = true;
+    }
   }
-  check_stamp(node, key, seq, op.stamp);
-  chain.push_back({.made_ms = true_ms_,
-                   .stamp = op.stamp,
-                   .cell = op.kind.cell,
-                   .topic = op.message->topic,
-                   .content = content_of(op)});
-  note_merged(node, channel, key, seq, op);
+  return reached;
+}
+
+void Oracle::author(const Subject& node, const ChannelState& channel, const ReplicaState& state, Seq seq,
+                    const Op& op) {
+  const std::string op_name = name_of({channel.name, state.replica}, seq);
+  const auto [at, first] =
+      runs_.try_emplace(run_of(channel.name, state, seq), KnownRun{.first = seq, .writer = node.index, .ops = {}});
+  KnownRun& run = at->second;
+  if (first && op.run != at->first.mark) violated("G5", node, op_name + " is of a run that never began");
+  if (seq <= run.last()) return compare(node, channel.name, state, seq, op);
+  if (seq != run.last() + 1) violated("G2", node, op_name + " was written after a hole");
+  if (!run.ops.empty() && !(run.ops.back().stamp < op.stamp)) {
+    violated("G10", node, op_name + " is not stamped after the op before it");
+  }
+  check_stamp(node, op_name, op.stamp);
+  run.ops.push_back({.made_ms = true_ms_,
+                     .stamp = op.stamp,
+                     .cell = op.kind.cell,
+                     .topic = op.message->topic,
+                     .content = content_of(*op.message, op.publisher, op.kind.qos),
+                     .change = op.change});
+  note_merged(node, channel, op_name, run.ops.back(), op);
   ++ops_;
 }
 
-void Oracle::compare(const Subject& node, const ReplicaKey& key, Seq seq, const Op& op) const {
-  const auto chain = chains_.find(key);
-  if (chain == chains_.end() || seq == 0 || seq > chain->second.size()) {
-    violated("G5", node, name_of(key, seq) + " is here but not durable with its author");
-  }
-  const KnownOp& known = chain->second[static_cast<std::size_t>(seq - 1)];
-  if (known.trimmed_unseen) return;
-  if (known.stamp != op.stamp || known.content != content_of(op)) {
-    violated("G5", node, name_of(key, seq) + " names two ops");
+void Oracle::compare(const Subject& node, const std::string& channel, const ReplicaState& state, Seq seq,
+                     const Op& op) const {
+  const KnownOp* known = find(channel, state, seq);
+  const std::string op_name = name_of({channel, state.replica}, seq);
+  if (known == nullptr) violated("G5", node, op_name + " is here but not durable with its author");
+  if (known->trimmed_unseen) return;
+  if (known->stamp != op.stamp || known->content != content_of(*op.message, op.publisher, op.kind.qos) ||
+      known->change != op.change) {
+    violated("G5", node, op_name + " names two ops");
   }
 }
 
 // Clocks are wrong by what the options say, and a logical clock runs ahead of the fastest by a counter's carry at most.
-void Oracle::check_stamp(const Subject& node, const ReplicaKey& key, Seq seq, const sync::Stamp& stamp) const {
+void Oracle::check_stamp(const Subject& node, const std::string& op_name, const sync::Stamp& stamp) const {
   if (options_.mode.ten_years && node.index == 0) return;  // it is the others that must not believe it
   const std::uint64_t ahead_max = in_ms(clock_error(options_.clocks));
   if (stamp.wall_ms > true_ms_ + ahead_max) {
     violated("G10", node,
-             name_of(key, seq) + " is stamped " + std::to_string(stamp.wall_ms - true_ms_) +
+             op_name + " is stamped " + std::to_string(stamp.wall_ms - true_ms_) +
                  " ms ahead of every clock that can be trusted");
   }
 }
@@ -93,7 +153,8 @@ void Oracle::on_handed_out(const Subject& node, const std::vector<sync::Committe
   for (const sync::CommittedSegment& segment : segments) {
     const ChannelState* channel = find_channel(node, segment.channel);
     if (channel == nullptr) violated("G2", node, "a segment of an unknown channel");
-    const ReplicaKey key{channel->name, segment.segment->replica};
+    const ReplicaState& state = state_of(node, *channel, segment.segment->replica);
+    const ReplicaKey key{channel->name, state.replica};
     if (key.second == node.replica) violated("G1", node, "its own writes were handed out before they were durable");
     Seq& last = out.last[key];
     const Seq held = std::max(last, marks_[node.index][key.first][key.second].seq);
@@ -107,7 +168,7 @@ void Oracle::on_handed_out(const Subject& node, const std::vector<sync::Committe
     }
     out.arrival = segment.segment->first_arrival + segment.segment->count - 1;
     for (std::size_t i = 0; i < segment.ops.size(); ++i) {
-      compare(node, key, segment.segment->first_seq + i, segment.ops[i]);
+      compare(node, channel->name, state, segment.segment->first_seq + i, segment.ops[i]);
       out.newest = std::max(out.newest, segment.ops[i].stamp);
     }
     last = segment.segment->first_seq + segment.segment->count - 1;
@@ -132,18 +193,19 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
   for (const sync::CommittedSegment& segment : committed.segments) {
     const ChannelState* channel = find_channel(node, segment.channel);
     if (channel == nullptr) violated("G2", node, "a segment of an unknown channel");
-    const ReplicaKey key{channel->name, segment.segment->replica};
+    const ReplicaState& state = state_of(node, *channel, segment.segment->replica);
     placed_ += segment.ops.size();
     sync::Stamp& newest = newest_[node.index];
     for (std::size_t i = 0; i < segment.ops.size(); ++i) {
       const Seq seq = segment.segment->first_seq + i;
       const Op& op = segment.ops[i];
-      if (key.second == node.replica) {
-        author(node, *channel, key, seq, op);
-        if (op.stamp <= std::max(newest, handed_out_[node.index].newest))
-          violated("G10", node, name_of(key, seq) + " is not stamped after what was seen");
+      if (state.replica == node.replica) {
+        author(node, *channel, state, seq, op);
+        if (op.stamp <= std::max(newest, handed_out_[node.index].newest)) {
+          violated("G10", node, name_of({channel->name, state.replica}, seq) + " is not stamped after what was seen");
+        }
       } else {
-        compare(node, key, seq, op);
+        compare(node, channel->name, state, seq, op);
       }
       newest = std::max(newest, op.stamp);
     }
@@ -156,12 +218,13 @@ void Oracle::on_commit(const Subject& node, const sync::Committed& committed) {
       Marks& before = marks[state.replica];
       if (state.seq == before.seq && state.trimmed == before.trimmed) continue;
       if (state.seq < before.seq) violated("G2", node, "a frontier went back in " + channel.name);
-      if (state.seq > chains_[{channel.name, state.replica}].size()) {
+      if (state.seq > sync::base_of(state) && find(channel.name, state, state.seq) == nullptr) {
         violated("G5", node, name_of({channel.name, state.replica}, state.seq) + " is counted, but nobody wrote it");
       }
       trims_moved = trims_moved || state.trimmed > before.trimmed;
       before = {.seq = state.seq, .trimmed = state.trimmed};
     }
+    states_[{node.index, channel.name}] = channel.replicas;
     if (trims_moved) note_gaps(node, channel, *view);
   }
   for (const sync::CommittedSegment& segment : committed.segments) {
@@ -189,8 +252,8 @@ void Oracle::see_merged(const Subject& node, const ChannelState& channel, sync::
   }
   for (const ReplicaState& state : must(node, view.replicas(channel.number))) {
     for (const sync::SegmentRow& row : must(node, view.segments(channel.number, state.replica, 1, kAll))) {
-      const Chain& chain = chains_[{channel.name, state.replica}];
-      newest = std::max(newest, chain[static_cast<std::size_t>(row.first_seq + row.count - 2)].stamp);
+      const KnownOp* last = find(channel.name, state, row.first_seq + row.count - 1);
+      if (last != nullptr) newest = std::max(newest, last->stamp);
     }
   }
 }
@@ -199,11 +262,19 @@ void Oracle::see_merged(const Subject& node, const ChannelState& channel, sync::
 void Oracle::on_told(const Subject& node, ByteView bytes) {
   const auto message = sync::wire::decode(bytes);
   if (!message) violated("wire", node, message.error().what);
+  const auto note_sent = [&](sync::wire::ChannelIndex index, ByteView segment) {
+    const sync::SegmentHeader header = must(node, sync::peek_segment(segment));
+    Seq& last = sent_[node.index][{node.channels[index].name, header.replica}];
+    last = std::max(last, header.last_seq());
+  };
   const auto check = [&](sync::wire::ChannelIndex index, ReplicaId replica, Seq seq, bool may_be_passed_on = false) {
     const std::string& channel = node.channels[index].name;
     const auto& passed_on = handed_out_[node.index].passed_on;
     const auto out = passed_on.find({channel, replica});
     if (may_be_passed_on && out != passed_on.end() && seq <= out->second) return;
+    const auto& former = former_marks_[node.index];
+    const auto was = former.find({channel, replica});
+    if (was != former.end() && seq <= was->second) return;
     if (seq > marks_[node.index][channel][replica].seq) {
       violated("G5", node, name_of({channel, replica}, seq) + " was shown to a peer before it was durable");
     }
@@ -213,82 +284,194 @@ void Oracle::on_told(const Subject& node, ByteView bytes) {
   } else if (const auto* push = std::get_if<sync::wire::Push>(&*message)) {
     const sync::SegmentHeader header = must(node, sync::peek_segment(push->segment));
     check(push->channel, header.replica, header.last_seq(), /*may_be_passed_on=*/true);
+    note_sent(push->channel, push->segment);
+  } else if (const auto* range = std::get_if<sync::wire::Range>(&*message)) {
+    for (const ByteView segment : range->segments) note_sent(range->channel, segment);
   }
 }
 
-void Oracle::on_acknowledged(const Subject& node, const std::string& channel, Seq seq) {
-  Seq& acked = acked_[{channel, node.replica}];
-  acknowledged_ += seq - acked;
-  acked = seq;
+std::pair<Oracle::RunKey, Seq> Oracle::renewed(std::size_t node, RunKey key) const {
+  Seq shift = 0;
+  for (auto at = renewed_.find({node, key}); at != renewed_.end(); at = renewed_.find({node, key})) {
+    shift += at->second.second;
+    key = at->second.first;
+  }
+  return {std::move(key), shift};
+}
+
+void Oracle::on_acknowledged(const Subject& node, const RunKey& run, Seq last) {
+  const auto [key, shift] = renewed(node.index, run);
+  const Seq seq = last - shift;
+  const auto [acked, first] = acked_.try_emplace({node.index, key}, runs_.at(key).first - 1);
+  acknowledged_ += seq - std::min(seq, acked->second);
+  acked->second = std::max(acked->second, seq);
 }
 
 // The power may go while a turn is being committed: then it is there, or not. What is there of it counts.
-void Oracle::adopt(const Subject& node, const ChannelState& channel, ReplicaId replica, sync::ReadView& view) {
-  const ReplicaKey key{channel.name, replica};
-  Chain& chain = chains_[key];
-  const Seq first = chain.size() + 1;
-  for (const sync::SegmentRow& row : must(node, view.segments(channel.number, replica, first, kAll))) {
-    while (chain.size() + 1 < row.first_seq) chain.push_back({.trimmed_unseen = true});
-    const sync::Segment segment = must(node, sync::decode_segment(row.bytes));
-    for (std::size_t i = 0; i < segment.ops.size(); ++i) author(node, channel, key, row.first_seq + i, segment.ops[i]);
+void Oracle::adopt(const Subject& node, const ChannelState& channel, const ReplicaState& state, sync::ReadView& view) {
+  const std::vector<sync::Run>& runs = sync::runs_of(state);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const Seq last = i + 1 < runs.size() ? std::min(state.seq, runs[i + 1].first - 1) : state.seq;
+    if (last < runs[i].first || last <= sync::base_of(state)) continue;
+    KnownRun& run = runs_
+                        .try_emplace(run_of(channel.name, state, last),
+                                     KnownRun{.first = runs[i].first, .writer = node.index, .ops = {}})
+                        .first->second;
+    if (run.last() >= last) continue;
+    for (const sync::SegmentRow& row : must(node, view.segments(channel.number, state.replica, run.last() + 1, kAll))) {
+      const sync::Segment segment = must(node, sync::decode_segment(row.bytes));
+      for (std::size_t at = 0; at < segment.ops.size() && row.first_seq + at <= last; ++at) {
+        const Seq seq = row.first_seq + at;
+        if (seq < run.first) continue;
+        while (run.last() + 1 < seq) run.ops.push_back({.trimmed_unseen = true});
+        author(node, channel, state, seq, segment.ops[at]);
+      }
+    }
+    while (run.last() < last) run.ops.push_back({.trimmed_unseen = true});
   }
-  const Seq held = sync::seq_in(channel.replicas, replica);
-  while (chain.size() < held) chain.push_back({.trimmed_unseen = true});
 }
 
-void Oracle::on_disk_replaced(const Subject& node) {
+void Oracle::forget(const Subject& node) {
   marks_.erase(node.index);
   cells_.erase(node.index);
-  newest_.erase(node.index);
-  arrivals_.erase(node.index);
-  const auto view = view_of(node);
-  for (const ChannelState& channel : node.channels) {
-    // Another board's disk may bring a turn of that board that nobody saw commit.
-    for (const ReplicaState& state : channel.replicas) {
-      if (writers_.contains(state.replica)) adopt(node, channel, state.replica, *view);
+}
+
+void Oracle::forget_names(const Subject& node) {
+  for (const auto& [channel, marks] : marks_[node.index]) {
+    for (const auto& [replica, mark] : marks) {
+      Seq& most = former_marks_[node.index][{channel, replica}];
+      most = std::max(most, mark.seq);
     }
+  }
+  forget(node);
+}
+
+void Oracle::remember(const Subject& node) {
+  for (const ChannelState& channel : node.channels) {
+    states_[{node.index, channel.name}] = channel.replicas;
     for (const ReplicaState& state : channel.replicas) {
       marks_[node.index][channel.name][state.replica] = {.seq = state.seq, .trimmed = state.trimmed};
     }
   }
-  for (const auto& [key, chain] : chains_) {
-    const auto writer = writers_.find(key.second);
-    if (writer != writers_.end() && writer->second == node.index) mortal_.try_emplace(key);
+}
+
+void Oracle::on_names_changed(const Subject& node) {
+  writers_.insert({node.replica, node.index});
+  forget_names(node);
+  remember(node);
+  const auto view = view_of(node);
+  for (const ChannelState& channel : node.channels) {
+    note_gaps(node, channel, *view);
+    for (const ReplicaState& state : channel.replicas) {
+      if (state.replica != node.replica || state.end == sync::kSeqMax) continue;
+      violated("G5", node, "it goes on under a name that has ended in " + channel.name);
+    }
   }
+  check_store(node);
+}
+
+void Oracle::on_disk_replaced(const Subject& node) {
+  forget(node);
+  newest_.erase(node.index);
+  arrivals_.erase(node.index);
+  std::erase_if(acked_, [&](const auto& entry) { return entry.first.first == node.index; });
+  const auto view = view_of(node);
+  for (const ChannelState& channel : node.channels) {
+    // Another board's disk may bring a turn of that board that nobody saw commit.
+    for (const ReplicaState& state : channel.replicas) adopt(node, channel, state, *view);
+  }
+  remember(node);
+  for (const auto& [key, run] : runs_) {
+    if (run.writer == node.index) mortal_.try_emplace(key);
+  }
+  count_what_is_left();
+}
+
+void Oracle::on_renewed(const Subject& node, ReplicaId former) {
+  forget_names(node);  // what it counts now it had not seen when it wrote what takes the new name
+  const auto view = view_of(node);
+  std::set<std::string> renamed_in;
+  for (const ChannelState& channel : node.channels) {
+    const auto moved = std::find_if(channel.replicas.begin(), channel.replicas.end(),
+                                    [&](const ReplicaState& state) { return state.replica == node.replica; });
+    if (moved == channel.replicas.end()) continue;
+    adopt(node, channel, *moved, *view);
+    const States& before = states_[{node.index, channel.name}];
+    const auto was = std::find_if(before.begin(), before.end(),
+                                  [former](const ReplicaState& state) { return state.replica == former; });
+    if (was == before.end()) violated("G5", node, "what was renewed was never seen");
+    const Seq shift = was->seq - moved->seq;
+    if (sent_[node.index][{channel.name, former}] > shift) {
+      violated("G5", node, name_of({channel.name, former}, shift + 1) + " takes another name, but a peer was shown it");
+    }
+    renamed_in.insert(channel.name);
+    const RunKey key = run_of(channel.name, *was, was->seq);
+    const RunKey now = run_of(channel.name, *moved, moved->seq);
+    renewed_.emplace(std::pair(node.index, key), std::pair(now, shift));
+    // They are as old as they were, and as sure.
+    const KnownRun& old = runs_.at(key);
+    for (Seq seq = 1; seq <= moved->seq; ++seq) {
+      KnownOp* const op = find_mutable(channel.name, *moved, seq);
+      if (op != nullptr) op->made_ms = old.ops[static_cast<std::size_t>(seq + shift - old.first)].made_ms;
+    }
+    if (const auto acked = acked_.find({node.index, key}); acked != acked_.end()) {
+      acked_.emplace(std::pair(node.index, now), acked->second - shift);
+    }
+  }
+  for (const auto& [key, run] : runs_) {
+    if (key.root == former && run.writer == node.index && renamed_in.contains(key.channel)) mortal_.try_emplace(key);
+  }
+  std::erase_if(acked_, [&](const auto& entry) { return renewed_.contains(entry.first); });
+  on_names_changed(node);
+  count_what_is_left();
+}
+
+// Of what its writer has no more.
+void Oracle::count_what_is_left() {
   for (auto& [key, least] : mortal_) {
-    least = 0;
-    for (auto& [holder, channels] : marks_) least = std::max(least, channels[key.first][key.second].seq);
-    acked_.erase(key);
+    const Seq first = runs_.at(key).first;
+    least = first - 1;
+    for (const auto& [at, states] : states_) {
+      if (at.second == key.channel) least = std::max(least, counted(states, key, first));
+    }
   }
 }
 
 void Oracle::on_restart(const Subject& node) {
-  writers_.try_emplace(node.replica, node.index);
+  writers_.insert({node.replica, node.index});
   handed_out_.erase(node.index);
-  for (const auto& [key, seq] : acked_) {
-    if (writers_.at(key.second) != node.index) continue;
+  sent_.erase(node.index);
+  on_greets_anew(node);
+  for (const auto& [at, seq] : acked_) {
+    if (at.first != node.index) continue;
     const auto channel = std::find_if(node.channels.begin(), node.channels.end(),
-                                      [&](const ChannelState& each) { return each.name == key.first; });
-    const Seq held = channel == node.channels.end() ? 0 : sync::seq_in(channel->replicas, key.second);
+                                      [&, &key = at.second](const auto& each) { return each.name == key.channel; });
+    const Seq held =
+        channel == node.channels.end() ? 0 : counted(channel->replicas, at.second, runs_.at(at.second).first);
     if (held < seq) {
-      violated("G1", node, name_of(key, seq) + " was acknowledged, but only " + std::to_string(held) + " is there");
+      violated("G1", node,
+               name_of({at.second.channel, at.second.root}, seq) + " was acknowledged, but only " +
+                   std::to_string(held) + " is there");
     }
   }
   const auto view = view_of(node);
   for (const ChannelState& channel : node.channels) {
     for (const ReplicaState& state : channel.replicas) {
-      const auto writer = writers_.find(state.replica);
-      if (writer != writers_.end() && writer->second == node.index) adopt(node, channel, state.replica, *view);
+      if (writers_.contains({sync::root_of(state), node.index})) adopt(node, channel, state, *view);
     }
     note_gaps(node, channel, *view);
   }
   for (const ChannelState& channel : node.channels) {
     for (const ReplicaState& state : channel.replicas) {
-      Seq& before = marks_[node.index][channel.name][state.replica].seq;
-      if (state.seq < before) violated("G1", node, "a frontier went back over a restart in " + channel.name);
-      before = state.seq;
+      const Seq before = marks_[node.index][channel.name][state.replica].seq;
+      if (state.seq < before && state.end == sync::kSeqMax) {
+        violated("G1", node, "a frontier went back over a restart in " + channel.name);
+      }
+      // The power went when a fork had just been seen.
+      if (state.seq < before) forget(node);
     }
   }
+  remember(node);
   sync::Arrival& last = arrivals_[node.index];
   if (const sync::Arrival held = must(node, view->last_arrival()); held < last) {
     violated("arrival", node,

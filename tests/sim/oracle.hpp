@@ -23,6 +23,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -41,14 +43,29 @@ class Oracle {
 
   // What every clock should say, in milliseconds since 1970.
   void set_true_time(std::uint64_t unix_ms) { true_ms_ = unix_ms; }
+  // What a run wrote in one channel, as its author began it: it names ops on every node, whatever replica they are
+  // counted under there.
+  struct RunKey {
+    std::string channel;
+    sync::ReplicaId root{};
+    std::uint64_t mark = 0;
+    auto operator<=>(const RunKey&) const = default;
+  };
+  [[nodiscard]] static RunKey run_of(const std::string& channel, const sync::ReplicaState& state, sync::Seq seq);
   // The node takes this for applied, and may pass it on, but it is not durable.
   void on_handed_out(const Subject& node, const std::vector<sync::CommittedSegment>& segments);
   // What was handed out and never became durable, though the node goes on.
   void on_lost(const Subject& node, const std::vector<sync::CommittedSegment>& segments);
   // Right after the turn has become durable, before anybody hears of it. With all that was handed out before.
   void on_commit(const Subject& node, const sync::Committed& committed);
-  // The node told its clients that their writes up to `seq` are safe.
-  void on_acknowledged(const Subject& node, const std::string& channel, sync::Seq seq);
+  // The node told its clients that its writes of this run up to `seq` are safe.
+  void on_acknowledged(const Subject& node, const RunKey& run, sync::Seq seq);
+  // The node has other names for what was written under one by two; that is durable.
+  void on_names_changed(const Subject& node);
+  // The node goes on under another name, which what it wrote under `former` since its start takes too; likewise.
+  void on_renewed(const Subject& node, sync::ReplicaId former);
+  // Its links begin anew: from here on it says new names only.
+  void on_greets_anew(const Subject& node) { former_marks_.erase(node.index); }
   void on_restart(const Subject& node);
   // The node goes on with another disk than it had: an older state of its own, another board's, or an empty one. What
   // its replicas wrote and nobody else held may be gone. Then on_restart().
@@ -74,29 +91,55 @@ class Oracle {
     sync::Stamp stamp{};
     bool cell = false;
     std::string topic{};
-    Bytes content{};                              // all of the op but its stamp's quality
+    Bytes content{};  // all of the op but its stamp's quality and its change
+    Bytes change{};
     std::string payload{};                        // where cells merge
     std::map<sync::ReplicaId, sync::Seq> seen{};  // the deletion of a counter: by its node, when it was written
   };
-  using Chain = std::vector<KnownOp>;  // op `seq` is at seq - 1
+  struct KnownRun {
+    sync::Seq first = 0;
+    std::size_t writer = 0;  // the node
+    std::vector<KnownOp> ops;
+    std::vector<bool> trimmed = {};  // by keep, on some node
+    [[nodiscard]] sync::Seq last() const { return first + ops.size() - 1; }
+  };
   using ReplicaKey = std::pair<std::string, sync::ReplicaId>;
+  using States = std::vector<sync::ReplicaState>;
 
-  void adopt(const Subject& node, const sync::ChannelState& channel, sync::ReplicaId replica, sync::ReadView& view);
-  void author(const Subject& node, const sync::ChannelState& channel, const ReplicaKey& key, sync::Seq seq,
+  [[nodiscard]] const KnownRun* find_run(const std::string& channel, const sync::ReplicaState& state,
+                                         sync::Seq seq) const;
+  // Null: nobody wrote it.
+  [[nodiscard]] const KnownOp* find(const std::string& channel, const sync::ReplicaState& state, sync::Seq seq) const;
+  [[nodiscard]] KnownOp* find_mutable(const std::string& channel, const sync::ReplicaState& state, sync::Seq seq);
+  // Up to which number of the run these states count all; its first less 1: nothing.
+  [[nodiscard]] static sync::Seq counted(const States& states, const RunKey& key, sync::Seq first);
+  void adopt(const Subject& node, const sync::ChannelState& channel, const sync::ReplicaState& state,
+             sync::ReadView& view);
+  void author(const Subject& node, const sync::ChannelState& channel, const sync::ReplicaState& state, sync::Seq seq,
               const sync::Op& op);
-  void compare(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Op& op) const;
+  void compare(const Subject& node, const std::string& channel, const sync::ReplicaState& state, sync::Seq seq,
+               const sync::Op& op) const;
+  void forget(const Subject& node);
+  void forget_names(const Subject& node);
+  // The run that these writes of the node bear now, and what their numbers lost by it.
+  [[nodiscard]] std::pair<RunKey, sync::Seq> renewed(std::size_t node, RunKey key) const;
+  void count_what_is_left();
+  void remember(const Subject& node);
   void see_merged(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
-  void check_age(const Subject& node, const ReplicaKey& key, sync::Seq seq, const KnownOp& op) const;
+  void check_age(const Subject& node, const std::string& op_name, const KnownOp& op) const;
   void check_arrivals(const Subject& node, const sync::Committed& committed);
-  void check_stamp(const Subject& node, const ReplicaKey& key, sync::Seq seq, const sync::Stamp& stamp) const;
+  void check_stamp(const Subject& node, const std::string& op_name, const sync::Stamp& stamp) const;
   void check_cell(const Subject& node, const sync::ChannelState& channel, const sync::Cell& cell);
   void check_order_of_arrival(const Subject& node, sync::ReadView& view) const;
   void check_log(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
   void check_cells(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
 
   // oracle_merge.cpp: documents and counters
-  void note_merged(const Subject& node, const sync::ChannelState& channel, const ReplicaKey& key, sync::Seq seq,
+  void note_merged(const Subject& node, const sync::ChannelState& channel, const std::string& op_name, KnownOp& known,
                    const sync::Op& op);
+  // From which number on runs of this root have written the same numbers: where the first fork is, at the latest.
+  [[nodiscard]] std::optional<sync::Seq> parted_at(const std::string& channel, sync::ReplicaId root) const;
+  [[nodiscard]] std::set<std::string> raised_by_branches(const sync::ChannelState& channel) const;
   void check_shown(const Subject& node, const sync::Committed& committed, sync::ReadView& view) const;
   void check_values(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view) const;
   [[nodiscard]] bool is_deletion_on_its_way(const sync::ChannelState& channel, const std::string& topic) const;
@@ -116,14 +159,23 @@ class Oracle {
 
   const Options options_;
   std::uint64_t true_ms_ = 0;
-  std::map<ReplicaKey, Chain> chains_;
-  std::map<ReplicaKey, sync::Seq> acked_;
-  std::map<sync::ReplicaId, std::size_t> writers_;  // the node whose replica it is, or was
-  std::map<ReplicaKey, sync::Seq> mortal_;          // its writer's disk is gone; this much of it must still come
+  std::map<RunKey, KnownRun> runs_;
+  std::map<std::pair<std::size_t, RunKey>, sync::Seq> acked_;  // by the node that said so
+  // What a renewal took along: by node, and the run that it was.
+  std::map<std::pair<std::size_t, RunKey>, std::pair<RunKey, sync::Seq>> renewed_;
+  // What the node held under the names that it has given up, and may still say.
+  std::map<std::size_t, std::map<ReplicaKey, sync::Seq>> former_marks_;
+  // The last of each name that the node sent to others since its start, in segments.
+  std::map<std::size_t, std::map<ReplicaKey, sync::Seq>> sent_;
+  std::set<std::pair<sync::ReplicaId, std::size_t>> writers_;  // under this name the node writes, or wrote
+  std::map<RunKey, sync::Seq> mortal_;                         // its writer's disk is gone; this much must still come
+  std::map<std::pair<std::size_t, std::string>, States> states_;
   std::map<std::size_t, std::map<std::pair<std::string, std::string>, SeenCell>> cells_;            // of nodes
   std::map<std::size_t, std::map<std::string, std::unordered_map<sync::ReplicaId, Marks>>> marks_;  // of nodes
-  std::map<ReplicaKey, std::vector<bool>> trimmed_;  // op `seq` is at seq - 1: by keep, on some node
-  std::map<std::size_t, sync::Stamp> newest_;        // stamp that the node has committed
+  std::map<std::size_t, sync::Stamp> newest_;  // stamp that the node has committed
+  // What find() found last.
+  mutable RunKey last_key_;
+  mutable const KnownRun* last_run_ = nullptr;
   std::map<std::size_t, sync::Arrival> arrivals_;
   // Of this life of the node, durable or not.
   struct HandedOut {

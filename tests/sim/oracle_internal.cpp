@@ -30,12 +30,6 @@ Bytes content_of(const sync::Message& message, std::uint64_t publisher, unsigned
   return out;
 }
 
-Bytes content_of(const sync::Op& op) {
-  Bytes out = content_of(*op.message, op.publisher, op.kind.qos);
-  append(out, op.change);
-  return out;
-}
-
 std::unique_ptr<sync::ReadView> view_of(const Subject& node) { return must(node, node.views.open_view()); }
 
 }  // namespace hedgerow::sim

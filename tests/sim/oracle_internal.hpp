@@ -26,7 +26,6 @@ T must(const Subject& node, Expected<T> result) {
 [[nodiscard]] std::string name_of(const std::pair<std::string, sync::ReplicaId>& key, sync::Seq seq);
 // All of an op but its stamp, as bytes.
 [[nodiscard]] Bytes content_of(const sync::Message& message, std::uint64_t publisher, unsigned qos);
-[[nodiscard]] Bytes content_of(const sync::Op& op);
 [[nodiscard]] std::unique_ptr<sync::ReadView> view_of(const Subject& node);
 
 }  // namespace hedgerow::sim

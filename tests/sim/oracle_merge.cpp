@@ -1,6 +1,7 @@
 // What the oracle says of documents and counters: by models that know nothing of how they are merged.
 #include <algorithm>
 
+#include "sync/engine/branches.hpp"
 #include "sync/engine/merged_cell.hpp"
 #include "sync/log/frontier.hpp"
 #include "tests/sim/oracle.hpp"
@@ -26,22 +27,23 @@ std::string text_of(const Bytes& bytes) { return std::string(as_text(bytes)); }
 
 // A deletion of a counter hides what its node had seen: all that it counted before, at least. What exactly, only the op
 // can tell, since others may have told that node of more.
-void Oracle::note_merged(const Subject& node, const ChannelState& channel, const ReplicaKey& key, Seq seq,
+void Oracle::note_merged(const Subject& node, const ChannelState& channel, const std::string& op_name, KnownOp& known,
                          const Op& op) {
   if (channel.merge == MergeKind::kLastWrite || !op.kind.cell) return;
-  KnownOp& known = chains_[key].back();
   known.payload = text_of(op.message->payload);
   if (channel.merge != MergeKind::kCounter || !known.payload.empty()) return;
   const sync::CounterChange change = must(node, sync::decode_change(op.change));
   for (const auto& [replica, last] : change.changed.writes()) known.seen[replica] = last;
-  for (const auto& [replica, marks] : marks_[node.index][channel.name]) {
-    const Chain& chain = chains_[{channel.name, replica}];
-    const std::size_t counted = std::min<std::size_t>(chain.size(), static_cast<std::size_t>(marks.seq));
-    for (std::size_t at = counted; at > 0; --at) {
-      const KnownOp& other = chain[at - 1];
-      if (other.trimmed_unseen || !other.cell || other.topic != op.message->topic) continue;
-      if (known.seen[replica] < at) {
-        violated("G4", node, name_of(key, seq) + " deletes, but not " + name_of({channel.name, replica}, at));
+  auto& counted = marks_[node.index][channel.name];
+  for (const ReplicaState& state : channel.replicas) {
+    const auto marks = counted.find(state.replica);
+    if (marks == counted.end() || parted_at(channel.name, sync::root_of(state))) continue;
+    for (Seq at = std::min(marks->second.seq, state.seq); at > sync::base_of(state); --at) {
+      const KnownOp* other = find(channel.name, state, at);
+      if (other == nullptr || other == &known || other->trimmed_unseen || !other->cell) continue;
+      if (other->topic != op.message->topic) continue;
+      if (known.seen[sync::root_of(state)] < at) {
+        violated("G4", node, op_name + " deletes, but not " + name_of({channel.name, state.replica}, at));
       }
       break;
     }
@@ -68,20 +70,69 @@ void Oracle::check_shown(const Subject& node, const sync::Committed& committed, 
   }
 }
 
+std::optional<Seq> Oracle::parted_at(const std::string& channel, ReplicaId root) const {
+  std::map<Seq, Seq> lasts;  // by first number, of runs that begin there the longest
+  std::optional<Seq> parted;
+  for (auto run = runs_.lower_bound({.channel = channel, .root = root, .mark = 0});
+       run != runs_.end() && run->first.channel == channel && run->first.root == root; ++run) {
+    const auto [last, first] = lasts.try_emplace(run->second.first, run->second.last());
+    if (first) continue;
+    parted = std::min(parted.value_or(sync::kSeqMax), run->second.first);
+    last->second = std::max(last->second, run->second.last());
+  }
+  Seq reached = 0;
+  for (const auto& [first, last] : lasts) {
+    if (first <= reached) parted = std::min(parted.value_or(sync::kSeqMax), first);
+    reached = std::max(reached, last);
+  }
+  return parted;
+}
+
+// Counters whose sum is a matter of which branch has the greater number: sync/README.md.
+std::set<std::string> Oracle::raised_by_branches(const ChannelState& channel) const {
+  std::set<std::string> out;
+  std::map<ReplicaId, std::optional<Seq>> parted;
+  for (const ReplicaState& state : channel.replicas) {
+    parted[sync::root_of(state)] = parted_at(channel.name, sync::root_of(state));
+  }
+  for (const auto& [root, from] : parted) {
+    if (!from) continue;
+    std::set<std::string> once;
+    for (auto run = runs_.lower_bound({.channel = channel.name, .root = root, .mark = 0});
+         run != runs_.end() && run->first.channel == channel.name && run->first.root == root; ++run) {
+      std::set<std::string> topics;
+      for (Seq seq = std::max(*from, run->second.first); seq <= run->second.last(); ++seq) {
+        const KnownOp& op = run->second.ops[static_cast<std::size_t>(seq - run->second.first)];
+        if (op.cell) topics.insert(op.topic);
+      }
+      for (const std::string& topic : topics) {
+        if (!once.insert(topic).second) out.insert(topic);
+      }
+    }
+  }
+  return out;
+}
+
 void Oracle::check_values(const Subject& node, const ChannelState& channel, sync::ReadView& view) const {
   if (channel.merge == MergeKind::kLastWrite) return;
   for (const ReplicaState& state : channel.replicas) {
-    const auto chain = chains_.find({channel.name, state.replica});
-    const bool is_known = chain != chains_.end() && std::none_of(chain->second.begin(), chain->second.end(),
-                                                                 [](const KnownOp& op) { return op.trimmed_unseen; });
-    if (!is_known) return;  // nobody knows what it should be
+    for (Seq seq = sync::base_of(state) + 1; seq <= state.seq; ++seq) {
+      const KnownOp* const op = find(channel.name, state, seq);
+      if (op == nullptr || op->trimmed_unseen) return;  // nobody knows what it should be
+    }
   }
   std::map<std::string, std::string> held;
   const std::vector<Cell> cells = must(node, view.cells(channel.number, "", "", kAll));
   for (const Cell& cell : cells) {
     if (!cell.is_tombstone()) held[cell.message->topic] = text_of(cell.message->payload);
   }
-  const auto wanted = values_of(channel);
+  auto wanted = values_of(channel);
+  if (channel.merge == MergeKind::kCounter) {
+    for (const std::string& topic : raised_by_branches(channel)) {
+      held.erase(topic);
+      wanted.erase(topic);
+    }
+  }
   if (held == wanted) return;
   for (const auto& [topic, value] : wanted) {
     const auto found = held.find(topic);
@@ -96,21 +147,23 @@ void Oracle::check_values(const Subject& node, const ChannelState& channel, sync
 
 // A deletion that has not come yet shows all the same in what a node counted after it: that node's part begins anew.
 bool Oracle::is_deletion_on_its_way(const ChannelState& channel, const std::string& topic) const {
-  const auto counts_after = [&](ReplicaId replica, Seq seq) {
-    const Chain& chain = chains_.at({channel.name, replica});
-    const auto held = static_cast<std::ptrdiff_t>(sync::seq_in(channel.replicas, replica));
-    return static_cast<std::ptrdiff_t>(seq) < held &&
-           std::any_of(chain.begin() + static_cast<std::ptrdiff_t>(seq), chain.begin() + held,
-                       [&](const KnownOp& op) { return op.cell && op.topic == topic; });
+  const auto counts_after = [&](ReplicaId root, Seq seq) {
+    return std::any_of(channel.replicas.begin(), channel.replicas.end(), [&](const ReplicaState& state) {
+      if (sync::root_of(state) != root) return false;
+      for (Seq at = std::max(seq, sync::base_of(state)) + 1; at <= state.seq; ++at) {
+        const KnownOp* const op = find(channel.name, state, at);
+        if (op != nullptr && op->cell && op->topic == topic) return true;
+      }
+      return false;
+    });
   };
-  for (const auto& [key, chain] : chains_) {
-    if (key.first != channel.name) continue;
-    for (std::size_t at = static_cast<std::size_t>(sync::seq_in(channel.replicas, key.second)); at < chain.size();
-         ++at) {
-      const KnownOp& op = chain[at];
+  for (const auto& [key, run] : runs_) {
+    if (key.channel != channel.name) continue;
+    for (Seq at = counted(channel.replicas, key, run.first) + 1; at <= run.last(); ++at) {
+      const KnownOp& op = run.ops[static_cast<std::size_t>(at - run.first)];
       if (!op.cell || op.topic != topic) continue;
-      for (const auto& [replica, last] : op.seen) {
-        if (counts_after(replica, last)) return true;
+      for (const auto& [root, last] : op.seen) {
+        if (counts_after(root, last)) return true;
       }
     }
   }
@@ -119,10 +172,11 @@ bool Oracle::is_deletion_on_its_way(const ChannelState& channel, const std::stri
 
 std::map<std::string, std::string> Oracle::values_of(const ChannelState& channel) const {
   std::map<std::string, std::map<WriteOrder, const KnownOp*>> writes;
+  std::map<ReplicaId, ReplicaId> roots;
   for (const ReplicaState& state : channel.replicas) {
-    const Chain& chain = chains_.at({channel.name, state.replica});
-    for (Seq seq = 1; seq <= state.seq; ++seq) {
-      const KnownOp& op = chain[static_cast<std::size_t>(seq - 1)];
+    roots[state.replica] = sync::root_of(state);
+    for (Seq seq = sync::base_of(state) + 1; seq <= state.seq; ++seq) {
+      const KnownOp& op = *find(channel.name, state, seq);
       if (op.cell) writes[op.topic][{.stamp = op.stamp, .replica = state.replica, .seq = seq}] = &op;
     }
   }
@@ -141,7 +195,7 @@ std::map<std::string, std::string> Oracle::values_of(const ChannelState& channel
     bool is_visible = false;
     long long sum = 0;
     for (const auto& [order, op] : ops) {
-      const auto until = hidden.find(order.replica);
+      const auto until = hidden.find(roots.at(order.replica));
       if (op->payload.empty() || (until != hidden.end() && order.seq <= until->second)) continue;
       is_visible = true;
       sum += std::stoll(op->payload);

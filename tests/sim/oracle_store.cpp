@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "sync/engine/branches.hpp"
 #include "sync/engine/digest.hpp"
 #include "sync/log/frontier.hpp"
 #include "sync/log/segment.hpp"
@@ -23,26 +24,23 @@ using sync::WriteOrder;
 
 void Oracle::check_cell(const Subject& node, const ChannelState& channel, const Cell& cell) {
   const std::string& topic = cell.message->topic;
-  const ReplicaKey key{channel.name, cell.order.replica};
-  const auto chain = chains_.find(key);
-  if (chain == chains_.end() || cell.order.seq == 0 || cell.order.seq > chain->second.size()) {
-    violated("G5", node, "the cell " + topic + " holds " + name_of(key, cell.order.seq) + ", which nobody wrote");
-  }
-  const KnownOp& known = chain->second[static_cast<std::size_t>(cell.order.seq - 1)];
+  const std::string op_name = name_of({channel.name, cell.order.replica}, cell.order.seq);
+  const auto state = std::find_if(channel.replicas.begin(), channel.replicas.end(),
+                                  [&](const ReplicaState& each) { return each.replica == cell.order.replica; });
+  const KnownOp* known = state == channel.replicas.end() ? nullptr : find(channel.name, *state, cell.order.seq);
+  if (known == nullptr) violated("G5", node, "the cell " + topic + " holds " + op_name + ", which nobody wrote");
   const bool merges = channel.merge != sync::MergeKind::kLastWrite;
-  const bool differs = !known.cell || known.stamp != cell.order.stamp ||
-                       (!merges && known.content != content_of(*cell.message, cell.publisher, cell.qos));
-  if (differs && !known.trimmed_unseen) {
-    violated("G3", node, "the cell " + topic + " differs from its op " + name_of(key, cell.order.seq));
-  }
+  const bool differs = !known->cell || known->stamp != cell.order.stamp ||
+                       (!merges && known->content != content_of(*cell.message, cell.publisher, cell.qos));
+  if (differs && !known->trimmed_unseen) violated("G3", node, "the cell " + topic + " differs from its op " + op_name);
   const SeenCell now{.order = cell.order, .arrival = cell.arrival};
   const auto [seen, first] = cells_[node.index].try_emplace({channel.name, topic}, now);
   if (cell.order < seen->second.order) {
-    violated("G4", node, "the cell " + topic + " went back to " + name_of(key, cell.order.seq));
+    violated("G4", node, "the cell " + topic + " went back to " + op_name);
   }
   const bool came_anew = merges ? cell.arrival < seen->second.arrival : cell.arrival != seen->second.arrival;
   if (cell.order == seen->second.order && came_anew) {
-    violated("arrival", node, "the cell " + topic + " came anew, and is still " + name_of(key, cell.order.seq));
+    violated("arrival", node, "the cell " + topic + " came anew, and is still " + op_name);
   }
   seen->second = now;
 }
@@ -78,25 +76,30 @@ void Oracle::check_order_of_arrival(const Subject& node, sync::ReadView& view) c
 void Oracle::note_gaps(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
   for (const sync::Gap& gap : must(node, view.gaps(channel.number))) {
     if (gap.reason == sync::GapReason::kTrimmedElsewhere) continue;
-    const ReplicaKey key{channel.name, gap.replica};
-    const Chain& chain = chains_[key];
-    std::vector<bool>& trimmed = trimmed_[key];
-    if (trimmed.size() < gap.last) trimmed.resize(static_cast<std::size_t>(gap.last), false);
+    const auto state = std::find_if(channel.replicas.begin(), channel.replicas.end(),
+                                    [&](const ReplicaState& each) { return each.replica == gap.replica; });
+    if (state == channel.replicas.end()) violated("G6", node, "a gap in a replica that is not counted");
     for (Seq seq = gap.first; seq <= gap.last; ++seq) {
-      const auto at = static_cast<std::size_t>(seq - 1);
+      const auto run = runs_.find(run_of(channel.name, *state, seq));
+      if (run == runs_.end() || seq < run->second.first) continue;
+      std::vector<bool>& trimmed = run->second.trimmed;
+      const auto at = static_cast<std::size_t>(seq - run->second.first);
+      if (trimmed.size() <= at) trimmed.resize(at + 1, false);
       const bool is_new = !trimmed[at];
       trimmed[at] = true;
-      if (is_new && gap.reason == sync::GapReason::kAge && at < chain.size()) check_age(node, key, seq, chain[at]);
+      if (is_new && gap.reason == sync::GapReason::kAge && at < run->second.ops.size()) {
+        check_age(node, name_of({channel.name, gap.replica}, seq), run->second.ops[at]);
+      }
     }
   }
 }
 
 // G6, G10: by age goes only what was written so long ago, as far as clocks can be trusted at all.
-void Oracle::check_age(const Subject& node, const ReplicaKey& key, Seq seq, const KnownOp& op) const {
+void Oracle::check_age(const Subject& node, const std::string& op_name, const KnownOp& op) const {
   const std::uint64_t lived = true_ms_ - op.made_ms;
   const std::uint64_t error = 2 * in_ms(clock_error(options_.clocks));
   if (op.trimmed_unseen || lived + error >= in_ms(options_.keep_age)) return;
-  violated("G6", node, name_of(key, seq) + " was trimmed by age after " + std::to_string(lived) + " ms");
+  violated("G6", node, op_name + " was trimmed by age after " + std::to_string(lived) + " ms");
 }
 
 void Oracle::check_log(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
@@ -108,7 +111,7 @@ void Oracle::check_log(const Subject& node, const ChannelState& channel, sync::R
       const sync::Segment segment = must(node, sync::decode_segment(row.bytes));
       for (std::size_t i = 0; i < segment.ops.size(); ++i) {
         const Seq seq = row.first_seq + i;
-        compare(node, key, seq, segment.ops[i]);
+        compare(node, channel.name, state, seq, segment.ops[i]);
         if (seq > state.seq) violated("G2", node, name_of(key, seq) + " is in the log beyond the frontier");
         if (present[static_cast<std::size_t>(seq - 1)]) violated("G2", node, name_of(key, seq) + " is stored twice");
         present[static_cast<std::size_t>(seq - 1)] = true;
@@ -121,14 +124,15 @@ void Oracle::check_log(const Subject& node, const ChannelState& channel, sync::R
         listed[static_cast<std::size_t>(seq - 1)] = true;
       }
     }
-    const std::vector<bool>& trimmed = trimmed_[key];
-    for (Seq seq = 1; seq <= state.seq; ++seq) {
+    for (Seq seq = sync::base_of(state) + 1; seq <= state.seq; ++seq) {
       if (present[static_cast<std::size_t>(seq - 1)]) continue;
       if (seq > state.trimmed) violated("G2", node, name_of(key, seq) + " is counted but not in the log");
       if (!listed[static_cast<std::size_t>(seq - 1)]) {
         violated("G6", node, name_of(key, seq) + " is missing and in no listed gap");
       }
-      if (trimmed.size() < seq || !trimmed[static_cast<std::size_t>(seq - 1)]) {
+      const KnownRun* const run = find_run(channel.name, state, seq);
+      const auto at = run == nullptr || seq < run->first ? kAll : static_cast<std::size_t>(seq - run->first);
+      if (run == nullptr || at >= run->trimmed.size() || !run->trimmed[at]) {
         violated("G2", node, name_of(key, seq) + " is missing, but nobody trimmed it");
       }
     }
@@ -139,15 +143,14 @@ void Oracle::check_log(const Subject& node, const ChannelState& channel, sync::R
 void Oracle::check_cells(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
   std::map<std::string, WriteOrder> newest;
   for (const ReplicaState& state : must(node, view.replicas(channel.number))) {
-    const Chain& chain = chains_[{channel.name, state.replica}];
-    if (state.seq > chain.size()) {
-      violated("G5", node, name_of({channel.name, state.replica}, state.seq) + " is counted, but nobody wrote it");
-    }
-    for (Seq seq = 1; seq <= state.seq; ++seq) {
-      const KnownOp& op = chain[static_cast<std::size_t>(seq - 1)];
-      if (!op.cell) continue;
-      const WriteOrder order{.stamp = op.stamp, .replica = state.replica, .seq = seq};
-      const auto [at, first] = newest.try_emplace(op.topic, order);
+    for (Seq seq = sync::base_of(state) + 1; seq <= state.seq; ++seq) {
+      const KnownOp* op = find(channel.name, state, seq);
+      if (op == nullptr) {
+        violated("G5", node, name_of({channel.name, state.replica}, seq) + " is counted, but nobody wrote it");
+      }
+      if (!op->cell) continue;
+      const WriteOrder order{.stamp = op->stamp, .replica = state.replica, .seq = seq};
+      const auto [at, first] = newest.try_emplace(op->topic, order);
       if (at->second < order) at->second = order;
     }
   }
@@ -177,17 +180,19 @@ void Oracle::check_cells(const Subject& node, const ChannelState& channel, sync:
 
 void Oracle::check_agreement(const std::vector<Subject>& nodes) {
   for (const Subject& node : nodes) check_store(node);
-  for (const auto& [key, chain] : chains_) {
+  for (const auto& [key, run] : runs_) {
     const auto mortal = mortal_.find(key);
+    const ReplicaKey name{key.channel, key.root};
     std::optional<Seq> agreed;
     for (const Subject& node : nodes) {
-      const auto channel = std::find_if(node.channels.begin(), node.channels.end(),
-                                        [&, &name = key.first](const ChannelState& each) { return each.name == name; });
-      const Seq held = channel == node.channels.end() ? 0 : sync::seq_in(channel->replicas, key.second);
-      const Seq least = mortal == mortal_.end() ? chain.size() : mortal->second;
-      if (held < least) violated("G3", node, name_of(key, least) + " never came: " + std::to_string(held));
+      const auto channel =
+          std::find_if(node.channels.begin(), node.channels.end(),
+                       [&, &wanted = key.channel](const ChannelState& each) { return each.name == wanted; });
+      const Seq held = channel == node.channels.end() ? run.first - 1 : counted(channel->replicas, key, run.first);
+      const Seq least = mortal == mortal_.end() ? run.last() : mortal->second;
+      if (held < least) violated("G3", node, name_of(name, least) + " never came: " + std::to_string(held));
       if (held != agreed.value_or(held)) {
-        violated("G3", node, name_of(key, held) + " is where it ends, elsewhere " + std::to_string(*agreed));
+        violated("G3", node, name_of(name, held) + " is where it ends, elsewhere " + std::to_string(*agreed));
       }
       agreed = held;
     }

@@ -7,8 +7,9 @@
 //                          what it costs a node with an empty disk to join among 10 to 10,000 topics
 //     --power-cuts COUNT   as many seeds as it takes to cut the power so often in the middle of a write or sync of the
 //                          real store, on disks that drop, reorder and tear what was not synced
+//     --forks              boards often go on with an older state, or a copy of another's, that nothing notices
 //     --sqlite             the real store; --tranquil  no trouble, to measure
-//     --unnoticed, --ten-years   trouble that production code does not stand yet
+//     --ten-years          trouble that production code does not stand yet
 // Exit status: 0 every guarantee held, 1 one did not, 2 usage.
 #include <algorithm>
 #include <chrono>
@@ -50,8 +51,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
     bool* const flag = name == "--verbose"     ? &out.verbose
                        : name == "--scale"     ? &out.scale
                        : name == "--sqlite"    ? &out.mode.sqlite
-                       : name == "--unnoticed" ? &out.mode.unnoticed
                        : name == "--ten-years" ? &out.mode.ten_years
+                       : name == "--forks"     ? &out.mode.forks
                        : name == "--tranquil"  ? &out.mode.tranquil
                                                : nullptr;
     if (flag != nullptr) {
@@ -173,7 +174,7 @@ int main(int argc, char** argv) {
   if (!arguments) {
     std::fputs(
         "usage: hedgerow-sim [--seed N] [--seeds COUNT | --power-cuts COUNT | --scale] [--nodes 1..2000] [--steps S]\n"
-        "                    [--hours H] [--sqlite] [--unnoticed] [--ten-years] [--tranquil] [--verbose]\n",
+        "                    [--hours H] [--sqlite] [--forks] [--ten-years] [--tranquil] [--verbose]\n",
         stderr);
     return 2;
   }

@@ -57,7 +57,7 @@ bool SimNode::start() {
   }
   // Numbers are each node's own: let them differ.
   if (identity_.index % 2 == 1) std::reverse(settings.begin(), settings.end());
-  const auto opened = engine_->open(settings);
+  const auto opened = engine_->open(settings, sync::ReplicaId{random_.next() | 1U});
   if (fails()) return false;
   if (!opened && opened.error().category == Category::kIo) {
     engine_.reset();
@@ -69,11 +69,15 @@ bool SimNode::start() {
   oracle_.set_true_time(clock_.true_ms());
   if (std::exchange(disk_is_another_, false)) oracle_.on_disk_replaced(subject());
   oracle_.on_restart(subject());
+  make_replicator(engine_->channels());
+  return true;
+}
+
+void SimNode::make_replicator(const std::vector<sync::ChannelState>& channels) {
   replicator_ = std::make_unique<sync::Replicator>(
       sync::ReplicatorSettings{
           .mesh = "sim", .node = identity_.name, .replica = replica_, .version = "sim", .incarnation = incarnation_},
-      engine_->channels(), compressor_);
-  return true;
+      channels, compressor_);
 }
 
 // The power has gone, or the store will not go on: the process ends.
@@ -105,6 +109,7 @@ void SimNode::crash() {
   remote_commit_.on_end();
   handing_back_ = 0;
   last_hand_back_ = Instant::min();
+  answers_for_former_ = 0;
   answering_ = 0;
   armed_ = Instant::max();
   disk_is_full_ = false;
@@ -217,9 +222,7 @@ void SimNode::perform(std::span<const Action> actions) {
                           [&](const sync::DeliverLive& live) {
                             oracle_.live().on_delivered(subject(), incarnation_, id_of(*live.message));
                           },
-                          [&](const sync::RenewReplica& renew) {
-                            throw Violation("G5: " + renew.peer + " knows more of " + identity_.name + " than itself");
-                          },
+                          [&](const sync::RenewReplica& renew) { submit(Renew{renew.shown}); },
                           [&](const auto& job) { submit(job); }},
                action);
   }

@@ -101,13 +101,16 @@ class SimNode {
     sync::MessagePtr message;
   };
   struct Trim {};
+  struct Renew {
+    std::vector<sync::ShownOps> shown;
+  };
   // A channel's log before a turn's trim, by arrival, and what keep should leave of it.
   struct Kept {
     sync::ChannelNo channel{};
     std::uint64_t bytes = 0;
   };
   using Intent = std::variant<Write, sync::ApplySegment, sync::StagePage, sync::MergeStaged, sync::DropStaged,
-                              sync::CommitNow, Trim>;
+                              sync::CommitNow, Trim, Renew, sync::LearnBranches>;
   struct Received {
     sync::LinkId link{};
     sync::ChannelNo channel{};
@@ -116,6 +119,7 @@ class SimNode {
   struct Turn {
     std::vector<Received> received;
     Expected<sync::Committed> committed;
+    std::vector<std::pair<Oracle::RunKey, sync::Seq>> own;  // what was written here, up to there
   };
 
   // Runs the event unless the node crashes before.
@@ -128,6 +132,10 @@ class SimNode {
   void submit(Intent intent);
   void start_turn();
   void begin_turn();
+  [[nodiscard]] static bool is_renaming(const Intent& intent);
+  void rename();
+  void on_renamed(const std::vector<sync::ChannelState>& channels);  // as the turn left them
+  void make_replicator(const std::vector<sync::ChannelState>& channels);
   void commit_turn();
   // True: the turn is handed out and stays open.
   bool stay_open();
@@ -179,6 +187,7 @@ class SimNode {
   bool disk_is_full_ = false;                       // the next commit fails
   std::size_t handing_back_ = 0;
   Instant last_hand_back_ = Instant::min();
+  std::size_t answers_for_former_ = 0;  // owed to the replicator before this one
   std::size_t answering_ = 0;
   Instant armed_ = Instant::max();
   std::uint64_t wakes_ = 0;

@@ -151,7 +151,7 @@ std::string replay_command(const Options& options) {
   return "hedgerow-sim --seed " + std::to_string(options.seed) + " --nodes " + std::to_string(options.nodes) +
          " --steps " + std::to_string(options.steps) +
          (options.mode.hours > 0 ? " --hours " + std::to_string(options.mode.hours) : "") +
-         (options.mode.sqlite ? " --sqlite" : "") + (options.mode.unnoticed ? " --unnoticed" : "") +
+         (options.mode.sqlite ? " --sqlite" : "") + (options.mode.forks ? " --forks" : "") +
          (options.mode.ten_years ? " --ten-years" : "") + (options.mode.tranquil ? " --tranquil" : "");
 }
 

@@ -31,6 +31,10 @@ TEST_CASE("two nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") 
 TEST_CASE("three nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") { check_seeds(2000, 3, 300); }
 TEST_CASE("five nodes agree after any trouble", "[sim][G1][G2][G3][G4][G5][G6]") { check_seeds(3000, 5, 200); }
 
+TEST_CASE("nodes that go on with copies of databases agree", "[sim][G2][G3][G5][G6]") {
+  check_seeds(1, 4, 300, {.forks = true});
+}
+
 TEST_CASE("seven nodes agree after a month of daily trouble", "[sim][G1][G2][G3][G4][G5][G6]") {
   check_seeds(4000, 7, 30 * 8, {.hours = 30 * 24});
 }

@@ -169,6 +169,9 @@ Expected<void> MemoryStorage::put_replica(ChannelNo channel, const ReplicaState&
   const auto held = (*in)->replicas.find(next.replica);
   const auto before = held == (*in)->replicas.end() ? std::nullopt : std::optional(held->second);
   (*in)->replicas[next.replica] = next;
+  // As a disk keeps it: the lineage goes by put_lineage(), the end by nothing.
+  (*in)->replicas[next.replica].lineage = before ? before->lineage : nullptr;
+  (*in)->replicas[next.replica].end = sync::kSeqMax;
   undo_.emplace_back([channel, before, replica = next.replica](State& at) {
     auto& replicas = at.channels.at(channel).replicas;
     if (before) {

@@ -55,6 +55,7 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
   Expected<void> put_merge(sync::ChannelNo channel, sync::MergeKind merge) override;
   Expected<void> append(sync::ChannelNo channel, const sync::SegmentRow& row) override;
   Expected<void> put_replica(sync::ChannelNo channel, const sync::ReplicaState& state) override;
+  Expected<void> put_lineage(sync::ChannelNo channel, sync::ReplicaId replica, const sync::Lineage& lineage) override;
   Expected<void> put_clock(sync::Arrival last_arrival, const sync::Stamp& last_stamp) override;
   Expected<std::optional<sync::HeldCell>> held_cell(sync::ChannelNo channel, std::string_view topic) override;
   Expected<void> put_cell(sync::ChannelNo channel, const sync::Cell& cell) override;
@@ -74,6 +75,10 @@ class MemoryStorage final : public sync::Storage, public sync::ReadViews {
                                                          sync::Seq from) override;
   Expected<void> replace(sync::ChannelNo channel, const sync::SegmentRow& row) override;
   Expected<void> rename(sync::ChannelNo channel, sync::ReplicaId from, sync::Seq after, sync::ReplicaId to) override;
+  Expected<void> branch_off(sync::ChannelNo channel, sync::ReplicaId from, sync::Seq after,
+                            sync::ReplicaId to) override;
+  Expected<void> divide(sync::ChannelNo channel, const sync::SegmentRow& first,
+                        const sync::SegmentRow& second) override;
 
   // Of what was committed. The view keeps that state for as long as it lives.
   Expected<std::unique_ptr<sync::ReadView>> open_view() override;

@@ -1,5 +1,6 @@
 // What the storage does when it goes on under another name.
 #include <algorithm>
+#include <gsl/assert>
 
 #include "tests/support/memory_storage.hpp"
 
@@ -68,6 +69,62 @@ Expected<void> MemoryStorage::rename(ChannelNo channel, ReplicaId from, Seq afte
   std::erase_if((*in)->gaps, [](const Gap& gap) { return gap.last < gap.first; });
   (*in)->gaps.insert((*in)->gaps.end(), moved.begin(), moved.end());
   return {};
+}
+
+Expected<void> MemoryStorage::branch_off(ChannelNo channel, ReplicaId from, Seq after, ReplicaId to) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  undo_.emplace_back([channel, cells = (*in)->cells, gaps = (*in)->gaps](State& at) {
+    at.channels.at(channel).cells = cells;
+    at.channels.at(channel).gaps = gaps;
+  });
+  for (auto& [topic, cell] : (*in)->cells) {
+    if (cell.order.replica == from && cell.order.seq > after) cell.order.replica = to;
+  }
+  std::vector<Gap> moved;
+  for (Gap& gap : (*in)->gaps) {
+    if (gap.replica != from || gap.last <= after) continue;
+    moved.push_back({.replica = to, .first = std::max(gap.first, after + 1), .last = gap.last, .reason = gap.reason});
+    gap.last = after;
+  }
+  std::erase_if((*in)->gaps, [](const Gap& gap) { return gap.last < gap.first; });
+  (*in)->gaps.insert((*in)->gaps.end(), moved.begin(), moved.end());
+  return {};
+}
+
+Expected<void> MemoryStorage::put_lineage(ChannelNo channel, ReplicaId replica, const sync::Lineage& lineage) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  const auto held = (*in)->replicas.find(replica);
+  const auto before = held == (*in)->replicas.end() ? nullptr : held->second.lineage;
+  sync::ReplicaState& state = (*in)->replicas[replica];
+  state.replica = replica;
+  state.lineage = std::make_shared<const sync::Lineage>(lineage);
+  undo_.emplace_back([channel, replica, before](State& at) {
+    auto& replicas = at.channels.at(channel).replicas;
+    if (const auto back = replicas.find(replica); back != replicas.end()) back->second.lineage = before;
+  });
+  return {};
+}
+
+Expected<void> MemoryStorage::divide(ChannelNo channel, const SegmentRow& first, const SegmentRow& second) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  const auto whole = (*in)->by_arrival.at(first.first_arrival);
+  Expects(whole->count == first.count + second.count && second.first_arrival == first.first_arrival + first.count);
+  (*in)->by_seq.erase({whole->replica, whole->first_seq});
+  (*in)->by_arrival.erase(whole->first_arrival);
+  (*in)->log.bytes -= whole->bytes.size();
+  (*in)->log.ops -= whole->count;
+  undo_.emplace_back([channel, whole](State& at) {
+    Channel& back = at.channels.at(channel);
+    back.by_seq[{whole->replica, whole->first_seq}] = whole;
+    back.by_arrival[whole->first_arrival] = whole;
+    back.log.bytes += whole->bytes.size();
+    back.log.ops += whole->count;
+  });
+  if (auto done = append(channel, first); !done) return done;
+  return append(channel, second);
 }
 
 }  // namespace hedgerow::test

@@ -232,4 +232,36 @@ TEST_CASE_METHOD(Fixture, "a replaced segment keeps its place in the log", "[sto
   CHECK(storage().log_totals(channel_).ops == 6);
 }
 
+TEST_CASE_METHOD(Fixture, "a divided segment keeps its arrival numbers, and the log its totals",
+                 "[storage][contract][G5]") {
+  append(channel_, {row(kX, 1, 3, 1), row(kX, 4, 5, 4, 60), row(kX, 9, 1, 9)});
+  turn([this](Storage& storage) {
+    REQUIRE(storage.divide(channel_, row(kX, 4, 2, 4, 30), row(kY, 6, 3, 6, 50)));
+    CHECK(storage.log_totals(channel_).bytes == 280);
+  });
+  append(channel_, {row(kY, 9, 1, 10)});
+  reopen();
+  const std::vector<SegmentRow> rows = view()->segments_after(channel_, 0, kMuch).value();
+  REQUIRE(rows.size() == 5);
+  CHECK(rows[1].first_arrival == 4);
+  CHECK(rows[1].count == 2);
+  CHECK(rows[2].first_arrival == 6);
+  CHECK(rows[2].replica == kY);
+  CHECK(firsts(view()->segments(channel_, kX, 1, kMuch).value()) == Seqs{1, 4, 9});
+  CHECK(firsts(view()->segments(channel_, kY, 1, kMuch).value()) == Seqs{6, 9});
+  CHECK(storage().log_totals(channel_).bytes == 380);
+  CHECK(storage().log_totals(channel_).ops == 10);
+}
+
+TEST_CASE_METHOD(Fixture, "a segment that was divided in a turn that is rolled back is whole",
+                 "[storage][contract][G5]") {
+  append(channel_, {row(kX, 1, 3, 1)});
+  REQUIRE(storage().begin());
+  REQUIRE(storage().divide(channel_, row(kX, 1, 1, 1), row(kY, 2, 2, 2)));
+  storage().rollback();
+  CHECK(firsts(view()->segments(channel_, kX, 1, kMuch).value()) == Seqs{1});
+  CHECK(storage().log_totals(channel_).bytes == 100);
+  CHECK(storage().log_totals(channel_).ops == 3);
+}
+
 }  // namespace hedgerow::test::storage_contract

@@ -167,6 +167,39 @@ TEST_CASE_METHOD(Fixture, "a database that goes on under another name keeps it",
   CHECK(storage().load().value().self == kY);
 }
 
+TEST_CASE_METHOD(Fixture, "a lineage comes back with its replica, also after a power loss", "[storage][contract][G5]") {
+  const Lineage lineage{.root = kX, .base = 300, .runs = {{1, ~std::uint64_t{0}}, {kSeqMax, 2}}};
+  turn([&](Storage& storage) {
+    REQUIRE(storage.put_replica(channel_, replica(kY, 400)));
+    REQUIRE(storage.put_lineage(channel_, kY, {.root = kY, .base = 0, .runs = {}}));
+    REQUIRE(storage.put_lineage(channel_, kY, lineage));
+    REQUIRE(storage.put_replica(channel_, replica(kX, 5)));
+    REQUIRE(storage.put_replica(other_, replica(kY, 5)));
+  });
+  turn([&](Storage& storage) { REQUIRE(storage.put_replica(channel_, replica(kY, 401))); });
+  reopen();
+  const std::vector<ReplicaState> seen = view()->replicas(channel_).value();
+  REQUIRE(seen.size() == 2);
+  REQUIRE(seen[0].lineage != nullptr);
+  CHECK(*seen[0].lineage == lineage);
+  CHECK(seen[0].seq == 401);
+  CHECK(seen[1].lineage == nullptr);
+  CHECK(view()->replicas(other_).value().at(0).lineage == nullptr);
+  CHECK(*storage().load().value().channels.at(0).replicas.at(0).lineage == lineage);
+}
+
+TEST_CASE_METHOD(Fixture, "a lineage goes with a turn that is rolled back", "[storage][contract][G5]") {
+  turn([this](Storage& storage) { REQUIRE(storage.put_replica(channel_, replica(kX, 5))); });
+  REQUIRE(storage().begin());
+  REQUIRE(storage().put_replica(channel_, replica(kY, 5)));
+  REQUIRE(storage().put_lineage(channel_, kX, {.root = kX, .base = 0, .runs = {{1, 1}}}));
+  REQUIRE(storage().put_lineage(channel_, kY, {.root = kX, .base = 2, .runs = {{1, 1}}}));
+  storage().rollback();
+  const std::vector<ReplicaState> seen = view()->replicas(channel_).value();
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0].lineage == nullptr);
+}
+
 TEST_CASE_METHOD(Fixture, "what is renamed takes its cells and gaps along, from number 1 on",
                  "[storage][contract][G5]") {
   put({cell("a", "1", 4), cell("b", "2", 5), cell("c", "3", 9)});
@@ -191,6 +224,31 @@ TEST_CASE_METHOD(Fixture, "what is renamed takes its cells and gaps along, from 
   }
   std::sort(gaps.begin(), gaps.end());
   CHECK(gaps == std::vector<std::string>{"X2-4", "Y1-3", "Y4-4"});
+}
+
+TEST_CASE_METHOD(Fixture, "a branch takes its cells and gaps along, under their numbers", "[storage][contract][G5]") {
+  put({cell("a", "1", 4), cell("b", "2", 5), cell("c", "3", 9)});
+  turn([this](Storage& storage) {
+    REQUIRE(storage.add_gap(channel_, {.replica = kX, .first = 2, .last = 7, .reason = GapReason::kAge}));
+    REQUIRE(storage.add_gap(channel_, {.replica = kX, .first = 8, .last = 8, .reason = GapReason::kSize}));
+    REQUIRE(storage.branch_off(channel_, kX, 4, kY));
+  });
+  reopen();
+  const std::vector<Cell> cells = view()->cells(channel_, "", "", kMuch).value();
+  REQUIRE(cells.size() == 3);
+  CHECK(cells[0].order.replica == kX);
+  CHECK(cells[0].order.seq == 4);
+  CHECK(cells[1].order.replica == kY);
+  CHECK(cells[1].order.seq == 5);
+  CHECK(cells[2].order.seq == 9);
+  std::vector<std::string> gaps;
+  const std::vector<Gap> held = view()->gaps(channel_).value();
+  for (const Gap& gap : held) {
+    gaps.push_back(std::string(gap.replica == kX ? "X" : "Y") + std::to_string(gap.first) + "-" +
+                   std::to_string(gap.last));
+  }
+  std::sort(gaps.begin(), gaps.end());
+  CHECK(gaps == std::vector<std::string>{"X2-4", "Y5-7", "Y8-8"});
 }
 
 }  // namespace hedgerow::test::storage_contract

@@ -52,8 +52,9 @@ class Version1 : public StoreFixture {
     sqlite3* raw = nullptr;
     REQUIRE(sqlite3_open_v2(file().c_str(), &raw, SQLITE_OPEN_READWRITE, vfs.name().c_str()) == SQLITE_OK);
     std::string sql = "BEGIN; CREATE TEMP TABLE was AS SELECT * FROM node;";
-    for (const std::string table : {"node", "channels", "replicas", "segments", "cells", "gaps", "staged", "sessions",
-                                    "subscriptions", "received", "releases", "wills", "share_groups", "log_marks"}) {
+    for (const std::string table :
+         {"node", "channels", "replicas", "segments", "cells", "gaps", "staged", "sessions", "subscriptions",
+          "received", "releases", "wills", "share_groups", "log_marks", "lineages"}) {
       sql += "DROP TABLE IF EXISTS main." + table + ";";
     }
     sql += store_sqlite::migrations()[0].sql;
@@ -111,6 +112,20 @@ TEST_CASE_METHOD(Version1, "a database of any older version goes on with all tha
   check_kept();
   reopen();
   check_kept();
+}
+
+TEST_CASE_METHOD(Version1, "replicas of a version without lineages have none, and get them", "[store][G5]") {
+  make(4);
+  open();
+  CHECK(storage().load().value().channels.at(0).replicas.at(0).lineage == nullptr);
+  const sync::Lineage lineage{.root = sync::ReplicaId{7}, .base = 0, .runs = {{.first = 13, .mark = 1}}};
+  REQUIRE(storage().begin());
+  REQUIRE(storage().put_lineage(sync::ChannelNo{1}, sync::ReplicaId{7}, lineage));
+  REQUIRE(storage().commit());
+  reopen();
+  check_kept();
+  REQUIRE(storage().load().value().channels.at(0).replicas.at(0).lineage != nullptr);
+  CHECK(*storage().load().value().channels.at(0).replicas.at(0).lineage == lineage);
 }
 
 TEST_CASE_METHOD(Version1, "what version 1 did not count is counted when it is migrated", "[store][G6]") {

@@ -24,7 +24,7 @@ void NodeHarness::start() {
                         .merge = channel.merge,
                         .live_cells_max = retained_max});
   }
-  REQUIRE(engine->open(settings));
+  REQUIRE(engine->open(settings, sync::ReplicaId{99}));
   store_turn.emplace(*engine, session_store, remote_commit);
   auto state = node::load_state(*engine, session_store, wall);
   REQUIRE(state);

@@ -50,7 +50,8 @@ class SyncNode {
   void reopen() {
     engine.emplace(storage, hasher);
     REQUIRE(engine->open({{.name = "c", .keep = keep_, .merge = merge_, .live_cells_max = live_cells_max_},
-                          {.name = "d", .keep = keep_}}));
+                          {.name = "d", .keep = keep_}},
+                         ReplicaId{fresh()}));
     c = number_of("c");
     d = number_of("d");
   }
@@ -148,6 +149,12 @@ class SyncNode {
     const auto hash = channel_digest(*view, hasher, c, "c", check);
     REQUIRE(hash);
     return to_hex(*hash);
+  }
+
+  // A name that nobody has.
+  [[nodiscard]] static std::uint64_t fresh() {
+    static std::uint64_t last = std::uint64_t{99} << 56U;
+    return last += std::uint64_t{1} << 33U;
   }
 
   MemoryStorage storage;

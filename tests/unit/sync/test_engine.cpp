@@ -103,7 +103,7 @@ TEST_CASE("channels that the file leaves out keep their data and replicate", "[s
   node.write("t", "v", kRetained);
   security::Sha256 hasher;
   Engine fewer(node.storage, hasher);
-  REQUIRE(fewer.open({{.name = "d", .keep = {}}}));
+  REQUIRE(fewer.open({{.name = "d", .keep = {}}}, ReplicaId{99}));
   CHECK(fewer.channels().size() == 2);
   CHECK(node.value("t") == "v");
 }

@@ -397,14 +397,14 @@ TEST_CASE("how a channel merges is settled by its first write", "[sync][G3]") {
   security::Sha256 hasher;
   const auto opened_as = [&](MergeKind wanted) {
     Engine engine(storage, hasher);
-    REQUIRE(engine.open({{.name = "c", .keep = kKeep, .merge = wanted}}));
+    REQUIRE(engine.open({{.name = "c", .keep = kKeep, .merge = wanted}}, ReplicaId{99}));
     return engine.channels().front().merge;
   };
   CHECK(opened_as(MergeKind::kDocument) == MergeKind::kDocument);
   CHECK(opened_as(MergeKind::kCounter) == MergeKind::kCounter);
   {
     Engine engine(storage, hasher);
-    REQUIRE(engine.open({{.name = "c", .keep = kKeep, .merge = MergeKind::kCounter}}));
+    REQUIRE(engine.open({{.name = "c", .keep = kKeep, .merge = MergeKind::kCounter}}, ReplicaId{99}));
     REQUIRE(engine.begin());
     REQUIRE(engine.write(
         at(1), {.channel = engine.channels().front().number, .kind = kRetained, .message = message("t", "1")}));
@@ -419,7 +419,7 @@ TEST_CASE("a channel that the file leaves out goes on merging", "[sync][G3]") {
   a.write("t", "5", kRetained);
   security::Sha256 hasher;
   Engine fewer(a.storage, hasher);
-  REQUIRE(fewer.open({{.name = "d", .keep = {}}}));
+  REQUIRE(fewer.open({{.name = "d", .keep = {}}}, ReplicaId{99}));
   b.write("t", "2", kRetained);
   REQUIRE(fewer.begin());
   REQUIRE(fewer.receive(at(1), a.c, segments_of(b)[0]));

@@ -57,7 +57,7 @@ TEST_CASE("of an overlapping segment the new tail is applied, cut anew", "[sync]
   security::Sha256 hasher;
   Chain chain(hasher);
   const Segment whole = decode_segment(all).value();
-  const CutSegment first = recut(chain, "c", whole, {.first = 1, .bytes_max = 0});
+  const CutSegment first = recut(chain, {.channel = "c", .replica = ReplicaId{1}}, whole, {.first = 1, .bytes_max = 0});
   REQUIRE(first.last_seq == 1);
   CHECK(b.receive(first.bytes) == ReceiveResult::kApplied);
   CHECK(b.receive(all) == ReceiveResult::kApplied);

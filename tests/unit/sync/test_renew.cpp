@@ -121,6 +121,26 @@ TEST_CASE_METHOD(RolledBack, "all of it trimmed: the new name has only gaps", "[
   CHECK(node.frontier() == peer.frontier());
 }
 
+TEST_CASE_METHOD(RolledBack, "what others have seen keeps its name: it is there once", "[sync][G3][G5]") {
+  node.now_ms += 100;
+  node.write("mine", "1");
+  SyncNode other{3};
+  Puller().finish(other, node);
+  REQUIRE(node.engine->renew(kFresh, {{.channel = node.c, .last = 2}}));
+  CHECK(node.engine->self() == kFresh);
+  CHECK(node.log() == Log{"1:1", "1:2"});
+  node.write("mine", "2");
+  Puller().finish(other, node);
+  CHECK(other.log() == Log{"1:1", "1:2", "9:1"});
+  CHECK(other.digest() == node.digest());
+}
+
+TEST_CASE_METHOD(RolledBack, "what others saw before the restart, or in another channel, keeps nothing", "[sync][G5]") {
+  node.write("mine", "1");
+  REQUIRE(node.engine->renew(kFresh, {{.channel = node.c, .last = 1}, {.channel = node.d, .last = 7}}));
+  CHECK(node.log() == Log{"1:1", "9:1"});
+}
+
 TEST_CASE_METHOD(RolledBack, "a renewal that does not reach the disk changes nothing", "[sync][G1][G5]") {
   node.write("mine", "1");
   node.storage.fail_next_commit({Category::kLimit, "no room"});

@@ -57,7 +57,8 @@ Bytes encode(const std::vector<Op>& ops, Seq first = 1, const Hash256& predecess
 bool same(const Op& a, const Op& b) {
   return a.stamp == b.stamp && a.stamp.quality == b.stamp.quality && a.kind == b.kind && a.publisher == b.publisher &&
          a.message->topic == b.message->topic && a.message->properties == b.message->properties &&
-         a.message->payload == b.message->payload && a.message->expiry_s == b.message->expiry_s && a.change == b.change;
+         a.message->payload == b.message->payload && a.message->expiry_s == b.message->expiry_s &&
+         a.change == b.change && a.run == b.run;
 }
 
 std::vector<Op> three_ops() {
@@ -158,6 +159,53 @@ TEST_CASE("test vector: an op with a change, and its chain", "[sync][G5]") {
         "afac56adb7f2ae585f68f7d0edc41f0f707de207db703252920654e1689a02ca");
 }
 
+Op beginning_op() {
+  Op out = changing_op();
+  out.run = 0x1122334455667788;
+  return out;
+}
+
+TEST_CASE("test vector: an op that begins a run, and its chain", "[sync][G5]") {
+  CHECK(to_hex(encode({beginning_op()}, 9)) ==
+        "0101020304050607080901000000000000000000000000000000000000000000000000000000000000000001000000000000"
+        "abcd6feb0703000c6f7263686172642f70756d70020101901c0234320611223344556677880300f1f2");
+  security::Sha256 hasher;
+  CHECK(to_hex(Chain(hasher).next({}, {.channel = "default", .replica = kReplica}, 9, beginning_op())) ==
+        "3c1608777ca23cbfc1eb73515e25045ff5be81ba0e2a3f02bca151ffdc499ab7");
+}
+
+TEST_CASE("an op says that it begins a run, with a change and without", "[sync][G5]") {
+  Op plain = full_op(1001);
+  plain.run = 7;
+  const Segment segment = decode_segment(encode({plain, full_op(1002), beginning_op()})).value();
+  REQUIRE(segment.ops.size() == 3);
+  CHECK(same(segment.ops[0], plain));
+  CHECK(same(segment.ops[1], full_op(1002)));
+  CHECK(same(segment.ops[2], beginning_op()));
+}
+
+TEST_CASE("more that says nothing, or what nobody knows, is refused", "[sync][G6]") {
+  Op plain = full_op(1001);
+  plain.run = 7;
+  for (const std::uint8_t kind : Bytes{0x02, 0x06, 0x0A, 0x0F, 0x1E}) {
+    Bytes bytes = encode({plain});
+    CHECK(decode_segment(bytes));
+    bytes[bytes.size() - 9] = kind;
+    CHECK_FALSE(decode_segment(bytes));
+  }
+  Bytes unmarked = encode({plain});
+  unmarked.back() = 0;
+  CHECK_FALSE(decode_segment(unmarked));
+}
+
+TEST_CASE("a segment under another name is the same but for that", "[sync][G5]") {
+  const Bytes bytes = encode(three_ops(), 300);
+  const Segment renamed = decode_segment(rename_segment(bytes, ReplicaId{77})).value();
+  CHECK(renamed.header.replica == ReplicaId{77});
+  CHECK(renamed.header.first_seq == 300);
+  CHECK(rename_segment(rename_segment(bytes, ReplicaId{77}), kReplica) == bytes);
+}
+
 TEST_CASE("the header can be read alone", "[sync]") {
   Bytes bytes = encode(three_ops(), 300);
   bytes.resize(bytes.size() - 5);
@@ -221,6 +269,8 @@ TEST_CASE("everything about an op is in its hash", "[sync][G5]") {
   with([](Op&, Message& at) { at.expiry_s = 0; });
   with([](Op& at, Message&) { at.change = to_bytes("42"); });
   with([](Op& at, Message&) { at.change = to_bytes("43"); });
+  with([](Op& at, Message&) { at.run = 1; });
+  with([](Op& at, Message&) { at.run = 2; });
   std::sort(hashes.begin(), hashes.end());
   CHECK(std::adjacent_find(hashes.begin(), hashes.end()) == hashes.end());
 }
@@ -314,7 +364,7 @@ TEST_CASE("the chain does not depend on how a segment is cut", "[sync][G5]") {
   for (std::size_t i = 0; i < ops.size(); ++i) heads.push_back(head = chain.next(head, name, 1 + i, ops[i]));
   const Segment whole = decode_segment(encode(ops)).value();
   for (std::size_t first = 1; first <= 10; ++first) {
-    const CutSegment cut = recut(chain, "default", whole, {.first = first});
+    const CutSegment cut = recut(chain, name, whole, {.first = first});
     const Segment part = decode_segment(cut.bytes).value();
     CHECK(cut.last_seq == 10);
     CHECK(part.header.first_seq == first);
@@ -327,13 +377,14 @@ TEST_CASE("the chain does not depend on how a segment is cut", "[sync][G5]") {
 TEST_CASE("a cut keeps within its bytes and holds at least one op", "[sync][G6]") {
   security::Sha256 hasher;
   Chain chain(hasher);
+  const ChainName name{.channel = "default", .replica = kReplica};
   std::vector<Op> ops;
   for (std::uint64_t i = 0; i < 100; ++i) ops.push_back(op(100 + i, "topic", std::string(100, 'x')));
   const Segment whole = decode_segment(encode(ops)).value();
-  const CutSegment some = recut(chain, "default", whole, {.first = 20, .bytes_max = 1000});
+  const CutSegment some = recut(chain, name, whole, {.first = 20, .bytes_max = 1000});
   CHECK(some.bytes.size() <= 1000);
   CHECK(some.last_seq > 25);
-  CHECK(recut(chain, "default", whole, {.first = 20, .bytes_max = 0}).last_seq == 20);
+  CHECK(recut(chain, name, whole, {.first = 20, .bytes_max = 0}).last_seq == 20);
 }
 
 TEST_CASE("every prefix of a segment is refused, and so is a byte too many", "[sync][G6]") {

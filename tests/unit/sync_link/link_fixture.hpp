@@ -135,6 +135,15 @@ class LinkFixture {
     committed.merged.push_back(kDefault);
     commit_frontier(std::move(committed));
   }
+  void commit_as(const Committed& committed) { take(replicator_.on_committed(now_, committed)); }
+  // The peer on kLink1, whose chain contradicts ours, holds nothing that says why.
+  void describe_nothing() {
+    pass(kBackoffMin);
+    const wire::Pull asked = question(kLink1);
+    REQUIRE(asked.request.token == describe_token());
+    hear(kLink1, wire::Describe{.channel = 0, .id = asked.id, .states = {}});
+    REQUIRE(actions<LearnBranches>().size() == 1);
+  }
   // The store answers the oldest job that it was given.
   void received(LinkId link, Expected<ReceiveResult> result = ReceiveResult::kApplied, ChannelNo channel = kDefault) {
     take(replicator_.on_received(now_, link, channel, result));

@@ -101,12 +101,13 @@ TEST_CASE_METHOD(LinkFixture, "another node with our name is told so", "[link]")
   CHECK(close_reason().find("also named \"m\"") != std::string::npos);
 }
 
-TEST_CASE_METHOD(LinkFixture, "a node on a copy of our database is refused", "[link][G5]") {
+TEST_CASE_METHOD(LinkFixture, "a node on a copy of our database is refused, and we take another name", "[link][G5]") {
   link_up(kLink1);
   wire::Hello hello = make_hello("a");
   hello.replica = kOwnReplica;
   hear(kLink1, hello);
   CHECK(close_reason().find("copy of this node's database") != std::string::npos);
+  CHECK(actions<RenewReplica>().size() == 1);
 }
 
 TEST_CASE_METHOD(LinkFixture, "a peer must bear the name in its certificate", "[link][G7]") {
@@ -471,6 +472,57 @@ TEST_CASE_METHOD(LinkFixture, "a peer that holds more of our own than we wrote m
   hear_frontier(kLink1, {{kOwnReplica, 4}});
   REQUIRE(actions<RenewReplica>().size() == 1);
   CHECK(actions<RenewReplica>()[0].peer == "a");
+}
+
+TEST_CASE_METHOD(LinkFixture, "with it comes what others have seen of our own", "[link][G3][G5]") {
+  const auto shown = [&] {
+    hear_frontier(kLink1, {{kOwnReplica, 9}});
+    REQUIRE(actions<RenewReplica>().size() == 1);
+    REQUIRE(actions<RenewReplica>()[0].shown.size() == 2);
+    CHECK(actions<RenewReplica>()[0].shown[0].channel == kDefault);
+    CHECK(actions<RenewReplica>()[0].shown[1].last == 0);
+    return actions<RenewReplica>()[0].shown[0].last;
+  };
+  commit({{.first = 1, .count = 3}});
+  peer_up(kLink1, "a");
+  SECTION("nothing: it is only announced") { CHECK(shown() == 0); }
+  SECTION("nothing of others is ours") {
+    commit({{.replica = ReplicaId{5}}});
+    REQUIRE(sent<wire::Push>(kLink1).size() == 1);
+    CHECK(shown() == 0);
+  }
+  SECTION("a push") {
+    hear_frontier(kLink1, {{kOwnReplica, 3}});
+    commit({{.first = 4, .count = 2}});
+    REQUIRE(sent<wire::Push>(kLink1).size() == 1);
+    CHECK(shown() == 5);
+  }
+  SECTION("an answer") {
+    hear(kLink1,
+         wire::Pull{.channel = 0, .id = 1, .request = {.frontier = {}, .token = {}, .window_bytes = 1U << 16U}});
+    pull_answer(kLink1, RangeAnswer{.segments = {make_row({.first = 1, .count = 2})->bytes}, .more = true});
+    CHECK(shown() == 2);
+  }
+  SECTION("a page, which may hold anything") {
+    hear(kLink1,
+         wire::Pull{.channel = 0, .id = 1, .request = {.frontier = {}, .token = {}, .window_bytes = 1U << 16U}});
+    pull_answer(kLink1, SnapshotPage{.page_no = 0, .page = {1}, .next_token = {2}, .frontier = {}});
+    CHECK(shown() == kSeqMax);
+  }
+}
+
+TEST_CASE_METHOD(LinkFixture, "then nothing more of our own is shown, until the name is another", "[link][G5]") {
+  peer_up(kLink1, "a");
+  peer_up(kLink2, "b");
+  hear(kLink2, wire::Pull{.channel = 0, .id = 1, .request = {.frontier = {}, .token = {}, .window_bytes = 1U << 16U}});
+  hear_frontier(kLink1, {{kOwnReplica, 9}});
+  commit({{.first = 1}});
+  CHECK(sent<wire::Push>(kLink2).empty());
+  pull_answer(kLink2, RangeAnswer{.segments = {make_row({.first = 1})->bytes}, .more = false});
+  CHECK(sent<wire::Range>(kLink2).empty());
+  CHECK(sent<wire::Restart>(kLink2).size() == 1);
+  commit({{.replica = ReplicaId{5}}});
+  CHECK(sent<wire::Push>(kLink2).size() == 1);
 }
 
 TEST_CASE_METHOD(LinkFixture, "that is said once", "[link][G5]") {
