@@ -96,8 +96,9 @@ std::string describe_limits(const Limits& limits) {
   const bool is_keep_alive_free = limits.keep_alive_max == std::chrono::seconds{0};
   return "limits of the node: " + count("connections", limits.connections) + ", " +
          count("connections_per_address", limits.connections_per_address) + ", " + count("sessions", limits.sessions) +
-         ", " + size("queue_bytes", limits.queue_bytes) + ", " + count("retained_messages", limits.retained_messages) +
-         "\n" + "limits of a client: connect_timeout " + format_duration(limits.connect_timeout) + ", keep_alive_max " +
+         ", " + size("queue_bytes", limits.queue_bytes) + ", " + size("subscription_bytes", limits.subscription_bytes) +
+         ", " + count("retained_messages", limits.retained_messages) + "\n" + "limits of a client: connect_timeout " +
+         format_duration(limits.connect_timeout) + ", keep_alive_max " +
          (is_keep_alive_free ? std::string{"never"} : format_duration(limits.keep_alive_max)) + ", " +
          size("packet_bytes", limits.packet_bytes) + ", " + size("will_bytes", limits.will_bytes) + ", " +
          count("maximum_qos", limits.maximum_qos) + ", " + count("receive_maximum", limits.receive_maximum) + ", " +

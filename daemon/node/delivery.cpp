@@ -91,7 +91,7 @@ bool Delivery::subscribe(Session& session, const mqtt::SubscribeEntry& entry,
   subscription.options = entry.options;
   // A replaced subscription goes on without a gap [MQTT-3.8.4-3].
   if (is_new) subscription.start = log_.latest();
-  if (is_new) session.filter_bytes += filter.size();
+  if (is_new) session.add_filter(filter.size());
   session.newest_start = std::max(session.newest_start, subscription.start);
   // Each SUBSCRIBE gets its retained messages [MQTT-3.8.4-4], however fast they follow, within reason (G6).
   const auto is_same = [&](const Run& run) { return run.filter == filter; };
@@ -135,7 +135,7 @@ void Delivery::erase(Session& session, Subscriptions::iterator subscription) {
   if (!mqtt::is_shared_filter(filter)) tree_.erase(filter, session.id);
   std::erase_if(session.runs, [&](const Run& run) { return run.filter == filter; });
   settle_runs(session);
-  session.filter_bytes -= filter.size();
+  session.remove_filter(filter.size());
   session.subscriptions.erase(subscription);
 }
 
@@ -162,7 +162,7 @@ void Delivery::put_back(Session& session, const std::string& filter, const std::
     return;
   }
   const auto [known, is_gone] = session.subscriptions.insert_or_assign(filter, *before);
-  if (is_gone) session.filter_bytes += filter.size();
+  if (is_gone) session.add_filter(filter.size());
   if (const auto [share, topic_filter] = mqtt::split_shared_filter(filter); !share.empty()) {
     // Its place in the group was kept.
     static_cast<void>(groups_.join(session, share, topic_filter, before->options, log_.latest()));

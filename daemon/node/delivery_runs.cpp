@@ -18,7 +18,8 @@ void Delivery::add_retained_run(Session& session, const std::string& filter, Sub
   session.runs.push_back({.id = subscription.retained_run,
                           .filter = filter,
                           .options = subscription.options,
-                          .what = std::move(retained)});
+                          .what = std::move(retained),
+                          .charge = MemoryCharge(sessions_.subscriptions(), run_cost(filter.size()))});
 }
 
 void Delivery::add_replay_run(Session& session, const std::string& filter, Subscription& subscription,
@@ -28,8 +29,11 @@ void Delivery::add_replay_run(Session& session, const std::string& filter, Subsc
   replay.reader = LogReader::make(log_, 0, [this, id = session.id] {
     if (Session* found = sessions_.find(id)) pump(*found);
   });
-  session.runs.push_back(
-      {.id = subscription.replay_run, .filter = filter, .options = subscription.options, .what = std::move(replay)});
+  session.runs.push_back({.id = subscription.replay_run,
+                          .filter = filter,
+                          .options = subscription.options,
+                          .what = std::move(replay),
+                          .charge = MemoryCharge(sessions_.subscriptions(), run_cost(filter.size()))});
 }
 
 void Delivery::resume_runs(Session& session, const std::string& filter, Subscription& subscription) {
@@ -93,7 +97,7 @@ bool Delivery::settle_run(Session& session, Run& run) {
     if (run.stretches.empty() || !run.stretches.front().waiting.empty()) break;
     session.window.pass_begun(run.stretches.front().begun);
     settled = std::move(run.stretches.front().end);
-    run.stretches.pop_front();
+    run.stretches.erase(run.stretches.begin());
   }
   const bool is_done = run.is_sent && run.stretches.empty();
   const auto known = session.subscriptions.find(run.filter);

@@ -24,6 +24,18 @@ inline constexpr std::size_t kSubscriptionsPerSessionMax = 1'000;
 inline constexpr std::size_t kFilterBytesPerSessionMax = 256 * 1024;
 static_assert(kFilterBytesPerSessionMax > mqtt::kStringBytesMax, "one filter of any length must be possible");
 
+// What the subscriptions of all sessions cost, of those that are away too: each its filter, which lies in the session
+// and in the tree, and so much more. One more is answered Quota exceeded.
+inline constexpr std::size_t kSubscriptionsBytesMax = 64 * 1024 * 1024;
+inline constexpr std::size_t kSubscriptionCost = 512;
+// Retained messages, or the past, on their way to one filter cost that much, and the filter again.
+inline constexpr std::size_t kRunCost = 512;
+// A filter that a session has may be subscribed again until the budget is exceeded by this part of it.
+inline constexpr std::size_t kKnownFilterReserve = 4;
+constexpr std::size_t subscription_cost(std::size_t filter_bytes) { return 2 * filter_bytes + kSubscriptionCost; }
+constexpr std::size_t run_cost(std::size_t filter_bytes) { return filter_bytes + kRunCost; }
+static_assert(kSubscriptionsBytesMax > 8 * subscription_cost(mqtt::kStringBytesMax));
+
 // SUBSCRIBEs and UNSUBSCRIBEs of one session that wait for the disk. With so many its client is not read from.
 inline constexpr std::size_t kChangesMax = 8;
 
@@ -112,6 +124,7 @@ struct NodeLimits {
   std::uint16_t in_flight_max = kInFlightMax;
   std::size_t client_queue_bytes_max = kClientQueueBytesMax;
   std::size_t all_queues_bytes_max = kAllQueuesBytesMax;
+  std::size_t subscriptions_bytes_max = kSubscriptionsBytesMax;
 };
 
 }  // namespace hedgerow::node

@@ -89,6 +89,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
       next_system_topics_(now) {
   budget_.client_bytes_max = settings_.limits.client_queue_bytes_max;
   budget_.all_bytes_max = settings_.limits.all_queues_bytes_max;
+  sessions_.subscriptions().bytes_max = settings_.limits.subscriptions_bytes_max;
   delivery_.groups().restore(state.groups);
   restore_sessions(now, state.sessions);
   delivery_.groups().end_restore();
@@ -307,6 +308,7 @@ void Node::reconfigure(const mqtt::ConnectionLimits& connection_limits, const No
   settings_.limits = limits;
   budget_.client_bytes_max = limits.client_queue_bytes_max;
   budget_.all_bytes_max = limits.all_queues_bytes_max;
+  sessions_.subscriptions().bytes_max = limits.subscriptions_bytes_max;
   channels_.reconfigure(channels);
 }
 

@@ -29,6 +29,7 @@
 #include "daemon/node/links.hpp"
 #include "daemon/node/owed.hpp"
 #include "daemon/node/peer_acks.hpp"
+#include "daemon/node/sparse_notes.hpp"
 #include "daemon/node/system_topics.hpp"
 #include "daemon/node/wills.hpp"
 #include "sync/clock/hlc.hpp"
@@ -232,6 +233,9 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // What the client is to be told of this filter; adds it when that is a success.
   mqtt::ReasonCode subscribe(Client& client, const mqtt::SubscribeEntry& entry,
                              std::optional<std::uint64_t> replay_since_ms);
+  // Whether the subscriptions of all sessions may cost what this one does. Whoever only repeats what it has, such as a
+  // client that connects again, finds room for longer.
+  [[nodiscard]] bool has_room_for(const mqtt::SubscribeEntry& entry, bool is_known, bool replays);
   // Keeps the change on disk; what it was is put back when that fails.
   void keep_change(Session& session, SubscriptionChange change);
   void store_changes(Session& session);
@@ -304,7 +308,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   CellsSoon cells_soon_;
   sync::Hlc clock_;                // the engine's, as of the last turn: all that clients were told of lies before it
   std::uint64_t cells_token_ = 0;  // of the cells that were handed to the store last; 0: they are on disk
-  Owed owed_;                      // of turns that failed: tried again with the next tick
+  SparseNotes refused_subscriptions_;
+  Owed owed_;  // of turns that failed: tried again with the next tick
   std::uint64_t last_client_ = 0;
   std::uint64_t last_token_ = 0;
   bool pressed_ = false;  // the store is behind: clients are not read from

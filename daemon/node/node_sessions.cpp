@@ -38,7 +38,7 @@ void Node::restore_sessions(Instant now, const std::vector<StoredSession>& store
           .retained_topic = subscription.retained_topic,
           .replay = subscription.replay};
       session->newest_start = std::max(session->newest_start, subscription.start);
-      session->filter_bytes += subscription.filter.size();
+      session->add_filter(subscription.filter.size());
     }
     // Two of one name: the end of one of them was lost in a turn that failed.
     if (const Session* twin = sessions_.find(from.owner, from.client_id); twin != nullptr) {

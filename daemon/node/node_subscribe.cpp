@@ -24,9 +24,26 @@ mqtt::ReasonCode Node::subscribe(Client& client, const mqtt::SubscribeEntry& ent
                     session.filter_bytes + entry.filter.size() > kFilterBytesPerSessionMax)) {
     return mqtt::ReasonCode::kQuotaExceeded;
   }
+  if (!has_room_for(entry, is_known, replay_since_ms.has_value())) {
+    refused_subscriptions_.note(now_, ports_.log,
+                                "a subscription was refused: those of all sessions cost as much memory as "
+                                "\"subscription_bytes\" allows");
+    ++counters_.refused_subscriptions;
+    return mqtt::ReasonCode::kQuotaExceeded;
+  }
   if (!entry.share.empty() && owed_.is_full()) return mqtt::ReasonCode::kQuotaExceeded;
   if (!delivery_.subscribe(session, entry, replay_since_ms)) return mqtt::ReasonCode::kQuotaExceeded;
   return entry.verdict;
+}
+
+bool Node::has_room_for(const mqtt::SubscribeEntry& entry, bool is_known, bool replays) {
+  MemoryBudget& budget = sessions_.subscriptions();
+  std::size_t cost = is_known ? 0 : subscription_cost(entry.filter.size());
+  const bool sends_retained = entry.options.retain_handling != mqtt::RetainHandling::kDoNotSend;
+  if (entry.share.empty() && sends_retained) cost += run_cost(entry.filter.size());
+  if (entry.share.empty() && replays) cost += run_cost(entry.filter.size());
+  const std::size_t reserve = is_known ? budget.bytes_max / kKnownFilterReserve : 0;
+  return cost == 0 || budget.bytes + cost <= budget.bytes_max + reserve;
 }
 
 namespace {

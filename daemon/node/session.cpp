@@ -62,6 +62,16 @@ StoredSession Session::stored() const {
   return out;
 }
 
+void Session::add_filter(std::size_t bytes) {
+  filter_bytes += bytes;
+  charge.set(charge.bytes() + subscription_cost(bytes));
+}
+
+void Session::remove_filter(std::size_t bytes) {
+  filter_bytes -= bytes;
+  charge.set(charge.bytes() - subscription_cost(bytes));
+}
+
 Session* SessionRegistry::find(std::uint64_t id) const {
   const auto found = by_id_.find(id);
   return found == by_id_.end() ? nullptr : found->second.get();
@@ -74,6 +84,9 @@ Session* SessionRegistry::find(std::string_view owner, std::string_view client_i
 
 Session& SessionRegistry::add(std::unique_ptr<Session> session) {
   Session& added = *session;
+  std::size_t cost = 0;
+  for (const auto& [filter, subscription] : added.subscriptions) cost += subscription_cost(filter.size());
+  added.charge = MemoryCharge(subscriptions_, cost);
   const bool new_name = by_name_.emplace(std::pair(added.owner, added.client_id), added.id).second;
   Expects(new_name);
   const bool new_id = by_id_.emplace(added.id, std::move(session)).second;

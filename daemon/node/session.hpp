@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -22,6 +21,8 @@
 
 #include "daemon/mqtt/packets.hpp"
 #include "daemon/node/arrival_log.hpp"
+#include "daemon/node/limits.hpp"
+#include "daemon/node/memory_budget.hpp"
 #include "daemon/node/retained_page.hpp"
 #include "daemon/node/session_store.hpp"
 #include "daemon/node/window.hpp"
@@ -93,8 +94,9 @@ struct Run {
   bool is_sent = false;    // all of it
   RunPlace place = {};     // what was offered last
   bool has_moved = false;  // since a stretch ended
-  std::deque<Stretch> stretches = {};
+  std::vector<Stretch> stretches = {};
   Stretch open = {};  // behind them: not ended yet
+  MemoryCharge charge = {};
 
   [[nodiscard]] bool has_room() const;
   // The stretch ends with what was offered last, unless too many are on their way.
@@ -126,6 +128,9 @@ struct Session {
   // Nothing of the log is sent meanwhile: an answer must leave first.
   [[nodiscard]] bool is_held() const { return holds > 0 || !changes.empty(); }
   [[nodiscard]] StoredSession stored() const;
+  // Call where a subscription comes or goes.
+  void add_filter(std::size_t bytes);
+  void remove_filter(std::size_t bytes);
 
   const std::uint64_t id;
   const std::string owner;
@@ -162,6 +167,7 @@ struct Session {
   bool runs_unsettled = false;   // not all of them were acknowledged
   bool runs_moved = false;       // some subscription has moved
   std::size_t filter_bytes = 0;  // of all subscriptions
+  MemoryCharge charge;           // for them, once it is in the registry
 
   sync::Arrival position_submitted = 0;
   sync::Arrival position_saved = 0;
@@ -179,9 +185,12 @@ class SessionRegistry {
 
   [[nodiscard]] std::size_t size() const { return by_id_.size(); }
   [[nodiscard]] std::size_t persistent() const;
+  // What all their subscriptions cost.
+  [[nodiscard]] MemoryBudget& subscriptions() { return subscriptions_; }
   [[nodiscard]] const std::unordered_map<std::uint64_t, std::unique_ptr<Session>>& all() const { return by_id_; }
 
  private:
+  MemoryBudget subscriptions_{.bytes_max = kSubscriptionsBytesMax};
   std::unordered_map<std::uint64_t, std::unique_ptr<Session>> by_id_;
   std::map<std::pair<std::string, std::string>, std::uint64_t> by_name_;
 };

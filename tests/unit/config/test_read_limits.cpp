@@ -28,7 +28,8 @@ TEST_CASE("every limit can be given", "[config][G6]") {
       "connections": 11, "connections_per_address": 10, "connect_timeout": "9s", "packet_bytes": "8KiB",
       "receive_maximum": 7, "in_flight": 6, "session_queue_bytes": "512KiB", "sessions": 5,
       "subscriptions_per_session": 4, "topic_levels": 3, "topic_aliases": 2, "will_bytes": 1024,
-      "retained_messages": 12, "keep_alive_max": "10m", "maximum_qos": 1, "queue_bytes": "2MiB")");
+      "retained_messages": 12, "keep_alive_max": "10m", "maximum_qos": 1, "queue_bytes": "2MiB",
+      "subscription_bytes": "3MiB")");
   CHECK(limits == Limits{.connections = 11,
                          .connections_per_address = 10,
                          .connect_timeout = std::chrono::seconds{9},
@@ -43,6 +44,7 @@ TEST_CASE("every limit can be given", "[config][G6]") {
                          .keep_alive_max = std::chrono::minutes{10},
                          .maximum_qos = 1,
                          .queue_bytes = 2'097'152,
+                         .subscription_bytes = 3'145'728,
                          .sessions = 5,
                          .retained_messages = 12});
 }
