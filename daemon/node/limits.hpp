@@ -90,6 +90,10 @@ inline constexpr std::size_t kStorePendingBytesMax = 4 * 1024 * 1024;
 // What peers sent that one turn of the store applies; a publish on this board waits no longer than for that.
 inline constexpr std::size_t kTurnPeerBytes = 256 * 1024;
 
+// Once the logs have grown by so much since they were trimmed, they are trimmed without waiting for the interval: a
+// flood through a channel that keeps little does not fill the disk.
+inline constexpr std::uint64_t kTrimGrowthBytes = 1024 * 1024;
+
 // A packet from a peer: one link message under a topic of three names.
 inline constexpr std::uint32_t kLinkPacketBytesMax = static_cast<std::uint32_t>(sync::kLinkMessageBytesMax) + 512;
 // Above this, messages for a link are dropped: the peer pulls them later.

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "daemon/node/limits.hpp"
 #include "sync/base/overloaded.hpp"
 
 namespace hedgerow::node {

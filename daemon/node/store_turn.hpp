@@ -28,10 +28,6 @@ class StoreTurn {
   // REQUIRES: is_open()
   [[nodiscard]] TurnResult commit(const WallTime& now);
 
-  // Once the logs have grown by so much since they were trimmed, they are trimmed without waiting for the interval: a
-  // flood through a channel that keeps little does not fill the disk.
-  static constexpr std::uint64_t kTrimGrowthBytes = std::uint64_t{1} << 20U;
-
  private:
   Expected<std::optional<TurnResult::Renewed>> renew(std::vector<Intent>& intents);
   // Where the disk has no room and keep allows to trim, does so in the same turn.

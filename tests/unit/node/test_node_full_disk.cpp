@@ -220,7 +220,7 @@ TEST_CASE_METHOD(FullDisk, "a log that grows fast is trimmed without delay", "[n
   for (int i = 0; i < 300; ++i) {
     keeps.publish();
     settle();
-    CHECK(keeps.bytes() <= SmallKeep::kBytes + node::StoreTurn::kTrimGrowthBytes + 20'000);
+    CHECK(keeps.bytes() <= SmallKeep::kBytes + node::kTrimGrowthBytes + 20'000);
   }
 }
 
