@@ -95,6 +95,7 @@ bool Delivery::subscribe(Session& session, const mqtt::SubscribeEntry& entry,
   session.newest_start = std::max(session.newest_start, subscription.start);
   // Each SUBSCRIBE gets its retained messages [MQTT-3.8.4-4], however fast they follow, within reason (G6).
   const auto is_same = [&](const Run& run) { return run.filter == filter; };
+  levels_ += session.runs.size();
   if (std::count_if(session.runs.begin(), session.runs.end(), is_same) >= kRunsPerFilterMax) {
     std::erase_if(session.runs, is_same);
   }

@@ -85,6 +85,7 @@ bool Delivery::offer_of_run(Session& session, Run& run, bool resumed, const Outb
 }
 
 void Delivery::settle_runs(Session& session) {
+  levels_ += session.runs.size();
   std::erase_if(session.runs, [&](Run& run) { return settle_run(session, run); });
   if (session.client != nullptr && session.runs.empty()) session.runs_unsettled = false;
 }

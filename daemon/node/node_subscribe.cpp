@@ -130,6 +130,7 @@ void Node::on_subscribe(Instant now, Client& client, const mqtt::SubscribeReques
     if (!mqtt::is_failure(codes[i]) && (is_new || !only_if_new)) send_system_topics(session, entry);
   }
   if (becomes_link && !client.link) become_link(now, client);
+  if (delivery_.is_spent()) hold_for_turn(client);
 }
 
 void Node::become_link(Instant now, Client& client) {

@@ -126,3 +126,23 @@ TEST_CASE_METHOD(TurnsHarness, "what is dear to match falls behind, and each goe
   add_messages(got, back);
   CHECK(got == all_messages());
 }
+
+TEST_CASE_METHOD(TurnsHarness, "who subscribes on and on while much is on its way to it waits for the next turn",
+                 "[node][G6]") {
+  constexpr unsigned kAgain = 500;
+  TestClient greedy(*this, {.client_id = "greedy"});
+  greedy.send(encode_subscribe(1, long_filters()));  // their retained messages are being read
+  advance({});
+  greedy.received();
+  Bytes again;
+  for (unsigned i = 1; i <= kAgain; ++i) append(again, encode_subscribe(i, {{"a", 0}}));
+  greedy.send(again);
+  CHECK(greedy.stream.paused);
+  CHECK(wants_turn());
+  std::size_t answers = greedy.received().size();
+  CHECK(answers < kAgain / 2);
+  CHECK(run_turns() > 1);
+  answers += greedy.received().size();
+  CHECK(answers == kAgain);
+  CHECK_FALSE(greedy.stream.paused);
+}
