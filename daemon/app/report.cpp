@@ -66,6 +66,9 @@ std::string health_report(const ReportSources& sources) {
                      .dropped = counters.dropped,
                      .denied = counters.refused_access,
                      .trimmed = counters.trimmed_beneath};
+  health.over_budget = {.subscriptions = counters.refused_subscriptions,
+                        .readers = counters.closed_readers,
+                        .writers = counters.closed_writers};
   for (const config::Listener& listener : sources.config.listeners) {
     if (listener.plaintext_accepted) health.plaintext_listeners.push_back(listener.name);
   }

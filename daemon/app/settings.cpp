@@ -21,6 +21,7 @@ static_assert(kDefaults.topic_aliases == mqtt::kTopicAliasMaximumDefault);
 static_assert(kDefaults.will_bytes == mqtt::kWillBytesDefault);
 static_assert(kDefaults.queue_bytes == node::kAllQueuesBytesMax);
 static_assert(kDefaults.subscription_bytes == node::kSubscriptionsBytesMax);
+static_assert(kDefaults.unfinished_bytes == node::kUnfinishedBytesMax);
 static_assert(kDefaults.sessions == node::kPersistentSessionsMax);
 
 }  // namespace
@@ -46,7 +47,8 @@ node::NodeLimits node_limits(const config::Limits& limits) {
           .in_flight_max = limits.in_flight,
           .client_queue_bytes_max = static_cast<std::size_t>(limits.session_queue_bytes),
           .all_queues_bytes_max = static_cast<std::size_t>(limits.queue_bytes),
-          .subscriptions_bytes_max = static_cast<std::size_t>(limits.subscription_bytes)};
+          .subscriptions_bytes_max = static_cast<std::size_t>(limits.subscription_bytes),
+          .unfinished_bytes_max = static_cast<std::size_t>(limits.unfinished_bytes)};
 }
 
 net_asio::Limits network_limits(const config::Limits& limits) {

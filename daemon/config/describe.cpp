@@ -97,7 +97,8 @@ std::string describe_limits(const Limits& limits) {
   return "limits of the node: " + count("connections", limits.connections) + ", " +
          count("connections_per_address", limits.connections_per_address) + ", " + count("sessions", limits.sessions) +
          ", " + size("queue_bytes", limits.queue_bytes) + ", " + size("subscription_bytes", limits.subscription_bytes) +
-         ", " + count("retained_messages", limits.retained_messages) + "\n" + "limits of a client: connect_timeout " +
+         ", " + size("unfinished_bytes", limits.unfinished_bytes) + ", " +
+         count("retained_messages", limits.retained_messages) + "\n" + "limits of a client: connect_timeout " +
          format_duration(limits.connect_timeout) + ", keep_alive_max " +
          (is_keep_alive_free ? std::string{"never"} : format_duration(limits.keep_alive_max)) + ", " +
          size("packet_bytes", limits.packet_bytes) + ", " + size("will_bytes", limits.will_bytes) + ", " +

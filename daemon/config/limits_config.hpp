@@ -30,6 +30,7 @@ struct Limits {
   // Of the node.
   std::uint64_t queue_bytes = 33'554'432;         // of all session_queue_bytes together
   std::uint64_t subscription_bytes = 67'108'864;  // memory for the subscriptions of all sessions
+  std::uint64_t unfinished_bytes = 33'554'432;    // memory for packets of all clients that are not complete
   std::uint32_t sessions = 10'000;                // that outlive their connection
   // In all channels: one more from a client is refused; replacing and deleting always work.
   std::uint32_t retained_messages = 1'000'000;

@@ -48,6 +48,8 @@ constexpr Bound<std::uint64_t> kSessionQueueBytes{"session_queue_bytes", &Limits
 constexpr Bound<std::uint64_t> kQueueBytes{"queue_bytes", &Limits::queue_bytes, {kMi, 2 * kGi}};
 
 constexpr Bound<std::uint64_t> kSubscriptionBytes{"subscription_bytes", &Limits::subscription_bytes, {kMi, kGi}};
+// Two of the largest packets.
+constexpr Bound<std::uint64_t> kUnfinishedBytes{"unfinished_bytes", &Limits::unfinished_bytes, {2 * kMi, kGi}};
 
 constexpr std::array kCounts32 = {
     kConnections,
@@ -66,7 +68,7 @@ constexpr std::array kCounts8 = {
     Bound<std::uint8_t>{"maximum_qos", &Limits::maximum_qos, {0, 2}},
 };
 constexpr std::array kSizes32 = {kPacketBytes, kWillBytes};
-constexpr std::array kSizes64 = {kSessionQueueBytes, kQueueBytes, kSubscriptionBytes};
+constexpr std::array kSizes64 = {kSessionQueueBytes, kQueueBytes, kSubscriptionBytes, kUnfinishedBytes};
 
 // A size as text, or a number of bytes.
 std::optional<std::uint64_t> read_bytes(SchemaWalk& walk, const JsonValue& value, const Range& range) {

@@ -50,6 +50,12 @@ std::string to_json(const Health& health) {
       .field("denied", health.messages.denied)
       .field("trimmed", health.messages.trimmed)
       .end_object();
+  out.key("over_budget")
+      .begin_object()
+      .field("subscriptions", health.over_budget.subscriptions)
+      .field("readers", health.over_budget.readers)
+      .field("writers", health.over_budget.writers)
+      .end_object();
   if (health.things) {
     out.key("things")
         .begin_object()

@@ -49,6 +49,13 @@ struct MessageCounters {
   std::uint64_t trimmed = 0;    // messages that keep trimmed before a session had read them
 };
 
+// What was refused or closed since the daemon started, because all clients together held too much.
+struct OverBudget {
+  std::uint64_t subscriptions = 0;  // refused
+  std::uint64_t readers = 0;        // clients closed that did not take what they were sent
+  std::uint64_t writers = 0;        // clients closed in the middle of a packet
+};
+
 // Microcontrollers, where the configuration lets some come. All but `connected` since the daemon started.
 struct ThingsReport {
   std::uint64_t connected = 0;       // now, also those that are asleep
@@ -67,6 +74,7 @@ struct Health {
   SystemSample system{};
   std::uint64_t clients = 0;  // MQTT clients connected now
   MessageCounters messages{};
+  OverBudget over_budget{};
   std::optional<ThingsReport> things{};
   std::vector<std::string> plaintext_listeners{};  // names of those that are unencrypted and reachable from elsewhere
   std::vector<std::string> alarms{};               // as Status::alarms

@@ -98,6 +98,11 @@ ByteView Connection::complete_held_packet(ByteView bytes) {
     if (frame.state != Frame::State::kPartial) break;
     const std::size_t missing = frame.total_bytes == 0 ? 1 : frame.total_bytes - held_bytes();
     const std::size_t taken = std::min(missing, bytes.size());
+    // Growing takes no more than the packet will.
+    const std::size_t needed = held_.size() + taken;
+    if (needed > held_.capacity() && frame.total_bytes > 0) {
+      held_.reserve(std::max(needed, std::min(held_used_ + frame.total_bytes, 2 * needed)));
+    }
     append(held_, bytes.first(taken));
     bytes = bytes.subspan(taken);
     if (consume(held()) > 0) release_held();

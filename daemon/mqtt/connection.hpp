@@ -182,6 +182,13 @@ class Connection {
   // Bytes received but not handled yet, for accounting.
   [[nodiscard]] std::size_t held_bytes() const { return held_.size() - held_used_; }
 
+  // Memory of a packet that is not complete, while that is the client's doing.
+  [[nodiscard]] std::size_t unfinished_bytes() const {
+    return held_bytes() > 0 && wants_input() ? held_.capacity() : 0;
+  }
+  // Forgets what was received but not handled. REQUIRES: closing(), and no call of the handler is under way.
+  void drop_input() { release_held(); }
+
   // Whole MQTT packets, since the connection began.
   [[nodiscard]] std::uint64_t packets_in() const { return packets_in_; }
   [[nodiscard]] std::uint64_t packets_out() const { return packets_out_; }

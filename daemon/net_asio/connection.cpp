@@ -103,7 +103,18 @@ void Connection::send(Bytes& bytes) {
   unsent_ = true;
   if (is_websocket()) frame_all_but_last(bytes);
   plain_.push(bytes);
+  if (plain_.bytes() >= kWriteAtOnceBytes) write_at_once();
   flush_soon();
+}
+
+// An error is left to flush(), which may end the connection.
+void Connection::write_at_once() {
+  if (is_tls() || waiting_writable_) return;
+  plain_.gather(loop_.pieces);
+  loop_.buffers.clear();
+  for (const ByteView piece : loop_.pieces) loop_.buffers.emplace_back(piece.data(), piece.size());
+  error_code ignored;
+  plain_.consume(socket_.write_some(loop_.buffers, ignored));
 }
 
 // Leaves the last packet in `bytes`, behind its header: it may be large, and is moved.
@@ -136,6 +147,14 @@ void Connection::pause_reading(bool paused) {
 
 void Connection::close() {
   if (state_ == State::kOpen) begin_closing("closed by this node");
+}
+
+void Connection::cut() {
+  if (state_ != State::kOpen && state_ != State::kClosing) return;
+  plain_.clear();
+  cipher_.clear();
+  if (state_ == State::kOpen) begin_closing("closed by this node");
+  arm_deadline(Duration{});
 }
 
 void Connection::begin_closing(std::string reason) {

@@ -51,6 +51,7 @@ class Connection final : public node::Stream, public std::enable_shared_from_thi
   [[nodiscard]] std::size_t queued_bytes() const override { return plain_.bytes() + cipher_.bytes(); }
   void pause_reading(bool paused) override;
   void close() override;
+  void cut() override;
 
   // Writes what the socket takes. Not from inside the node: it may end the connection.
   void flush();
@@ -81,6 +82,7 @@ class Connection final : public node::Stream, public std::enable_shared_from_thi
   void take_ciphertext(ByteView bytes);
   void take_plaintext(ByteView bytes);
   void take_failure(std::uint64_t Refused::*count, const std::string& reason);
+  void write_at_once();
   void wait_writable();
   // False: the session has failed, and the connection is finished.
   [[nodiscard]] bool encrypt();

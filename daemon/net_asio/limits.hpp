@@ -17,6 +17,9 @@ inline constexpr std::size_t kReadBufferBytes = std::size_t{64} * 1024;
 // Small sends are joined up to this size, so that a burst of acknowledgements is one buffer of one write.
 inline constexpr std::size_t kWriteChunkBytes = std::size_t{16} * 1024;
 
+// From this on, a send does not wait for the end of the turn: what the kernel takes need not be held.
+inline constexpr std::size_t kWriteAtOnceBytes = std::size_t{64} * 1024;
+
 // How many chunks one write gathers. Linux takes up to 1,024 (IOV_MAX).
 inline constexpr std::size_t kWriteGatherMax = 16;
 

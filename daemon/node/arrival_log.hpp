@@ -116,6 +116,8 @@ class LogReader : public std::enable_shared_from_this<LogReader> {
     cursor_ = cursor;
     page_.reset();
   }
+  // What was read from disk and not visited yet is read again.
+  void drop_page() { page_.reset(); }
   // Arrivals that keep had trimmed beneath the cursor, since the last call. G6.
   [[nodiscard]] std::uint64_t take_trimmed() { return std::exchange(trimmed_, 0); }
 

@@ -1,9 +1,11 @@
 #include "daemon/node/client.hpp"
 
+#include <utility>
+
 namespace hedgerow::node {
 
 Client::Client(std::uint64_t id, Instant now, const Arrived& arrived, Stream& stream, ClientOwner& owner,
-               const mqtt::ConnectionLimits& limits, const QueueBudget& budget)
+               const mqtt::ConnectionLimits& limits, QueueBudget& budget)
     : id_(id),
       arrived_(arrived),
       stream_(stream),
@@ -47,8 +49,7 @@ void Client::flush() {
   // What was kept while the client had to wait is handled as soon as it need not wait any more; from then on its
   // silence counts.
   if (connection_.wants_input()) connection_.resume(now_);
-  bytes_out_ += connection_.output().size();
-  if (!connection_.output().empty()) stream_.send(connection_.output());
+  send_output();
   if (connection_.closing() && !close_sent_) {
     close_sent_ = true;
     stream_.close();
@@ -69,8 +70,32 @@ void Client::hold_reading(Instant now, Hold why, bool held) {
   flush();
 }
 
+void Client::cut() {
+  close_sent_ = true;
+  connection_.disconnect(mqtt::ReasonCode::kQuotaExceeded);
+  connection_.output() = {};
+  stream_.cut();
+}
+
+void Client::send_output() {
+  bytes_out_ += connection_.output().size();
+  if (!connection_.output().empty()) stream_.send(connection_.output());
+}
+
+void Client::hand_over() {
+  if (connection_.output().size() >= kHandOverBytes) send_output();
+  count_queue();
+}
+
+// Links have their own windows.
+void Client::count_queue() {
+  const std::size_t bytes = link ? 0 : queued_bytes();
+  budget_.queued_bytes += bytes - std::exchange(counted_bytes, bytes);
+}
+
 bool Client::takes_output() const {
   const std::size_t bytes_max = link ? kClientQueueBytesMax : budget_.client_bytes_max;
+  if (!link && budget_.is_pressed() && stream_.queued_bytes() > kPressedQueueBytesMax) return false;
   return stream_.queued_bytes() / kClientQueuesPause <= bytes_max;
 }
 

@@ -59,7 +59,7 @@ enum class Hold : std::uint8_t {
 class Client final : public StreamHandler, private mqtt::ConnectionHandler {
  public:
   Client(std::uint64_t id, Instant now, const Arrived& arrived, Stream& stream, ClientOwner& owner,
-         const mqtt::ConnectionLimits& limits, const QueueBudget& budget);
+         const mqtt::ConnectionLimits& limits, QueueBudget& budget);
 
   [[nodiscard]] std::uint64_t id() const { return id_; }
   [[nodiscard]] const Arrived& arrived() const { return arrived_; }
@@ -77,6 +77,12 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   // With the flush().
   void hold_reading(Instant now, Hold why, bool held);
   void on_timer(Instant now);
+  // Closes without sending what is queued.
+  void cut();
+  // Tells the budget what waits for this client. Call after flush().
+  void count_queue();
+  // Call when a message was added: as count_queue(), but that large output goes to the connection first.
+  void hand_over();
 
   // StreamHandler
   void on_bytes(Instant now, ByteView bytes) override;
@@ -99,8 +105,14 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   std::optional<sync::LinkId> link;
   // Of the owner: waits in the list of clients to flush.
   bool flush_due = false;
-  // Of the owner: what it has counted of this client's queue.
+  // What the budget has counted of this client's queue.
   std::size_t counted_bytes = 0;
+  // Of the owner: since when the queue has not been empty.
+  std::optional<Instant> queued_since;
+  // Of the owner: its packet that is not complete, as it has counted it, and the time of the last one that was.
+  std::size_t unfinished_bytes = 0;
+  std::uint64_t whole_packets = 0;
+  Instant whole_packet_at{};
 
  private:
   void on_connect(const mqtt::ConnectRequest& request) override { owner_.on_connect(now_, *this, request); }
@@ -113,13 +125,14 @@ class Client final : public StreamHandler, private mqtt::ConnectionHandler {
   void on_pubcomp(const mqtt::AckReceived& pubcomp) override { owner_.on_pubcomp(now_, *this, pubcomp); }
   void on_closed(const mqtt::Closed& closed) override;
   [[nodiscard]] bool takes_output() const;
+  void send_output();
   void update_reading();
 
   const std::uint64_t id_;
   const Arrived arrived_;
   Stream& stream_;
   ClientOwner& owner_;
-  const QueueBudget& budget_;
+  QueueBudget& budget_;
   mqtt::Connection connection_;
   Instant now_;
   std::string end_reason_;  // why the protocol ended it, if it did

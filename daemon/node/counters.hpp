@@ -13,6 +13,8 @@ struct Counters {
   std::uint64_t delivered_bytes = 0;        // of their payloads
   std::uint64_t refused = 0;                // PUBLISH packets answered with a failure
   std::uint64_t refused_access = 0;         // connections, publishes and subscriptions that the access rules refused
+  std::uint64_t closed_readers = 0;         // since the queues of all clients held too much
+  std::uint64_t closed_writers = 0;         // likewise, unfinished packets
   std::uint64_t refused_subscriptions = 0;  // since those of all sessions cost too much memory
   std::uint64_t dropped = 0;  // deliveries given up: QoS 0 to a full connection, or larger than the client accepts
   std::uint64_t trimmed_beneath = 0;  // messages that keep trimmed before a session or group had read them

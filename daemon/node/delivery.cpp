@@ -22,7 +22,7 @@ std::vector<sync::ChannelNo> conflated_channels(const ChannelTable& channels, bo
 }  // namespace
 
 Delivery::Delivery(Settings settings, Ports ports, SessionRegistry& sessions, const ChannelTable& channels,
-                   const QueueBudget& budget, Counters& counters)
+                   QueueBudget& budget, Counters& counters)
     : settings_(settings),
       ports_(std::move(ports)),
       sessions_(sessions),
@@ -245,7 +245,17 @@ void Delivery::pump_all() {
   watchers_.pump_all();
 }
 
+void Delivery::drop_pages(Session& session) {
+  session.reader->drop_page();
+  for (Run& run : session.runs) {
+    std::visit([](auto& what) { what.drop_page(); }, run.what);
+  }
+}
+
 void Delivery::on_tick() {
+  for (const auto& [id, session] : sessions_.all()) {
+    if (session->client != nullptr && !session->live && !outbound_.has_room(*session)) drop_pages(*session);
+  }
   pump_all();
   groups_.save_positions();
 }
@@ -350,7 +360,7 @@ void Delivery::publish_foreign(const sync::Message& message, bool retain) {
 void Delivery::pump(Session& session) {
   if (session.client == nullptr || session.is_held()) return;
   groups_.pump_of(session);
-  const bool reads_log = !session.live && pump_runs(session);
+  const bool reads_log = !session.live && outbound_.has_room(session) && pump_runs(session);
   if (reads_log) session.window.pass_interrupted();
   const bool is_caught_up = reads_log && pump_log(session);
   if (session.window.has_lost()) ports_.release_lost(session);

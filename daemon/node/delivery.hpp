@@ -50,8 +50,8 @@ class Delivery {
     std::function<void(Session&)> release_lost;  // Window::has_lost(): now, or with a later call
     Log log;
   };
-  Delivery(Settings settings, Ports ports, SessionRegistry& sessions, const ChannelTable& channels,
-           const QueueBudget& budget, Counters& counters);
+  Delivery(Settings settings, Ports ports, SessionRegistry& sessions, const ChannelTable& channels, QueueBudget& budget,
+           Counters& counters);
 
   // The session has a connection, and goes on where it stood.
   void attach(Session& session, Client& client);
@@ -128,6 +128,8 @@ class Delivery {
   // The audience reads on from the log, when there is time for it.
   void fall_behind(sync::Arrival cursor, Audience audience);
   void set_due(Session& session);
+  // What was read for it waits on the disk instead.
+  void drop_pages(Session& session);
   void deliver_segment(const sync::CommittedSegment& segment, Audience audience);
   // How far the session may read.
   [[nodiscard]] sync::Arrival reach(const Session& session) const {

@@ -268,6 +268,7 @@ Expected<RetainedPage> read_run_page(sync::ReadView& view, const ChannelTable& c
 
 void Delivery::read_retained(Session& session, Run& run, RetainedRun& retained) {
   if (std::exchange(retained.reading, true)) return;
+  retained.page_from = retained.place;
   const auto find = [this, id = session.id, run_id = run.id](Session*& found) {
     return find_run<RetainedRun>(id, run_id, found);
   };

@@ -55,9 +55,25 @@ static_assert(kInFlightMax <= 65'535, "packet identifiers are 16 bits");
 // Above this, QoS 0 messages for a client are dropped, and counted; above a quarter of it, QoS 1 and 2 messages stay in
 // the log until its connection has drained.
 inline constexpr std::size_t kClientQueueBytesMax = 1024 * 1024;
-// The same for all clients together: above it, only clients whose queue is empty are sent anything.
+// The same for all clients together: above it, only clients whose queue is empty are sent anything, and above twice as
+// much nobody is, until those that hold the most are closed: the fullest first, of those that have not taken all that
+// they were sent for so long.
 inline constexpr std::size_t kAllQueuesBytesMax = 32 * 1024 * 1024;
+inline constexpr Duration kQueuePatience = std::chrono::seconds{3};
 static_assert(kClientQueueBytesMax < kAllQueuesBytesMax);
+static_assert(mqtt::kPacketBytesDefault + mqtt::kPacketBytesDefault / 4 < kAllQueuesBytesMax);
+// So much for one client goes to its connection at once, not with the rest of the turn: what the kernel takes of it
+// does not count, so that a large message reaches as many as read.
+inline constexpr std::size_t kHandOverBytes = 64 * 1024;
+// Above it, a client with so much in its queue is not read from: what answers it would add to that.
+inline constexpr std::size_t kPressedQueueBytesMax = 16 * 1024;
+// How often it is looked whom to close.
+inline constexpr Duration kReliefPause = std::chrono::milliseconds{100};
+
+// Memory for packets of all clients that are not complete. Beyond it those are closed, with Quota exceeded, that have
+// held the most for the longest: bytes times time since their last whole packet.
+inline constexpr std::size_t kUnfinishedBytesMax = 32 * 1024 * 1024;
+static_assert(kUnfinishedBytesMax >= 2 * mqtt::kPacketBytesDefault);
 
 // Shared subscriptions of this node; one more is answered Quota exceeded.
 inline constexpr std::size_t kSharedGroupsMax = 1'000;
@@ -129,6 +145,7 @@ struct NodeLimits {
   std::size_t client_queue_bytes_max = kClientQueueBytesMax;
   std::size_t all_queues_bytes_max = kAllQueuesBytesMax;
   std::size_t subscriptions_bytes_max = kSubscriptionsBytesMax;
+  std::size_t unfinished_bytes_max = kUnfinishedBytesMax;
 };
 
 }  // namespace hedgerow::node

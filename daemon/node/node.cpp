@@ -90,6 +90,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
   budget_.client_bytes_max = settings_.limits.client_queue_bytes_max;
   budget_.all_bytes_max = settings_.limits.all_queues_bytes_max;
   sessions_.subscriptions().bytes_max = settings_.limits.subscriptions_bytes_max;
+  unfinished_.bytes_max = settings_.limits.unfinished_bytes_max;
   delivery_.groups().restore(state.groups);
   restore_sessions(now, state.sessions);
   delivery_.groups().end_restore();
@@ -112,6 +113,7 @@ std::unique_ptr<StreamHandler> Node::on_accept(Instant now, const Arrived& arriv
 }
 
 void Node::on_drained(Instant now, Client& client) {
+  client.queued_since.reset();
   if (client.link) links_.on_drained(now, *client.link);
   if (client.session != nullptr) delivery_.pump(*client.session);
   touch(client);
@@ -119,6 +121,7 @@ void Node::on_drained(Instant now, Client& client) {
 }
 
 void Node::on_handled(Instant now, Client& client) {
+  now_ = std::max(now_, now);
   update_pressure(now);
   touch(client);
   flush();
@@ -309,6 +312,7 @@ void Node::reconfigure(const mqtt::ConnectionLimits& connection_limits, const No
   budget_.client_bytes_max = limits.client_queue_bytes_max;
   budget_.all_bytes_max = limits.all_queues_bytes_max;
   sessions_.subscriptions().bytes_max = limits.subscriptions_bytes_max;
+  unfinished_.bytes_max = limits.unfinished_bytes_max;
   channels_.reconfigure(channels);
 }
 
@@ -356,13 +360,15 @@ void Node::touch(Client& client) {
 void Node::flush() {
   if (flushing_) return;
   flushing_ = true;
-  // Flushing may handle held input, which may touch more clients: they are appended.
-  for (std::size_t i = 0; i < touched_.size(); ++i) {
-    touched_[i]->flush_due = false;
-    touched_[i]->flush();
-    count_queue(*touched_[i]);
-  }
-  touched_.clear();
+  // Flushing may handle held input, which may touch more clients: they are appended. So are those that must go.
+  do {
+    for (std::size_t i = 0; i < touched_.size(); ++i) {
+      touched_[i]->flush_due = false;
+      touched_[i]->flush();
+      count(*touched_[i]);
+    }
+    touched_.clear();
+  } while (relieve_queues() || relieve_input());
   flushing_ = false;
   delivery_.end_turn();
   if (delivery_.take_hurry()) ports_.store.submit(sync::CommitNow{});
@@ -381,13 +387,6 @@ void Node::release_held(Instant now) {
     held_for_turn_.pop_front();
     if (Client* client = find_client(id)) client->hold_reading(now, Hold::kTurn, false);
   }
-}
-
-void Node::count_queue(Client& client) {
-  if (client.link) return;  // links have their own windows
-  budget_.queued_bytes -= client.counted_bytes;
-  client.counted_bytes = client.queued_bytes();
-  budget_.queued_bytes += client.counted_bytes;
 }
 
 void Node::update_pressure(Instant now) {

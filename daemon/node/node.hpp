@@ -282,7 +282,12 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // What was read of it already, and more, is handled in the next turn of the loop.
   void hold_for_turn(Client& client);
   void release_held(Instant now);
-  void count_queue(Client& client);
+  // What all clients together hold.
+  void count(Client& client);
+  void count_input(Client& client);
+  // Closes whoever holds the most while all hold too much. True: some client was touched.
+  bool relieve_queues();
+  bool relieve_input();
   void update_pressure(Instant now);
 
   NodeSettings settings_;
@@ -290,6 +295,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   ChannelTable channels_;
   Counters counters_;
   QueueBudget budget_;
+  MemoryBudget unfinished_{.bytes_max = kUnfinishedBytesMax};
   SessionRegistry sessions_;
   Delivery delivery_;
   Links links_;
@@ -309,6 +315,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   sync::Hlc clock_;                // the engine's, as of the last turn: all that clients were told of lies before it
   std::uint64_t cells_token_ = 0;  // of the cells that were handed to the store last; 0: they are on disk
   SparseNotes refused_subscriptions_;
+  SparseNotes closed_readers_;
+  SparseNotes closed_writers_;
   Owed owed_;  // of turns that failed: tried again with the next tick
   std::uint64_t last_client_ = 0;
   std::uint64_t last_token_ = 0;
@@ -323,6 +331,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   Instant next_tick_{};
   Instant next_trim_{};
   Instant next_system_topics_{};
+  Instant next_relief_{};
 };
 
 }  // namespace hedgerow::node

@@ -366,6 +366,7 @@ void Node::on_gone(Instant now, Client& client, const std::string& reason) {
   counters_.packets_in += client.connection().packets_in();
   counters_.packets_out += client.connection().packets_out();
   budget_.queued_bytes -= client.counted_bytes;
+  unfinished_.bytes -= client.unfinished_bytes;
   std::erase(touched_, &client);
   clients_.erase(client.id());
   flush();

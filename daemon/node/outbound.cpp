@@ -31,6 +31,10 @@ void give_up(Window& window, std::uint16_t packet_id, bool is_begun) {
   window.acknowledge(packet_id);
 }
 
+std::size_t size_of(const sync::Message& message) {
+  return mqtt::kFixedHeaderBytesMax + 2 + message.topic.size() + message.properties.size() + message.payload.size();
+}
+
 }  // namespace
 
 bool Outbound::is_deliverable(const sync::Message& message) {
@@ -44,6 +48,8 @@ bool Outbound::expired(const sync::Message& message, const sync::Stamp& stamp,
   left_s = expiry.left_s;
   return expiry.expired;
 }
+
+bool Outbound::has_room(const Session& session) { return budget_.has_room_logged(session.client->queued_bytes(), 0); }
 
 bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) {
   Window& window = session.window;
@@ -74,7 +80,7 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
     return true;
   }
   if (is_old) return true;
-  if (!budget_.has_room_logged(session.client->queued_bytes())) return false;
+  if (!budget_.has_room_logged(session.client->queued_bytes(), size_of(message))) return false;
   if (again ? !window.has_credit() : !window.has_room(op.arrival)) return false;
   if (maybe_sent) --session.maybe_sent_left;
   const std::uint16_t packet_id = again ? window.resend(op.arrival) : window.add(op.arrival, qos);
@@ -87,6 +93,7 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
                                                              .retain = retain,
                                                              .expiry_left_s = expiry_left_s,
                                                              .subscription_ids = wish.identifiers});
+  session.client->hand_over();
   touched_(*session.client);
   if (outcome == mqtt::PublishOutcome::kTooLarge) {
     give_up(window, packet_id, again && qos == mqtt::QoS::kExactlyOnce);
@@ -114,7 +121,7 @@ Outbound::Outcome Outbound::send_aside(Session& session, const Aside& aside, con
   const bool again = aside.again || (aside.sender == 0 && session.window.was_interrupted(aside.arrival));
   if (expired(aside.message, aside.stamp, expiry_left_s) && !again) return Outcome::kGone;
   if (aside.replica != self_ && !is_deliverable(aside.message)) return Outcome::kGone;
-  if (!budget_.has_room_logged(session.client->queued_bytes())) return Outcome::kNoRoom;
+  if (!budget_.has_room_logged(session.client->queued_bytes(), size_of(aside.message))) return Outcome::kNoRoom;
   if (qos != mqtt::QoS::kAtMostOnce && !session.window.has_room(aside.arrival)) return Outcome::kNoRoom;
   const std::uint16_t packet_id =
       qos == mqtt::QoS::kAtMostOnce ? std::uint16_t{0} : session.window.add_aside(aside.arrival, qos, aside.sender);
@@ -127,6 +134,7 @@ Outbound::Outcome Outbound::send_aside(Session& session, const Aside& aside, con
                                                              .retain = aside.retain,
                                                              .expiry_left_s = expiry_left_s,
                                                              .subscription_ids = wish.identifiers});
+  session.client->hand_over();
   touched_(*session.client);
   if (outcome == mqtt::PublishOutcome::kTooLarge) {
     const bool is_begun = again && qos == mqtt::QoS::kExactlyOnce;
@@ -147,7 +155,7 @@ void Outbound::send_live(Client& client, const sync::Message& message, bool reta
 
 void Outbound::send_at_most_once(Client& client, const sync::Message& message, bool retain,
                                  std::optional<std::uint32_t> expiry_left_s, const Wish& wish) {
-  if (!budget_.has_room_live(client.queued_bytes())) {
+  if (!budget_.has_room_live(client.queued_bytes(), size_of(message))) {
     ++counters_.dropped;
     return;
   }
@@ -164,6 +172,7 @@ void Outbound::send_at_most_once(Client& client, const sync::Message& message, b
   } else {
     ++counters_.dropped;
   }
+  client.hand_over();
   touched_(client);
 }
 

@@ -33,7 +33,7 @@ class Outbound {
   // Whether the access rules let the client have messages of that topic.
   using MayReceive = std::function<bool(const Client&, std::string_view topic)>;
   // `touched` is told of every client that got output, so that the owner flushes it.
-  Outbound(sync::ReplicaId self, WallClock wall_clock, const QueueBudget& budget, Counters& counters,
+  Outbound(sync::ReplicaId self, WallClock wall_clock, QueueBudget& budget, Counters& counters,
            std::function<void(Client&)> touched, MayReceive may_receive)
       : self_(self),
         wall_clock_(std::move(wall_clock)),
@@ -42,6 +42,8 @@ class Outbound {
         touched_(std::move(touched)),
         may_receive_(std::move(may_receive)) {}
 
+  // Whether a message of the log might be sent now: the connection takes what it is sent.
+  [[nodiscard]] bool has_room(const Session& session);
   // A message of the log, in its order. False: there is no room; nothing was sent.
   bool send_logged(Session& session, const OpRef& op, const Wish& wish);
 
@@ -83,7 +85,7 @@ class Outbound {
 
   sync::ReplicaId self_;
   WallClock wall_clock_;
-  const QueueBudget& budget_;
+  QueueBudget& budget_;
   Counters& counters_;
   std::function<void(Client&)> touched_;
   MayReceive may_receive_;

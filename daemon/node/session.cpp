@@ -9,6 +9,15 @@
 
 namespace hedgerow::node {
 
+// The page's messages are all of place.channel.
+void RetainedRun::drop_page() {
+  if (page.empty()) return;
+  place = next == 0 ? page_from : RetainedPlace{.channel = place.channel, .after_topic = page[next - 1].message->topic};
+  page = {};
+  next = 0;
+  exhausted = false;
+}
+
 bool Run::has_room() const {
   return stretches.size() < kStretchesMax || open.waiting.size() + open.begun.size() < kStretchMessagesMax;
 }

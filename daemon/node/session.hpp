@@ -56,7 +56,11 @@ struct RetainedRun {
   bool reading = false;
   bool exhausted = false;  // all pages are read
   std::vector<sync::Cell> page = {};
-  std::size_t next = 0;  // in page
+  std::size_t next = 0;          // in page
+  RetainedPlace page_from = {};  // where the page began
+
+  // What is left of the page is read again.
+  void drop_page();
 };
 
 // Messages of the past on their way to one subscription that asked for them (DESIGN 1).
@@ -68,6 +72,8 @@ struct ReplayRun {
   bool reading = false;     // that is being looked up
   sync::Arrival last = 0;   // what arrived later comes as an ordinary message
   std::shared_ptr<LogReader> reader = {};
+
+  void drop_page() { reader->drop_page(); }
 };
 
 // A place in a run: of retained messages the channel and the topic, of a replay the arrival.

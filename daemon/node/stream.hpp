@@ -17,7 +17,8 @@ namespace hedgerow::node {
 class Stream {
  public:
   virtual ~Stream() = default;
-  // Takes all of `bytes` (leaves it empty) and sends it as soon as it can. Never blocks, never calls back.
+  // Takes all of `bytes` (leaves it empty) and sends it as soon as it can: what is large at once, the rest when the
+  // present events are through. Never blocks, never calls back.
   virtual void send(Bytes& bytes) = 0;
   // Bytes taken by send() and not yet by the kernel.
   [[nodiscard]] virtual std::size_t queued_bytes() const = 0;
@@ -25,6 +26,8 @@ class Stream {
   virtual void pause_reading(bool paused) = 0;
   // Sends what is queued (for at most a bounded time), then closes. on_closed follows, later.
   virtual void close() = 0;
+  // Closes without sending what is queued, which is gone when this returns. on_closed follows, later.
+  virtual void cut() = 0;
 };
 
 // The node's side of one connection.

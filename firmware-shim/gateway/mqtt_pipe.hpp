@@ -56,6 +56,10 @@ class MqttPipe final : public node::Stream {
     closed_ = true;
     on_output_();
   }
+  void cut() override {
+    from_node_ = {};
+    close();
+  }
 
  private:
   void pump(Instant now) {

@@ -50,7 +50,7 @@ TEST_CASE("a configuration describes itself, a line for each thing", "[config]")
       "access without rules: on loopback listeners everything; elsewhere everything for nodes and admins, "
       "subscribing for monitors, nothing for others\n"
       "limits of the node: connections 10240, connections_per_address 4096, sessions 10000, queue_bytes 32MiB, "
-      "subscription_bytes 64MiB, retained_messages 1000000\n"
+      "subscription_bytes 64MiB, unfinished_bytes 32MiB, retained_messages 1000000\n"
       "limits of a client: connect_timeout 10s, keep_alive_max never, packet_bytes 1MiB, will_bytes 16KiB, "
       "maximum_qos 2, receive_maximum 1024, in_flight 1000, session_queue_bytes 1MiB, subscriptions_per_session 1000, "
       "topic_levels 200, topic_aliases 32\n");

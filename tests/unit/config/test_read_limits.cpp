@@ -29,7 +29,7 @@ TEST_CASE("every limit can be given", "[config][G6]") {
       "receive_maximum": 7, "in_flight": 6, "session_queue_bytes": "512KiB", "sessions": 5,
       "subscriptions_per_session": 4, "topic_levels": 3, "topic_aliases": 2, "will_bytes": 1024,
       "retained_messages": 12, "keep_alive_max": "10m", "maximum_qos": 1, "queue_bytes": "2MiB",
-      "subscription_bytes": "3MiB")");
+      "subscription_bytes": "3MiB", "unfinished_bytes": "4MiB")");
   CHECK(limits == Limits{.connections = 11,
                          .connections_per_address = 10,
                          .connect_timeout = std::chrono::seconds{9},
@@ -45,6 +45,7 @@ TEST_CASE("every limit can be given", "[config][G6]") {
                          .maximum_qos = 1,
                          .queue_bytes = 2'097'152,
                          .subscription_bytes = 3'145'728,
+                         .unfinished_bytes = 4'194'304,
                          .sessions = 5,
                          .retained_messages = 12});
 }

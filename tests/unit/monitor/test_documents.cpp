@@ -70,6 +70,7 @@ TEST_CASE("health says what the board measured", "[monitor]") {
                  .disk = Disk{.free_bytes = 10, .total_bytes = 20}},
       .clients = 2,
       .messages = {.received = 5, .delivered = 4, .refused = 1, .dropped = 0, .denied = 2, .trimmed = 3},
+      .over_budget = {.subscriptions = 7, .readers = 8, .writers = 9},
       .things =
           ThingsReport{.connected = 4, .lost = 1, .malformed = 2, .damaged_frames = 7, .strangers = 5, .unproved = 6},
       .plaintext_listeners = {"devices"},
@@ -79,6 +80,7 @@ TEST_CASE("health says what the board measured", "[monitor]") {
         R"("temperature_c":48.3,"memory":{"rss_bytes":1,"total_bytes":3,"available_bytes":2},)"
         R"("load":[0.5,0.25,1],"disk":{"free_bytes":10,"total_bytes":20},"clients":2,)"
         R"("messages":{"received":5,"delivered":4,"refused":1,"dropped":0,"denied":2,"trimmed":3},)"
+        R"("over_budget":{"subscriptions":7,"readers":8,"writers":9},)"
         R"("things":{"connected":4,"lost":1,"malformed":2,"damaged_frames":7,"strangers":5,"unproved":6},)"
         R"("plaintext_listeners":["devices"],)"
         R"("alarms":["the disk is full"],)"
@@ -86,12 +88,12 @@ TEST_CASE("health says what the board measured", "[monitor]") {
 }
 
 TEST_CASE("health leaves out what could not be measured", "[monitor][G10]") {
-  CHECK(
-      to_json(Health{}) ==
-      R"({"at_unix_ms":0,"clock":"unsynchronised","version":"","uptime_s":0,"clients":0,)"
-      R"("messages":{"received":0,"delivered":0,"refused":0,"dropped":0,"denied":0,"trimmed":0},"plaintext_listeners":[],)"
-      R"("alarms":[],)"
-      R"("scrub":{"finished_unix_ms":null,"damaged_unix_ms":null,"done_bytes":0,"file_bytes":0}})");
+  CHECK(to_json(Health{}) ==
+        R"({"at_unix_ms":0,"clock":"unsynchronised","version":"","uptime_s":0,"clients":0,)"
+        R"("messages":{"received":0,"delivered":0,"refused":0,"dropped":0,"denied":0,"trimmed":0},)"
+        R"("over_budget":{"subscriptions":0,"readers":0,"writers":0},"plaintext_listeners":[],)"
+        R"("alarms":[],)"
+        R"("scrub":{"finished_unix_ms":null,"damaged_unix_ms":null,"done_bytes":0,"file_bytes":0}})");
 }
 
 TEST_CASE("the links document says since when, and how far that time can be trusted", "[monitor][G10]") {

@@ -22,13 +22,19 @@ class FakeStream final : public node::Stream {
  public:
   void send(Bytes& bytes) override {
     append(sent, bytes);
+    if (keeps) queued += bytes.size();
     bytes.clear();
   }
   [[nodiscard]] std::size_t queued_bytes() const override { return queued; }
   void pause_reading(bool pause) override { paused = pause; }
   void close() override { closed = true; }
+  void cut() override {
+    closed = true;
+    queued = 0;
+  }
 
   Bytes sent;
+  bool keeps = false;      // nothing of it is taken
   std::size_t queued = 0;  // what the test says is stuck
   bool paused = false;
   bool closed = false;

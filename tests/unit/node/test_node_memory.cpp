@@ -1,5 +1,7 @@
 // What all clients together may make the node keep: G6.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <memory>
 
 #include "tests/unit/node/exchange.hpp"
 
@@ -114,4 +116,235 @@ TEST_CASE_METHOD(MemoryHarness, "a SUBSCRIBE that the disk refuses costs nothing
   CHECK(subscribe(kept, "t/1") == kRefused);
   for (const char* filter : {"t/1", "t/2", "t/3"}) CHECK(subscribe(kept, filter) == 0);
   CHECK(subscribe(kept, "t/4") == kRefused);
+}
+
+// ---- what waits for clients that do not take it
+
+namespace {
+
+constexpr std::size_t kMessageBytes = 50'000;
+
+struct QueueHarness : NodeHarness {
+  QueueHarness() {
+    limits.client_queue_bytes_max = 2 * kMessageBytes;
+    limits.all_queues_bytes_max = 4 * kMessageBytes;  // twice as much at most
+    restart();
+    publisher = std::make_unique<TestClient>(*this, ConnectOut{.client_id = "publisher"});
+  }
+  // `keeps`: they do not read.
+  void add(unsigned count, unsigned qos, bool keeps, const std::string& filter = "t") {
+    for (unsigned i = 0; i < count; ++i) {
+      clients.push_back(
+          std::make_unique<TestClient>(*this, ConnectOut{.client_id = "c" + std::to_string(clients.size())}));
+      clients.back()->send(encode_subscribe(1, {{filter, qos}}));
+      settle();
+      clients.back()->received();
+      clients.back()->stream.keeps = keeps;
+    }
+  }
+  void publish(unsigned qos, const std::string& topic = "t") {
+    publisher->send(encode(PublishSent{.topic = topic,
+                                       .payload = std::string(kMessageBytes, 'x'),
+                                       .qos = qos,
+                                       .packet_id = qos > 0 ? ++last_id : 0U}));
+    settle();
+  }
+  [[nodiscard]] std::size_t queued() const {
+    std::size_t out = 0;
+    for (const auto& client : clients) out += client->stream.queued;
+    return out;
+  }
+  [[nodiscard]] std::size_t closed() const {
+    std::size_t out = 0;
+    for (const auto& client : clients) out += client->stream.closed ? 1U : 0U;
+    return out;
+  }
+
+  std::unique_ptr<TestClient> publisher;
+  std::vector<std::unique_ptr<TestClient>> clients;
+  unsigned last_id = 0;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(QueueHarness, "one message to many that do not read takes no more than all queues may",
+                 "[node][memory][G6]") {
+  const unsigned qos = GENERATE(0U, 1U);
+  add(20, qos, /*keeps=*/true);
+  publish(qos);
+  CHECK(queued() <= 8 * kMessageBytes);
+  CHECK(queued() >= 7 * kMessageBytes);
+  CHECK(closed() == 0);  // nobody knows yet that they do not read
+  CHECK(node->counters().dropped == (qos == 0 ? 13U : 0U));
+}
+
+TEST_CASE_METHOD(QueueHarness, "who does not read is closed when others lack the room, the fullest first",
+                 "[node][memory][G6]") {
+  add(20, 0, /*keeps=*/true);
+  publish(0);
+  clients[0]->stream.keeps = false;  // a slow one, that has taken all of it by now
+  clients[0]->drained();
+  clients[0]->received();
+  advance(node::kQueuePatience + std::chrono::seconds{1});
+  CHECK(closed() == 0);  // there is room
+  add(4, 0, /*keeps=*/false, "u");
+  publish(0, "u");
+  CHECK(closed() > 0);
+  CHECK(node->counters().closed_readers == closed());
+  CHECK_FALSE(clients[0]->stream.closed);
+  for (std::size_t i = 20; i < 24; ++i) clients[i]->received();
+  publish(0, "u");
+  for (std::size_t i = 20; i < 24; ++i) CHECK(clients[i]->messages().size() == 1);
+  CHECK(log.size() == 1);
+}
+
+TEST_CASE_METHOD(QueueHarness, "QoS 1 waits in the log while all queues are full, and is lost to nobody who reads",
+                 "[node][memory][G6]") {
+  add(20, 1, /*keeps=*/true);
+  publish(1);
+  add(1, 1, /*keeps=*/false);
+  publish(1);
+  CHECK(clients[20]->messages().empty());
+  CHECK(closed() == 0);
+  std::size_t received = 0;
+  for (int i = 0; i < 40; ++i) {
+    advance(std::chrono::seconds{1});
+    settle();
+    received += clients[20]->messages().size();
+    CHECK(queued() <= 8 * kMessageBytes);
+  }
+  CHECK(received == 1);
+  CHECK(closed() > 0);
+}
+
+TEST_CASE_METHOD(QueueHarness, "while all queues hold too much, who does not take answers is not read from",
+                 "[node][memory][G6]") {
+  add(5, 0, /*keeps=*/true);
+  publish(0);  // more than all_queues_bytes_max
+  TestClient asks(*this, {.client_id = "asks"});
+  asks.stream.keeps = true;
+  asks.stream.queued = node::kPressedQueueBytesMax;
+  CHECK_FALSE(asks.stream.paused);
+  asks.send(packet(PacketType::kPingreq, 0, {}));
+  CHECK(asks.stream.paused);
+  asks.stream.keeps = false;
+  asks.drained();
+  CHECK_FALSE(asks.stream.paused);
+}
+
+TEST_CASE_METHOD(QueueHarness, "what is read for a client that does not take it is dropped, and read again",
+                 "[node][memory][G6]") {
+  const ConnectOut kind = keeping("kept");
+  {
+    TestClient first(*this, kind);
+    first.send(encode_subscribe(1, {{"t", 1}}));
+    settle();
+  }
+  for (int i = 0; i < 60; ++i) publish(1);  // more than what stays in memory
+  TestClient kept = TestClient::unsettled(*this, kind);
+  kept.stream.keeps = true;
+  settle();
+  std::size_t count = 0;
+  for (std::size_t more = 1; more > 0; count += more) {
+    advance(std::chrono::seconds{1});
+    settle();
+    more = kept.messages().size();
+    if (count < 10) CHECK(reads.empty());
+    kept.stream.queued = 0;
+    kept.drained();
+    if (count < 10) CHECK(reads.size() == 1);
+    settle();
+  }
+  CHECK(count == 60);
+}
+
+TEST_CASE_METHOD(QueueHarness, "retained messages are, too: each comes once", "[node][memory][G6]") {
+  for (char c = 'a'; c < 'f'; ++c) {
+    publisher->send(encode(PublishSent{.topic = std::string("r/") + c,
+                                       .payload = std::string(kMessageBytes, c),
+                                       .qos = 1,
+                                       .packet_id = ++last_id,
+                                       .retain = true}));
+    settle();
+  }
+  TestClient slow(*this, {.client_id = "slow"});
+  slow.stream.keeps = true;
+  slow.send(encode_subscribe(1, {{"r/#", 1}}));
+  std::string seen;
+  for (int i = 0; i < 10; ++i) {
+    settle();
+    advance(std::chrono::seconds{1});
+    settle();
+    for (const std::string& message : slow.messages()) seen += message.substr(0, 3);
+    slow.drained();
+  }
+  CHECK(seen == "r/ar/br/cr/dr/e");
+}
+
+// ---- packets that are not complete
+
+namespace {
+
+struct UnfinishedHarness : NodeHarness {
+  UnfinishedHarness() {
+    limits.unfinished_bytes_max = 12'500;
+    restart();
+  }
+  // The beginning of a publish of 20,000 bytes.
+  static Bytes part(std::size_t bytes) {
+    Bytes out = encode(PublishSent{.topic = "t", .payload = std::string(20'000, 'x')});
+    out.resize(bytes);
+    return out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(UnfinishedHarness, "packets that are not complete are bounded in all: the longest held goes",
+                 "[node][memory][G6]") {
+  TestClient first(*this, {.client_id = "first"});
+  TestClient second(*this, {.client_id = "second"});
+  TestClient third(*this, {.protocol = Protocol::kV311, .client_id = "third"});
+  second.send(part(4'000));
+  advance(std::chrono::seconds{20});
+  first.send(part(4'000));
+  third.send(part(1'900));
+  advance(std::chrono::seconds{5});
+  second.received();
+  CHECK_FALSE((first.stream.closed || second.stream.closed || third.stream.closed));
+  first.send(Bytes(1'000, 'x'));
+  CHECK(second.stream.closed);
+  const auto told = second.received();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].type == PacketType::kDisconnect);
+  CHECK(told[0].body[0] == 0x97);
+  CHECK_FALSE((first.stream.closed || third.stream.closed));
+  CHECK(node->counters().closed_writers == 1);
+  CHECK(log.size() == 1);
+  TestClient fourth(*this, {.client_id = "fourth"});
+  fourth.send(part(500));  // there is room again
+  CHECK_FALSE((first.stream.closed || third.stream.closed || fourth.stream.closed));
+}
+
+TEST_CASE_METHOD(UnfinishedHarness, "who completes its packets may send any number of them, in any pieces",
+                 "[node][memory][G6]") {
+  TestClient writer(*this, {.client_id = "writer"});
+  TestClient slow(*this, {.client_id = "slow"});
+  slow.send(part(3'000));
+  const Bytes whole = encode(PublishSent{.topic = "t", .payload = std::string(6'000, 'x')});
+  for (int i = 0; i < 100; ++i) {
+    writer.send(to_bytes(ByteView(whole).first(5'000)));
+    advance(std::chrono::seconds{1});
+    writer.send(to_bytes(ByteView(whole).subspan(5'000)));
+  }
+  CHECK(node->counters().received == 100);
+  CHECK_FALSE((writer.stream.closed || slow.stream.closed));
+}
+
+TEST_CASE_METHOD(UnfinishedHarness, "a packet held until the end of its connection leaves its room to others",
+                 "[node][memory][G6]") {
+  for (int i = 0; i < 10; ++i) {
+    TestClient(*this, {.client_id = "brief"}).send(part(9'000));
+  }
+  CHECK(node->counters().closed_writers == 0);
 }
