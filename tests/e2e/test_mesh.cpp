@@ -161,6 +161,41 @@ TEST_CASE_METHOD(Pair, "a node restored from an older image gets back what its p
   CHECK_THAT(house.log(), ContainsSubstring("rolled back"));
 }
 
+// It wrote more since than was lost: nobody's count is behind, only the chains differ.
+TEST_CASE_METHOD(Pair, "what a restored node wrote on under a name that was taken lives beside what it had written",
+                 "[e2e][G3][G5]") {
+  REQUIRE(all_linked(house, 1));
+  mosquitto_pub(house.port(), "setpoint/pump", "old", {"-q", "1", "-r"});
+  REQUIRE(wait_for_equal_digests({&barn, &house}));
+  REQUIRE(house.terminate().code == 0);
+  std::ifstream file(house.data() / "hedgerow.db", std::ios::binary);
+  const std::string image{std::istreambuf_iterator<char>(file), {}};
+  house.start();
+  REQUIRE(all_linked(house, 1));
+  mosquitto_pub(house.port(), "setpoint/valve", "lost", {"-q", "1", "-r"});
+  REQUIRE(wait_for_equal_digests({&barn, &house}));
+
+  house.kill();
+  std::filesystem::remove(house.data() / "hedgerow.db-wal");
+  std::ofstream(house.data() / "hedgerow.db", std::ios::binary | std::ios::trunc) << image;
+  wire.cut();
+  house.start();
+  constexpr int kSince = 20;
+  for (int i = 0; i < kSince; ++i) {
+    mosquitto_pub(house.port(), "setpoint/lamp/" + std::to_string(i), "since", {"-q", "1", "-r"});
+  }
+  wire.resume();
+
+  CHECK(wait_for_equal_digests({&barn, &house}));
+  MosquittoSub at_house(house.port(), {"setpoint/valve"}, {"-q", "1"});
+  CHECK(at_house.next() == "1 1 setpoint/valve lost");
+  MosquittoSub at_barn(barn.port(), {"setpoint/lamp/+"}, {"-q", "1"});
+  for (int i = 0; i < kSince; ++i) CHECK_THAT(at_barn.next(), ContainsSubstring("1 1 setpoint/lamp/"));
+  CHECK_THAT(house.log(), ContainsSubstring("two boards wrote under one name"));
+  mosquitto_pub(house.port(), "setpoint/pump", "under the new name", {"-q", "1", "-r"});
+  CHECK(wait_for_equal_digests({&barn, &house}));
+}
+
 TEST_CASE_METHOD(Orchard, "a killed node catches up, and its sessions with it", "[e2e][G1][G3]") {
   wait_until_linked();
   make_session(shed.port(), "display", "log/#");
