@@ -45,7 +45,7 @@ void Access::authenticate(Instant now, const node::Arrived& arrived, Credentials
   const auto auth = auth_.find(arrived.listener);
   if (auth == auth_.end() || auth->second != config::Auth::kPassword) return then(now, std::move(principal));
   if (!credentials.username || !credentials.password) {
-    return then(now, tl::unexpected(Denial::kBadUserNameOrPassword));
+    return then(now, tl::unexpected(Denial::kNoCredentials));
   }
   principal.kind = security::Principal::Kind::kUser;
   principal.name = *credentials.username;
@@ -53,12 +53,13 @@ void Access::authenticate(Instant now, const node::Arrived& arrived, Credentials
                     .password = std::string(as_text(*credentials.password)),
                     .address = arrived.address,
                     .asker = std::move(credentials.asker)},
-                   [principal, then](PasswordWorker::Outcome outcome) {
+                   [this, principal, then](PasswordWorker::Outcome outcome) {
                      const Instant later = net_asio::EventLoop::now();
                      switch (outcome) {
                        case PasswordWorker::Outcome::kRight: return then(later, principal);
                        case PasswordWorker::Outcome::kWrong:
-                         return then(later, tl::unexpected(Denial::kBadUserNameOrPassword));
+                         return then(later, tl::unexpected(passwords_.knows(principal.name) ? Denial::kWrongPassword
+                                                                                            : Denial::kUnknownUser));
                        case PasswordWorker::Outcome::kBusy: return then(later, tl::unexpected(Denial::kBusy));
                      }
                    });

@@ -26,7 +26,7 @@ class AccessPort {
     std::weak_ptr<const void> asker;  // once it has expired nobody waits for the verdict
   };
   // Why a client is not let in.
-  enum class Denial { kBadUserNameOrPassword, kBusy };
+  enum class Denial { kNoCredentials, kUnknownUser, kWrongPassword, kBusy };
   using Verdict = std::function<void(Instant now, tl::expected<security::Principal, Denial>)>;
   // Calls `then` once, at once or later: a password takes a tenth of a second to check. Not for an asker that expired.
   virtual void authenticate(Instant now, const Arrived& arrived, Credentials credentials, Verdict then) = 0;

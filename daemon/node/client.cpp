@@ -37,7 +37,9 @@ void Client::on_closed(const mqtt::Closed& closed) {
   end_reason_ = closed.description;
   owner_.on_ended(now_, *this,
                   {.cancels_will = closed.by_client && closed.reason == mqtt::ReasonCode::kSuccess,
-                   .session_expiry_s = closed.session_expiry_s});
+                   .session_expiry_s = closed.session_expiry_s,
+                   .fault = closed.by_client ? std::string_view() : closed.description,
+                   .code = closed.reason});
 }
 
 void Client::on_closed(Instant now, const std::string& reason) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "daemon/mqtt/connection.hpp"
 #include "daemon/node/queue_budget.hpp"
@@ -25,6 +26,8 @@ struct Session;
 struct Goodbye {
   bool cancels_will = false;                           // DISCONNECT with reason 0x00 [MQTT-3.14.4-3]
   std::optional<std::uint32_t> session_expiry_s = {};  // as changed by the client's DISCONNECT
+  std::string_view fault = {};                         // the rule that it broke, if it did; valid during the call
+  mqtt::ReasonCode code = mqtt::ReasonCode::kSuccess;  // with it
 };
 
 // What a Client tells. Calls are synchronous; the owner answers through Client::connection(), now or later.

@@ -85,6 +85,9 @@ inline constexpr std::size_t kWillBytesInAllMax = 8 * 1024 * 1024;
 // What failed turns left to be done once the disk has room. Beyond it nobody is promised anything that the disk would
 // have to know: such a CONNECT or SUBSCRIBE is refused, and a client in the middle of a QoS 2 exchange is closed.
 inline constexpr std::size_t kOwedBytesMax = 2 * 1024 * 1024;
+// Matters of which the operator is told when clients are refused, and how often of one that comes again.
+inline constexpr std::size_t kRefusalsToldMax = 64;
+inline constexpr Duration kRefusalsToldEvery = std::chrono::minutes{1};
 // How long a publish in a channel with "ack": "peer" waits for another node, before it is acknowledged all the same.
 inline constexpr Duration kPeerAckPatience = std::chrono::seconds{5};
 // When a will that could not be published is tried again: the disk was full, or the node keeps no more retained

@@ -19,6 +19,7 @@ struct Node::Newcomer {
   std::uint16_t receive_maximum = 0;
   std::uint32_t session_expiry_s = 0;
   std::string client_id;
+  std::optional<std::string> user_name = {};  // for the log
 };
 
 // A clean start that waits for the disk to end the old session and to have the new one.

@@ -83,6 +83,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
       clock_(state.clock),
       stored_(state.stored),
       channel_alarms_(channels_, ports_.log),
+      refusal_log_(ports_.log),
       now_(now),
       next_tick_(now + kTick),
       next_trim_(now),
@@ -154,7 +155,11 @@ void Node::on_turn(Instant now, TurnResult turn) {
     return;
   }
   on_stored(turn.committed);
-  send_acks(turn.acks);
+  for (const TurnResult::Refused& refused : turn.refused) {
+    const Client* client = find_client(refused.client);
+    if (client != nullptr && client->session != nullptr) note_refused_publish(*client, refused.topic, refused.why);
+  }
+  send_acks(turn.acks, /*turn_failed=*/false);
   tell_operator(turn.told);
   for (const StoredWill& will : turn.stamped) wills_.set_stamp(will.session, *will.died);
   for (const TurnResult::FiredWill& will : turn.wills) {
@@ -192,7 +197,7 @@ void Node::on_renewed(const TurnResult::Renewed& renewed) {
 }
 
 void Node::on_failed_turn(const TurnResult& turn) {
-  send_acks(turn.acks);
+  send_acks(turn.acks, /*turn_failed=*/true);
   tell_operator(turn.told);
   for (const std::uint64_t token : turn.unsaved) {
     if (auto waiting = waiting_.extract(token)) waiting.mapped()(/*stored=*/false);
@@ -255,6 +260,7 @@ void Node::on_timer(Instant now) {
     save_due_positions(now);
     expire_sessions(now);
     links_.on_tick(now);
+    refusal_log_.on_tick(now);
     channel_alarms_.on_tick(now, links_.replicator().contradictions());
     if (next_trim_ <= now) {
       next_trim_ = now + kTrimInterval;

@@ -29,6 +29,7 @@
 #include "daemon/node/links.hpp"
 #include "daemon/node/owed.hpp"
 #include "daemon/node/peer_acks.hpp"
+#include "daemon/node/refusal_log.hpp"
 #include "daemon/node/sparse_notes.hpp"
 #include "daemon/node/system_topics.hpp"
 #include "daemon/node/wills.hpp"
@@ -184,6 +185,17 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void settle_replaced(const Replacing& replacing, Client* client);
   void end_link(Instant now, Client& client, const std::string& reason);
 
+  // Refusals, told to the operator sparsely: node_refusals.cpp
+  // Refuses its CONNECT. `remedy`: what the operator can do, and the client is not told.
+  void turn_down(Client& client, const Newcomer& newcomer, mqtt::ReasonCode code, std::string_view why,
+                 std::string_view remedy = {});
+  void turn_down(Client& client, const Newcomer& newcomer, AccessPort::Denial denial);
+  enum class Right : std::uint8_t { kPublish, kSubscribe };
+  void note_denied(const Client& client, Right right, std::string_view topic);
+  void note_refused_publish(const Client& client, std::string_view topic, std::string_view why);
+  // It was closed for a rule that it broke.
+  void note_broken(const Client& client, const Goodbye& goodbye);
+
   // Sessions
   // Nothing: never.
   [[nodiscard]] static std::optional<Instant> expiry_moment(Instant now, std::uint32_t expiry_s);
@@ -266,7 +278,10 @@ class Node final : public StreamAcceptor, public ClientOwner {
   void on_will_refused(Instant now, const TurnResult::FiredWill& will);
 
   void publish_system_topics(Instant now);
-  void send_acks(const std::vector<Ack>& acks);
+  void send_acks(const std::vector<Ack>& acks, bool turn_failed);
+  // A bridge of 3.1.1 would come back with what the store does not take, for ever: it is told that it is stored. Not
+  // where the turn failed, for lack of room: there it keeps what it has, and comes back.
+  static void drop_of_bridge(Client& client, Ack& ack);
   void send_ack(Client& client, const Ack& ack, mqtt::NoteOut note = {});
   void send_due_peer_acks();
   // The channel of a topic whose publishes wait for another node, too.
@@ -326,6 +341,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   sync::StoreTotals stored_;
   std::vector<std::string> alarms_;  // the disk
   ChannelAlarms channel_alarms_;
+  RefusalLog refusal_log_;
   Instant refused_at_{};  // the last turn that lacked room
   Instant now_{};         // as told last
   Instant next_tick_{};

@@ -59,6 +59,7 @@ void Node::on_connect(Instant now, Client& client, const mqtt::ConnectRequest& r
                     .receive_maximum = request.receive_maximum,
                     .session_expiry_s = request.session_expiry_s,
                     .client_id = std::string(request.client_id)};
+  if (request.username) newcomer.user_name = std::string(*request.username);
   if (newcomer.assigned) {
     // Two draws: nobody can guess, hence take over, another client's session.
     const std::array<std::uint64_t, 2> drawn = {ports_.random(), ports_.random()};
@@ -87,10 +88,7 @@ void Node::on_verdict(Instant now, std::uint64_t id, const Newcomer& newcomer,
   if (stopping_) return client.connection().refuse(mqtt::ReasonCode::kServerShuttingDown);
   if (!verdict) {
     ++counters_.refused_access;
-    if (verdict.error() == AccessPort::Denial::kBusy) {
-      return client.connection().refuse(mqtt::ReasonCode::kServerBusy, "too many passwords wait to be checked");
-    }
-    return client.connection().refuse(mqtt::ReasonCode::kBadUserNameOrPassword);
+    return turn_down(client, newcomer, verdict.error());
   }
   client.principal = std::move(*verdict);
   admit(now, client, newcomer);
@@ -100,22 +98,22 @@ void Node::admit(Instant now, Client& client, const Newcomer& newcomer) {
   // The rules may have changed while the password was checked, or another CONNECT was waited for.
   if (!ports_.access.knows(client.principal)) {
     ++counters_.refused_access;
-    return client.connection().refuse(mqtt::ReasonCode::kBadUserNameOrPassword);
+    return turn_down(client, newcomer, AccessPort::Denial::kUnknownUser);
   }
   if (!may_leave_will(client)) {
     ++counters_.refused_access;
-    return client.connection().refuse(mqtt::ReasonCode::kNotAuthorized, "its will may not be published");
+    return turn_down(client, newcomer, mqtt::ReasonCode::kNotAuthorized, "its will may not be published");
   }
 
   Session* session = sessions_.find(owner_of(client.principal), newcomer.client_id);
   const bool had_persistent = session != nullptr && session->is_persistent();
   if (!had_persistent && newcomer.session_expiry_s > 0 &&
       sessions_.persistent() >= settings_.limits.persistent_sessions_max) {
-    return client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded,
-                                      "the node keeps no more sessions: connect with clean start and session expiry 0");
+    return turn_down(client, newcomer, mqtt::ReasonCode::kQuotaExceeded,
+                     "the node keeps no more sessions: connect with clean start and session expiry 0");
   }
   if ((client.will || (!had_persistent && newcomer.session_expiry_s > 0)) && owed_.is_full()) {
-    return client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
+    return turn_down(client, newcomer, mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
   }
   // Asked before anything is changed: a CONNECT that is refused has done nothing.
   if (client.will) {
@@ -123,7 +121,7 @@ void Node::admit(Instant now, Client& client, const Newcomer& newcomer) {
     client.will->principal = client.principal;
     client.will->expiry_s = newcomer.session_expiry_s;
     if (!wills_.has_room(*client.will)) {
-      return client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the node keeps no more wills");
+      return turn_down(client, newcomer, mqtt::ReasonCode::kQuotaExceeded, "the node keeps no more wills");
     }
   }
   if (session != nullptr) {
@@ -226,7 +224,7 @@ void Node::await_stored(Session& session, Client& client, const Newcomer& newcom
     will->session = session.id;
     if (!wills_.set(*will)) {
       client.session = nullptr;
-      client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the node keeps no more wills");
+      turn_down(client, newcomer, mqtt::ReasonCode::kQuotaExceeded, "the node keeps no more wills");
       return abandon(session);
     }
   }
@@ -241,7 +239,7 @@ void Node::await_stored(Session& session, Client& client, const Newcomer& newcom
     // Session and will may have been in two turns.
     if (stored && (found->was_confirmed || !is_kept)) return accept(*found, waiting, newcomer, session_present);
     waiting.session = nullptr;
-    waiting.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
+    turn_down(waiting, newcomer, mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
     wills_.disarm(id);
     if (!found->was_confirmed) found->was_stored = false;
     abandon(*found);
@@ -330,6 +328,7 @@ void Node::end_link(Instant now, Client& client, const std::string& reason) {
 // At once, not when the transport is gone: whoever comes back meanwhile finds the session as the last packet left it.
 void Node::on_ended(Instant now, Client& client, const Goodbye& goodbye) {
   now = now_ = std::max(now, now_);  // input that was held is handled with the time at which it came
+  if (!goodbye.fault.empty() && !client.link) note_broken(client, goodbye);
   Session* session = std::exchange(client.session, nullptr);
   if (session == nullptr) return;
   const bool was_pending = session->pending == &client;

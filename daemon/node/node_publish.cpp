@@ -66,13 +66,20 @@ void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& r
     return;
   }
   if (is_bridge_state(request.topic)) return pass_over(client, request);
-  if (is_reserved(request.topic)) return refuse(client, request, Category::kRefused);
+  if (is_reserved(request.topic)) {
+    note_refused_publish(client, request.topic, "what is under hedgerow/ and $ is written by the node alone");
+    return refuse(client, request, Category::kRefused);
+  }
   if (!ports_.access.may_publish(client.principal, request.topic)) {
     ++counters_.refused_access;
+    note_denied(client, Right::kPublish, request.topic);
     return refuse(client, request, Category::kRefused);
   }
   const ChannelTable::Entry* channel = channels_.owner_of(request.topic);
-  if (channel == nullptr) return refuse(client, request, Category::kNotFound);
+  if (channel == nullptr) {
+    note_refused_publish(client, request.topic, "no channel has it: \"channels\" needs one whose filter matches it");
+    return refuse(client, request, Category::kNotFound);
+  }
 
   ++counters_.received;
   counters_.received_bytes += request.payload.size();
@@ -214,7 +221,7 @@ void Node::on_pubcomp(Instant now, Client& client, const mqtt::AckReceived& pubc
   on_acknowledged(now, client, client.session->window.complete(pubcomp.packet_id));
 }
 
-void Node::send_acks(const std::vector<Ack>& acks) {
+void Node::send_acks(const std::vector<Ack>& acks, bool turn_failed) {
   for (Ack ack : acks) {
     Session* session = sessions_.find(ack.address.session);
     // Repeated, while the write that it repeats failed.
@@ -230,10 +237,16 @@ void Node::send_acks(const std::vector<Ack>& acks) {
     // A release is the session's: the client may have come back, or another may have taken it over meanwhile.
     if (ack.address.kind == AckKind::kPubrel) client = session == nullptr ? nullptr : session->client;
     if (client == nullptr || !client->connection().accepted()) continue;
+    if (!ack.stored && client->is_bridge && !turn_failed) drop_of_bridge(*client, ack);
     if (peer_acks_.hold(now_, ack, confirmed_)) continue;
     send_ack(*client, ack);
     touch(*client);
   }
+}
+
+void Node::drop_of_bridge(Client& client, Ack& ack) {
+  if (ack.address.kind == AckKind::kPubrec) client.session->received.insert(ack.address.packet_id);
+  ack.stored = ack.stored || ack.address.kind == AckKind::kPuback || ack.address.kind == AckKind::kPubrec;
 }
 
 void Node::send_due_peer_acks() {

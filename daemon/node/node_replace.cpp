@@ -16,7 +16,7 @@ void Node::replace_session(Client& client, const Newcomer& newcomer, const Sessi
     StoredWill will = *std::exchange(client.will, nullptr);
     will.session = replacing->fresh;
     if (!wills_.set(will)) {
-      return client.connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the node keeps no more wills");
+      return turn_down(client, newcomer, mqtt::ReasonCode::kQuotaExceeded, "the node keeps no more wills");
     }
     intent.wills.push_back(std::move(will));
   }
@@ -47,7 +47,7 @@ void Node::on_replaced(std::uint64_t id, bool stored) {
   if (client != nullptr) touch(*client);
   if (!stored) {
     wills_.disarm(replacing->fresh);
-    if (client != nullptr) client->connection().refuse(mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
+    if (client != nullptr) turn_down(*client, replacing->by, mqtt::ReasonCode::kQuotaExceeded, "the disk is full");
   } else {
     Session& old = *sessions_.find(id);
     if (old.stores == replacing->stores) old.was_stored = false;

@@ -193,7 +193,7 @@ bool Node::is_still_wanted(Intent& intent) {
   if (const auto* release = std::get_if<AddReleaseIntent>(&intent)) {
     const Session* session = sessions_.find(release->ack.session);
     if (session == nullptr || session->is_persistent()) return session != nullptr;
-    send_acks({{.address = release->ack}});  // it needs no disk any more
+    send_acks({{.address = release->ack}}, /*turn_failed=*/false);  // it needs no disk any more
     return false;
   }
   if (const auto* release = std::get_if<ReleaseReceivedIntent>(&intent)) {

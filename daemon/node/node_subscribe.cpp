@@ -17,6 +17,7 @@ mqtt::ReasonCode Node::subscribe(Client& client, const mqtt::SubscribeEntry& ent
   Session& session = *client.session;
   if (!ports_.access.may_subscribe(client.principal, entry.topic_filter)) {
     ++counters_.refused_access;
+    note_denied(client, Right::kSubscribe, entry.topic_filter);
     return mqtt::ReasonCode::kNotAuthorized;
   }
   const bool is_known = session.subscriptions.contains(entry.filter);

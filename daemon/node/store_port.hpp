@@ -146,6 +146,13 @@ struct TurnResult {
   std::vector<sync::CommittedSegment> handed_out;
   sync::Committed committed;
   std::vector<Ack> acks;
+  // Publishes that the engine did not take, for the log; their acks say the same.
+  struct Refused {
+    std::uint64_t client = 0;
+    std::string topic;
+    std::string why;
+  };
+  std::vector<Refused> refused;
   std::vector<Told> told;
   std::vector<Received> received;
   std::vector<std::pair<std::uint64_t, sync::Arrival>> positions;  // saved: session, position

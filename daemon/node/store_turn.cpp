@@ -116,6 +116,9 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
                                      .stored = written.has_value(),
                                      .why = written ? Category::kIo : written.error().category,
                                      .seq = own_seq(publish.ack)});
+              if (!written) {
+                result.refused.push_back({publish.ack.client, publish.write.message->topic, written.error().what});
+              }
             }
             const auto refused = written ? std::nullopt : std::optional<Error>(written.error());
             if (publish.will != 0) result.wills.push_back({.number = publish.will, .refused = refused});

@@ -120,6 +120,19 @@ bool AccessRules::may_subscribe(const Principal& principal, std::string_view top
   });
 }
 
+std::string grant_text(const Principal& principal, bool to_publish, const std::string& filter) {
+  std::string subject;
+  switch (principal.kind) {
+    case Principal::Kind::kAnonymous:
+      subject = "\"anonymous\": true, \"listener\": \"" + principal.listener + '"';
+      break;
+    case Principal::Kind::kUser: subject = "\"user\": \"" + principal.name + '"'; break;
+    case Principal::Kind::kCertificate: subject = "\"name\": \"" + principal.name + '"'; break;
+    case Principal::Kind::kThing: subject = "\"thing\": \"" + principal.name + '"'; break;
+  }
+  return "{ " + subject + (to_publish ? ", \"publish\": [" : ", \"subscribe\": [") + filter + "] }";
+}
+
 bool covers(std::string_view wide, std::string_view narrow) {
   return grant_covers(wide, narrow, {.name = "%n", .client_id = "%c"});
 }

@@ -72,6 +72,9 @@ class AccessRules {
   std::vector<AccessRule> rules_;
 };
 
+// A rule of the configuration that would let the principal do what it may not, as JSON. `filter`: in quotes already.
+[[nodiscard]] std::string grant_text(const Principal& principal, bool to_publish, const std::string& filter);
+
 // True iff every topic that matches `narrow` matches `wide` (MQTT 5.0 section 4.7, including that wildcards in the
 // first level do not match topics that begin with $). REQUIRES: valid topic filters, not shared.
 [[nodiscard]] bool covers(std::string_view wide, std::string_view narrow);

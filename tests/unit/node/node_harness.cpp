@@ -61,7 +61,7 @@ void FakeAccess::authenticate(Instant now, const node::Arrived& arrived, Credent
                                          .client_id = credentials.client_id,
                                          .loopback = true});
   }
-  if (credentials.username == "mallory") return then(now, tl::unexpected(Denial::kBadUserNameOrPassword));
+  if (credentials.username == "mallory") return then(now, tl::unexpected(Denial::kWrongPassword));
   const bool named = credentials.username.has_value();
   then(now,
        security::Principal{.kind = named ? security::Principal::Kind::kUser : security::Principal::Kind::kAnonymous,

@@ -217,3 +217,39 @@ TEST_CASE_METHOD(MergingNode, "a file that says otherwise of a channel in use is
   publish(again, "count/a", "1");
   CHECK(retained("count/#") == Texts{"count/a=6 retained"});
 }
+
+TEST_CASE_METHOD(MergingNode, "a bridge of 3.1.1 is told that what its channel cannot take is stored, and it is logged",
+                 "[node][document]") {
+  TestClient bridge(*this, {.protocol = mqtt::Protocol::kV311, .client_id = "bridge", .level = 0x84U});
+  bridge.received();
+  for (const unsigned qos : {1U, 2U}) {
+    bridge.send(encode(PublishSent{.protocol = mqtt::Protocol::kV311,
+                                   .topic = "setpoint/barn",
+                                   .payload = "not json",
+                                   .qos = qos,
+                                   .packet_id = qos,
+                                   .retain = true}));
+    settle();
+    const auto answer = bridge.received();
+    REQUIRE(answer.size() == 1);
+    CHECK(answer[0].type == (qos == 1 ? mqtt::PacketType::kPuback : mqtt::PacketType::kPubrec));
+  }
+  bridge.send(encode_pubrel(2));
+  settle();
+  CHECK(bridge.received().size() == 1);
+  CHECK_FALSE(bridge.stream.closed);
+  CHECK(node->counters().refused == 2);
+  CHECK(retained("setpoint/#").empty());
+  REQUIRE(log.size() == 1);
+  CHECK(log[0].starts_with("dropped, and acknowledged"));
+  CHECK(log[0].find("a publish to \"setpoint/barn\" of client \"bridge\"") != std::string::npos);
+}
+
+TEST_CASE_METHOD(MergingNode, "a bridge of 3.1.1 keeps what a full disk does not take, and comes back", "[node][G1]") {
+  TestClient bridge(*this, {.protocol = mqtt::Protocol::kV311, .client_id = "bridge", .level = 0x84U});
+  bridge.send(encode(PublishSent{
+      .protocol = mqtt::Protocol::kV311, .topic = "setpoint/barn", .payload = "{}", .qos = 1, .packet_id = 1}));
+  storage.fail_next_commit({Category::kLimit, "the disk is full"});
+  commit();
+  CHECK(bridge.stream.closed);
+}
