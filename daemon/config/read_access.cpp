@@ -62,6 +62,20 @@ std::string filled(std::string_view filter) {
   return out;
 }
 
+// What begins like a placeholder and is none: %u, %N, %name, %{n}. Empty: there is none.
+std::string_view misspelt_placeholder(std::string_view filter) {
+  const auto is_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '{' || c == '}';
+  };
+  for (std::size_t at = filter.find('%'); at != std::string_view::npos; at = filter.find('%', at + 1)) {
+    std::size_t end = at + 1;
+    while (end < filter.size() && is_word(filter[end])) ++end;
+    const std::string_view word = filter.substr(at, end - at);
+    if (word != "%" && word != "%n" && word != "%c") return word;
+  }
+  return {};
+}
+
 void read_filter(SchemaWalk& walk, const JsonValue& value, Direction direction, std::vector<std::string>& out) {
   const std::optional<std::string_view> text = walk.text(value, kExpectTopicFilter);
   if (!text || !check_filter(walk, value, filled(*text))) return;
@@ -70,8 +84,10 @@ void read_filter(SchemaWalk& walk, const JsonValue& value, Direction direction, 
                                    ", but a rule covers shared subscriptions too: write the filter without "
                                    "$share/GROUP/");
   }
-  if (text->find("%u") != std::string_view::npos) {
-    return walk.problem(value, "found " + quote_text(*text) + ", but %u means nothing here: %n is the client's name");
+  if (const std::string_view wrong = misspelt_placeholder(*text); !wrong.empty()) {
+    return walk.problem(value, "found " + quote_text(*text) + ", but " + quote_text(wrong) +
+                                   " means nothing here: %n stands for the client's name, %c for its client "
+                                   "identifier, and no letter or digit may follow them");
   }
   const bool is_the_nodes = text->starts_with('$') || text->substr(0, text->find('/')) == kSystemTopicRoot;
   if (direction == Direction::kPublish && is_the_nodes) {
@@ -156,6 +172,11 @@ void read_rule(SchemaWalk& walk, const JsonValue& value, const Config& config, A
                             std::string{kSubjects} + ", expected one: write a rule for each");
   } else if (value.find("publish") == nullptr && value.find("subscribe") == nullptr) {
     walk.problem(value, "this rule grants nothing, expected \"publish\", \"subscribe\" or both");
+  } else if (rule.publish.empty() && rule.subscribe.empty() && !rule.anonymous) {
+    walk.problem(
+        value,
+        "this rule grants nothing, since its lists are empty: give it a topic filter, or remove it, for whoever "
+        "no rule grants anything may do nothing");
   } else {
     check_reachable(walk, value, config, rule);
   }

@@ -67,6 +67,24 @@ TEST_CASE("a rule grants something, or says that it grants nothing", "[config][a
   CHECK(accepted(R"({"anonymous":true,"listener":"local","publish":[]})").size() == 1);
 }
 
+TEST_CASE("a rule whose lists are empty is refused, but for anonymous clients, whom it bars", "[config][acl]") {
+  constexpr std::string_view kSays = "f:5:1: access[0]: this rule grants nothing, since its lists are empty: ";
+  CHECK(refused(R"({"user":"a","publish":[]})").starts_with(kSays));
+  CHECK(refused(R"({"role":"app","publish":[],"subscribe":[]})").starts_with(kSays));
+  CHECK(accepted(R"({"user":"a","publish":[],"subscribe":["b"]})").size() == 1);
+  CHECK(accepted(R"({"anonymous":true,"publish":[],"subscribe":[]})").size() == 1);
+}
+
+TEST_CASE("a placeholder that is misspelt is refused with what it may be", "[config][acl]") {
+  for (const std::string wrong : {"%N", "%name", "%client", "%{n}", "%1", "%n1"}) {
+    CHECK(refused(R"({"user":"a","subscribe":["u/)" + wrong + R"("]})")
+              .find("but \"" + wrong + "\" means nothing here") != std::string::npos);
+  }
+  for (const std::string fine : {"u/%n", "%c/x", "u/%n-%c/#", "humidity/%", "50%-mark/x"}) {
+    CHECK(accepted(R"({"user":"a","subscribe":[")" + fine + R"("]})").size() == 1);
+  }
+}
+
 TEST_CASE("what nodes and admins may do cannot be ruled", "[config][acl]") {
   CHECK(refused(R"({"role":"admin","publish":["a"]})") ==
         "f:5:9: access[0].role: nodes and admins may do everything without a rule: remove this one");
@@ -102,8 +120,10 @@ TEST_CASE("granted filters follow the rules of MQTT", "[config][acl]") {
   CHECK(refused(R"({"user":"a","subscribe":["$share/g/a"]})") ==
         "f:5:26: access[0].subscribe[0]: found \"$share/g/a\", but a rule covers shared subscriptions too: write the "
         "filter without $share/GROUP/");
-  CHECK(refused(R"({"user":"a","subscribe":["u/%u"]})") ==
-        "f:5:26: access[0].subscribe[0]: found \"u/%u\", but %u means nothing here: %n is the client's name");
+  CHECK(
+      refused(R"({"user":"a","subscribe":["u/%u"]})") ==
+      "f:5:26: access[0].subscribe[0]: found \"u/%u\", but \"%u\" means nothing here: %n stands for the client's name, "
+      "%c for its client identifier, and no letter or digit may follow them");
 }
 
 TEST_CASE("nobody is granted to publish what the node writes", "[config][acl]") {
