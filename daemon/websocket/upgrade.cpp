@@ -173,7 +173,8 @@ UpgradeAnswer answer_upgrade(std::string_view head, const OriginPolicy& origins,
   }
   if (count(*request, "Origin") > 0 && !origin_is_allowed(only(*request, "Origin"), origins)) {
     return refuse(kForbidden,
-                  "Pages of this origin may not connect: the configuration of this listener says which may.");
+                  "Pages from elsewhere may not connect to a loopback address: open the page from localhost, or give "
+                  "the listener an address that other machines reach.");
   }
   return {.response =
               "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -37,7 +37,13 @@ Error tls_error(int status) {
     case MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE: return {Category::kRefused, "the peer shares no cipher or curve with us"};
     case MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL:
       return {Category::kRefused, "the peer asks by ALPN for another protocol than this listener speaks"};
+    // A client of TLS 1.3 that refuses our certificate says so under keys that may not be the ones expected by then.
     case MBEDTLS_ERR_SSL_INVALID_MAC:
+      return {
+          Category::kCorrupt,
+          "what arrived is not TLS, or was changed on its way, or the peer refused our certificate: other authority, "
+          "or expired by its clock: " +
+              mbedtls_error_text(status)};
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
     case MBEDTLS_ERR_SSL_DECODE_ERROR:
     case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE:

@@ -138,7 +138,9 @@ TEST_CASE("what is not HTTP is refused", "[websocket]") {
 TEST_CASE("a page of another origin is forbidden where origins count", "[websocket]") {
   const Head from_page{.more = "Origin: https://evil.example"};
   CHECK(answer(from_page).refusal.empty());
-  CHECK_THAT(answer(from_page, {.allowed = {}, .loopback = true}).response, StartsWith("HTTP/1.1 403 "));
+  const std::string refusal = answer(from_page, {.allowed = {}, .loopback = true}).response;
+  CHECK_THAT(refusal, StartsWith("HTTP/1.1 403 "));
+  CHECK(refusal.find("open the page from localhost") != std::string::npos);
   CHECK_THAT(answer({.more = "Origin: http://localhost\r\nOrigin: http://localhost"}, {.allowed = {}, .loopback = true})
                  .response,
              StartsWith("HTTP/1.1 403 "));
