@@ -61,6 +61,7 @@ void DialledLink::close(const std::string& reason, node::DialAgain dial_again) {
   is_self_ = dial_again == node::DialAgain::kNever;
   const Duration pause = dial_again == node::DialAgain::kNow ? Duration{} : kRefusedPause;
   log_("link with " + settings_.address + " closed: " + reason);
+  last_reason_ = reason;
   defer_([this, pause] {
     stop();
     if (!is_self_) dial_again_ = now_() + pause;

@@ -41,6 +41,8 @@ class DialledLink final : public link_paho::DialEvents, public node::LinkOutput 
   [[nodiscard]] const std::optional<sync::LinkId>& link() const { return link_; }
   // When the link came up or fell.
   [[nodiscard]] Instant since() const { return since_; }
+  // Why it is down; empty: it is up, or was not tried yet.
+  [[nodiscard]] const std::string& reason() const { return last_reason_; }
   // This address leads to ourselves: it is dialled no more.
   [[nodiscard]] bool is_self() const { return is_self_; }
 
@@ -66,7 +68,7 @@ class DialledLink final : public link_paho::DialEvents, public node::LinkOutput 
   std::optional<sync::LinkId> link_;
   Instant since_{};
   std::string topic_;        // what we publish to the peer
-  std::string last_reason_;  // the last failure logged: the same one is not logged again and again
+  std::string last_reason_;  // since it was up last: the same one is not logged again and again
   bool is_self_ = false;
 };
 

@@ -121,13 +121,16 @@ std::string listeners_of(const JsonValue& status) {
 
 std::string links_of(const JsonValue& status) {
   Table table{{"LINK", "STATE", "LAG", "ADDRESS"}};
+  std::string reasons;
   bool is_empty = true;
   for_each(status, "links", [&](const JsonValue& link) {
     is_empty = false;
     table.add({text_of(link, "peer"), text_of(link, "state"), count_of(link, "lag"),
                text_of(link, "address") + (is_true(link, "dialled") ? " (dialled)" : " (dialled us)")});
+    const std::string reason = text_of(link, "reason");
+    if (reason != kUnknown) reasons += "no link with " + text_of(link, "peer") + ": " + reason + "\n";
   });
-  return is_empty ? "no links: this node works alone\n" : table.text();
+  return is_empty ? "no links: this node works alone\n" : table.text() + reasons;
 }
 
 std::string channels_of(const JsonValue& status) {

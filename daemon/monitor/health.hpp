@@ -90,6 +90,7 @@ struct LinkReport {
   bool dialled = true;
   std::optional<std::uint64_t> lag{};  // as LinkStatus::lag
   WallTime since{};                    // when the link entered this state
+  std::string reason{};                // as LinkStatus::reason
 };
 
 // {"at_unix_ms":…,"clock":"…","links":[…]}

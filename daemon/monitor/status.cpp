@@ -62,8 +62,9 @@ std::string to_json(const Status& status) {
         .field("address", link.address)
         .field("state", to_string(link.state))
         .field("dialled", link.dialled)
-        .field("lag", link.lag)
-        .end_object();
+        .field("lag", link.lag);
+    if (!link.reason.empty()) out.field("reason", link.reason);
+    out.end_object();
   }
   out.end_array();
   out.key("channels").begin_array();

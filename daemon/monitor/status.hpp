@@ -41,7 +41,8 @@ struct LinkStatus {
   LinkState state = LinkState::kDown;
   bool dialled = true;  // by us; false: the peer dialled us
   std::optional<std::uint64_t>
-      lag{};  // messages held here that the peer is not known to hold; none: never heard from it
+      lag{};             // messages held here that the peer is not known to hold; none: never heard from it
+  std::string reason{};  // why it is down, as far as known; empty: it is not, or was not tried yet
 };
 
 struct ChannelStatus {

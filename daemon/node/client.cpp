@@ -34,7 +34,9 @@ void Client::on_timer(Instant now) {
 }
 
 void Client::on_closed(const mqtt::Closed& closed) {
-  end_reason_ = closed.description;
+  end_reason_ = closed.by_client ? "the other side said goodbye" : std::string(closed.description);
+  if (closed.by_client && closed.reason != mqtt::ReasonCode::kSuccess)
+    end_reason_.append(": ").append(closed.description);
   owner_.on_ended(now_, *this,
                   {.cancels_will = closed.by_client && closed.reason == mqtt::ReasonCode::kSuccess,
                    .session_expiry_s = closed.session_expiry_s,

@@ -69,6 +69,14 @@ TEST_CASE("the table names who missed messages that keep had trimmed, if anybody
                    "3       $share/g/a/#  -\n") != std::string::npos);
 }
 
+TEST_CASE("the table says why a link is down", "[cli]") {
+  monitor::Status status = gateway();
+  status.links = {{.peer = "10.0.0.2:8883", .address = "10.0.0.2:8883", .reason = "cannot connect: refused"}};
+  CHECK(status_table(to_json(status))
+            ->find("10.0.0.2:8883  down   -    10.0.0.2:8883 (dialled)\n"
+                   "no link with 10.0.0.2:8883: cannot connect: refused\n") != std::string::npos);
+}
+
 TEST_CASE("a node without links works alone", "[cli][G9]") {
   CHECK(status_table(to_json(monitor::Status{}))->find("no links: this node works alone\n") != std::string::npos);
 }

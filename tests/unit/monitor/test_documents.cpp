@@ -52,6 +52,13 @@ TEST_CASE("the lag of a peer that was never heard is null", "[monitor]") {
   CHECK(to_json(status).find(R"("state":"connecting","dialled":true,"lag":null)") != std::string::npos);
 }
 
+TEST_CASE("a link that is down says why", "[monitor]") {
+  Status status;
+  status.links.push_back({.peer = "10.0.0.2:8883", .address = "10.0.0.2:8883", .reason = "cannot connect: refused"});
+  CHECK(to_json(status).find(R"("state":"down","dialled":true,"lag":null,"reason":"cannot connect: refused"})") !=
+        std::string::npos);
+}
+
 TEST_CASE("no document contains a newline, which ends it on the socket", "[monitor]") {
   Status status;
   status.node = "a\nb";

@@ -47,6 +47,14 @@ TEST_CASE_METHOD(NodeHarness, "nobody but the node itself may listen on its link
   CHECK(node->links().replicator().links().empty());
 }
 
+TEST_CASE_METHOD(NodeHarness, "a link that its peer ended is down for that reason", "[node]") {
+  TestClient peer(*this, {.client_id = "link"}, as("gw-house"));
+  peer.send(encode_subscribe(1, {{"hedgerow/orchard/link/gw-house/#", 0}}));
+  peer.send(encode_disconnect());
+  peer.drop();
+  CHECK(log.back() == "link with gw-house is down: the other side said goodbye");
+}
+
 TEST_CASE_METHOD(NodeHarness, "link messages never reach subscribers", "[node][G7]") {
   TestClient everything(*this, {.client_id = "all"});
   everything.send(encode_subscribe(1, {{"#", 1}}));
