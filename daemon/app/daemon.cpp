@@ -20,6 +20,7 @@
 #include "daemon/compress_zstd/zstd_compressor.hpp"
 #include "daemon/control/operator.hpp"
 #include "daemon/link_paho/paho_dialler.hpp"
+#include "daemon/monitor/identity_alarm.hpp"
 #include "daemon/net_asio/control_server.hpp"
 #include "daemon/net_asio/event_loop.hpp"
 #include "daemon/net_asio/listener.hpp"
@@ -78,6 +79,7 @@ struct Daemon::Parts {
   void begin_shutdown();
   [[nodiscard]] ReportSources sources() const;
   [[nodiscard]] monitor::ScrubReport scrub_report() const;
+  [[nodiscard]] std::optional<std::string> identity_alarm() const;
   // What the task gathers in the node is sent right after it.
   void post(std::function<void()> task) {
     loop.post([this, task = std::move(task)] {
@@ -110,6 +112,7 @@ struct Daemon::Parts {
   std::optional<Instant> armed;  // when the loop's timer fires
   Instant next_health{};
   std::size_t alarms_told = 0;
+  std::optional<std::string> identity_alarm_told;
   Instant next_links{};
   std::string links_seen;
   std::uint64_t refusals_logged = 0;
@@ -274,14 +277,23 @@ ReportSources Daemon::Parts::sources() const {
           .wall = wall_clock(),
           .uptime_s = static_cast<std::uint64_t>(uptime),
           .scrub = scrub_report(),
-          .things = things.get()};
+          .things = things.get(),
+          .identity_alarm = identity_alarm()};
+}
+
+std::optional<std::string> Daemon::Parts::identity_alarm() const {
+  if (!self.identity) return std::nullopt;
+  return monitor::identity_alarm(self.node, self.identity->not_after_unix_s, wall_clock());
 }
 
 void Daemon::Parts::report(Instant now) {
-  const std::size_t alarms = node->alarms().size();
+  std::optional<std::string> identity = identity_alarm();
+  if (identity && identity != identity_alarm_told) log_line(*identity);  // once a day: it names the days
+  identity_alarm_told = std::move(identity);
+  const std::size_t alarms = node->alarms().size() + (identity_alarm_told ? 1 : 0);
   if (now >= next_health || alarms != alarms_told) {
     alarms_told = alarms;
-    next_health = now + (alarms == 0 ? kHealthEvery : kHealthWhileAlarmed);
+    next_health = now + (node->alarms().empty() ? kHealthEvery : kHealthWhileAlarmed);
     node->publish_own("health", health_report(sources()));
   }
   if (now < next_links) return;
@@ -368,6 +380,15 @@ void Daemon::Parts::on_control(const control::Question& question, control::Answe
                      .tls = configured != nullptr && configured->tls,
                      .plaintext = configured != nullptr && configured->plaintext_accepted});
   }
+  const auto add_things = [&](std::string address, bool is_dtls) {
+    if (address.empty()) return;
+    bound.push_back({.name = std::string(config::kThingsListenerName),
+                     .address = std::move(address),
+                     .tls = is_dtls,
+                     .plaintext = !is_dtls && config.things.plaintext_accepted});
+  };
+  if (things) add_things(things->udp_address(), /*is_dtls=*/false);
+  if (things) add_things(things->dtls_address(), /*is_dtls=*/true);
   answer_control(request, sources(), std::move(bound), node->links().replica(), *store, read_hasher,
                  [answer](std::string document) { answer->finish(std::move(document)); });
 }
@@ -410,6 +431,7 @@ Expected<std::vector<std::string>> Daemon::Parts::reload() {
   for (const auto& listener : listeners) listener->set_limits(network_limits(config.limits));
   node->reconfigure(connection_limits(config.limits), node_limits(config.limits), wanted->channels);
   node->enforce_access();
+  if (auto identity = identity_note(config, self)) notes.push_back(std::move(*identity));
   return notes;
 }
 

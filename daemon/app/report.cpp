@@ -43,13 +43,20 @@ std::vector<monitor::LinkReport> link_reports(const ReportSources& sources) {
                    .state = monitor::LinkState::kDown,
                    .dialled = true,
                    .lag = {},
-                   .since = wall_at(sources, dialled->since())});
+                   .since = wall_at(sources, dialled->since()),
+                   .reason = dialled->reason()});
   }
   return out;
 }
 
 std::string links_report(const ReportSources& sources) {
   return monitor::links_json(sources.wall, link_reports(sources));
+}
+
+std::vector<std::string> alarms_of(const ReportSources& sources) {
+  std::vector<std::string> alarms = sources.node.alarms();
+  if (sources.identity_alarm) alarms.push_back(*sources.identity_alarm);
+  return alarms;
 }
 
 std::string health_report(const ReportSources& sources) {
@@ -74,7 +81,7 @@ std::string health_report(const ReportSources& sources) {
   }
   if (sources.config.things.plaintext_accepted) health.plaintext_listeners.emplace_back(config::kThingsListenerName);
   if (sources.things != nullptr) health.things = sources.things->report();
-  health.alarms = sources.node.alarms();
+  health.alarms = alarms_of(sources);
   health.scrub = sources.scrub;
   return monitor::to_json(health);
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,11 @@ struct ReportSources {
   std::uint64_t uptime_s = 0;
   monitor::ScrubReport scrub;
   const Things* things = nullptr;  // none are configured
+  std::optional<std::string> identity_alarm = {};
 };
+
+// What somebody must see to, of the node and of the process around it.
+[[nodiscard]] std::vector<std::string> alarms_of(const ReportSources& sources);
 
 [[nodiscard]] std::vector<monitor::LinkReport> link_reports(const ReportSources& sources);
 [[nodiscard]] std::string links_report(const ReportSources& sources);

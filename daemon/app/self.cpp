@@ -30,4 +30,16 @@ Expected<Self> who_we_are(const config::Config& config) {
   return Self{.identity = *identity, .mesh = self.mesh, .node = self.node};
 }
 
+std::optional<std::string> identity_note(const config::Config& config, const Self& self) {
+  const auto found = security::load_identity(config.data);
+  if (!found) {
+    if (found.error().category == Category::kNotFound && !self.identity) return std::nullopt;
+    return "the identity on disk cannot be used, and the next start of hedgerowd will say so: " + found.error().what;
+  }
+  const bool is_same = self.identity && self.identity->certificate_pem == found->certificate_pem &&
+                       self.identity->authority_pem == found->authority_pem;
+  if (is_same) return std::nullopt;
+  return "the identity in " + (config.data / "identity").string() + " will change with the next start of hedgerowd";
+}
+
 }  // namespace hedgerow::app

@@ -20,4 +20,8 @@ struct Self {
 
 [[nodiscard]] Expected<Self> who_we_are(const config::Config& config);
 
+// What an operator who has put another identity on the disk wants to hear: a running node keeps the one that it started
+// with. Nothing: it is the same.
+[[nodiscard]] std::optional<std::string> identity_note(const config::Config& config, const Self& self);
+
 }  // namespace hedgerow::app

@@ -21,14 +21,15 @@ monitor::Status status_of(const ReportSources& sources, std::vector<monitor::Lis
   status.uptime_s = sources.uptime_s;
   status.clock = sources.wall.quality;
   status.listeners = std::move(listeners);
-  status.alarms = sources.node.alarms();
+  status.alarms = alarms_of(sources);
   status.scrub = sources.scrub;
   for (monitor::LinkReport& link : link_reports(sources)) {
     status.links.push_back({.peer = std::move(link.peer),
                             .address = std::move(link.address),
                             .state = link.state,
                             .dialled = link.dialled,
-                            .lag = link.lag});
+                            .lag = link.lag,
+                            .reason = std::move(link.reason)});
   }
   for (const node::ChannelTable::Entry& entry : sources.node.channels().entries()) {
     if (!entry.configured) continue;
