@@ -13,7 +13,7 @@ namespace {
 struct LateHarness : NodeHarness {
   LateHarness() {
     peer = std::make_unique<sync::Engine>(peer_storage, peer_hasher);
-    REQUIRE(peer->open({{.name = "default", .keep = {.age_ms = 86'400'000, .size_bytes = 1'000'000}}}));
+    REQUIRE(peer->open({{.name = "default", .keep = {.age_ms = 86'400'000, .size_bytes = 1'000'000}}}, sync::ReplicaId{99}));
   }
 
   // The other node wrote it `ago`, and it comes now.

@@ -17,7 +17,7 @@ struct RemoteHarness : NodeHarness {
     remote_commit = std::chrono::seconds{5};
     restart();
     peer = std::make_unique<sync::Engine>(peer_storage, peer_hasher);
-    REQUIRE(peer->open({{.name = "default", .keep = {.age_ms = 86'400'000, .size_bytes = 1'000'000}}}));
+    REQUIRE(peer->open({{.name = "default", .keep = {.age_ms = 86'400'000, .size_bytes = 1'000'000}}}, sync::ReplicaId{99}));
     link_up();
   }
 
