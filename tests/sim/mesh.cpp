@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "sync/engine/branches.hpp"
+
 namespace hedgerow::sim {
 namespace {
 
@@ -16,12 +18,23 @@ constexpr Duration kHealingMax = 10min;
 constexpr Duration kQuiet = 30min;
 constexpr Duration kTenYears = 24h * 3652;
 
-bool have_equal_frontiers(const std::vector<Subject>& all) {
+// A fork that nobody has noticed yet: one number, two hashes.
+bool contradict(const std::vector<sync::ReplicaState>& all, const sync::ReplicaState& state) {
+  return std::any_of(all.begin(), all.end(), [&state](const sync::ReplicaState& other) {
+    return other.replica == state.replica && other.head != state.head && !sync::is_head_untold(other) &&
+           !sync::is_head_untold(state);
+  });
+}
+
+bool have_equal_chains(const std::vector<Subject>& all) {
   for (const Subject& node : all) {
     for (const sync::ChannelState& channel : node.channels) {
       const auto first = std::find_if(all.front().channels.begin(), all.front().channels.end(),
                                       [&](const sync::ChannelState& each) { return each.name == channel.name; });
       if (sync::frontier_of(first->replicas) != sync::frontier_of(channel.replicas)) return false;
+      for (const sync::ReplicaState& state : channel.replicas) {
+        if (contradict(first->replicas, state)) return false;
+      }
     }
   }
   return true;
@@ -124,7 +137,7 @@ bool Mesh::has_settled() {
   for (const auto& node : nodes_) {
     if (!node->is_idle()) return false;
   }
-  return network_.under_way() == 0 && have_equal_frontiers(subjects());
+  return network_.under_way() == 0 && have_equal_chains(subjects());
 }
 
 std::uint64_t Mesh::counted_ops() {
