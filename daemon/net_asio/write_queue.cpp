@@ -41,7 +41,14 @@ void WriteQueue::consume(std::size_t count) {
     const std::size_t part = std::min(count, chunk.size() - offset_);
     count -= part;
     offset_ += part;
-    if (offset_ < chunk.size()) return;
+    if (offset_ < chunk.size()) {
+      // What was sent of it is not held for what was not.
+      if (chunk.size() > kWriteChunkBytes && offset_ >= chunk.size() / 4) {
+        chunk = Bytes(chunk.begin() + static_cast<std::ptrdiff_t>(offset_), chunk.end());
+        offset_ = 0;
+      }
+      return;
+    }
     chunk = Bytes{};
     offset_ = 0;
     ++first_;

@@ -1,5 +1,5 @@
 // WriteQueue: bytes that wait for a socket, in order. Small pieces are joined, large ones are moved, and one write
-// gathers several. Holds no memory while it is empty.
+// gathers several. Holds at most about a third more memory than bytes, and none while it is empty.
 // Thread-compatible. Pure.
 #pragma once
 
