@@ -8,11 +8,16 @@
 
 namespace hedgerow::node {
 
+std::size_t memory_of(const sync::Message& message) {
+  return kMessageCost + message.topic.size() + message.properties.size() + message.payload.size();
+}
+
 ArrivalLog::ArrivalLog(StorePort& store, const ChannelTable& channels, sync::Arrival latest, std::uint64_t& dropped,
-                       Log log)
+                       MemoryBudget& pages, Log log)
     : store_(store),
       channels_(channels),
       dropped_(dropped),
+      pages_(pages),
       log_(std::move(log)),
       latest_(latest),
       durable_(latest),
@@ -39,8 +44,9 @@ LogReader::Progress LogReader::run(sync::Arrival last, const Visitor& visit) {
   last = std::min(last, log_.latest_);
   while (cursor_ < last) {
     if (page_) {
-      if (!run_page(last, visit)) return Progress::kNoRoom;
-      continue;
+      if (run_page(last, visit)) continue;
+      if (log_.pages_.is_exceeded()) drop_page();
+      return Progress::kNoRoom;
     }
     const bool conflates = !conflated_.empty() && cursor_ < conflated_last_;
     if (cursor_ < log_.recent_.floor() || conflates) {
@@ -59,7 +65,7 @@ LogReader::Progress LogReader::run(sync::Arrival last, const Visitor& visit) {
     if (!visit(op)) return Progress::kNoRoom;
     pass(op.arrival);
   }
-  page_.reset();
+  drop_page();
   return Progress::kCaughtUp;
 }
 
@@ -82,7 +88,7 @@ bool LogReader::run_page(sync::Arrival last, const Visitor& visit) {
       if (op.arrival <= cursor_) continue;
       if (op.arrival > last) {
         pass(last);
-        page_.reset();
+        drop_page();
         return true;
       }
       if (!visit(op)) return false;
@@ -90,7 +96,7 @@ bool LogReader::run_page(sync::Arrival last, const Visitor& visit) {
     }
     pass(std::min(part.first_arrival + part.count - 1, last));
   }
-  page_.reset();
+  drop_page();
   return true;
 }
 
@@ -155,6 +161,7 @@ Expected<LogPage> decode_page(sync::ReadView& view, std::vector<sync::ReadView::
     const ChannelTable::Entry* const channel = channels.find(part.channel);
     const auto is_full = channel != nullptr && channel->merges() ? show_merged(view, part, merged_bytes) : false;
     if (!is_full) return tl::unexpected<Error>(is_full.error());
+    for (const sync::Op& op : part.ops) page.bytes += memory_of(*op.message);
     page.parts.push_back(std::move(part));
     if (*is_full) break;
   }
@@ -199,9 +206,12 @@ void LogReader::take_page(LogPage page, sync::Arrival after, sync::Arrival known
     if (known > cursor_) trimmed_ += known - cursor_;
     pass(known);  // nothing follows in the log: it was trimmed
   } else {
+    charge_ = MemoryCharge(log_.pages_, page.bytes);
     page_ = std::move(page);
   }
   ready_();
+  // Whoever has no room did not even look at it.
+  if (log_.pages_.is_exceeded()) drop_page();
 }
 
 }  // namespace hedgerow::node

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "daemon/node/channels.hpp"
+#include "daemon/node/memory_budget.hpp"
 #include "daemon/node/recent_log.hpp"
 #include "daemon/node/store_port.hpp"
 
@@ -47,12 +48,18 @@ struct LogPage {
   std::vector<Part> parts;  // in arrival order
   std::size_t part = 0;     // where the reader stands
   std::size_t op = 0;
+  std::size_t bytes = 0;  // of memory, about
 };
+
+// What a message costs in memory, about.
+[[nodiscard]] std::size_t memory_of(const sync::Message& message);
 
 class ArrivalLog {
  public:
   using Log = std::function<void(const std::string&)>;
-  ArrivalLog(StorePort& store, const ChannelTable& channels, sync::Arrival latest, std::uint64_t& dropped, Log log);
+  // `pages`: what readers that wait for room may hold; outlives all readers.
+  ArrivalLog(StorePort& store, const ChannelTable& channels, sync::Arrival latest, std::uint64_t& dropped,
+             MemoryBudget& pages, Log log);
 
   // The last arrival, and the last one that is committed.
   [[nodiscard]] sync::Arrival latest() const { return latest_; }
@@ -82,6 +89,7 @@ class ArrivalLog {
   StorePort& store_;
   const ChannelTable& channels_;
   std::uint64_t& dropped_;
+  MemoryBudget& pages_;
   Log log_;
   sync::Arrival latest_;
   sync::Arrival durable_;
@@ -114,16 +122,14 @@ class LogReader : public std::enable_shared_from_this<LogReader> {
   [[nodiscard]] sync::Arrival cursor() const { return cursor_; }
   void jump(sync::Arrival cursor) {
     cursor_ = cursor;
-    page_.reset();
+    drop_page();
   }
-  // What was read from disk and not visited yet is read again.
-  void drop_page() { page_.reset(); }
   // Arrivals that keep had trimmed beneath the cursor, since the last call. G6.
   [[nodiscard]] std::uint64_t take_trimmed() { return std::exchange(trimmed_, 0); }
 
   enum class Progress : std::uint8_t { kCaughtUp, kNoRoom, kReading };
   // Gives the visitor each op after the cursor and up to `last`, in order, until it returns false: that op comes again.
-  // kReading: a page is on its way from the disk.
+  // kReading: a page is on its way from the disk. kNoRoom: what was read stays for the next time, if all pages are few.
   using Visitor = std::function<bool(const OpRef&)>;
   Progress run(sync::Arrival last, const Visitor& visit);
 
@@ -134,6 +140,10 @@ class LogReader : public std::enable_shared_from_this<LogReader> {
   // False: no room.
   bool run_page(sync::Arrival last, const Visitor& visit);
   void read_page();
+  void drop_page() {
+    page_.reset();
+    charge_.set(0);
+  }
   void take_page(LogPage page, sync::Arrival after, sync::Arrival known);
   void pass(sync::Arrival cursor) { cursor_ = std::max(cursor_, cursor); }
 
@@ -143,6 +153,7 @@ class LogReader : public std::enable_shared_from_this<LogReader> {
   std::vector<sync::ChannelNo> conflated_;
   sync::Arrival conflated_last_ = 0;
   std::optional<LogPage> page_;
+  MemoryCharge charge_;  // for it
   bool reading_ = false;
   std::uint64_t trimmed_ = 0;
 };

@@ -28,7 +28,7 @@ Delivery::Delivery(Settings settings, Ports ports, SessionRegistry& sessions, co
       sessions_(sessions),
       channels_(channels),
       counters_(counters),
-      log_(ports_.store, channels, settings.latest, counters.dropped, ports_.log),
+      log_(ports_.store, channels, settings.latest, counters.dropped, sessions.pages(), ports_.log),
       arrival_times_(settings.latest),
       tree_(ports_.random()),
       outbound_(settings.self, ports_.wall_clock, budget, counters, ports_.touched, ports_.may_receive),
@@ -245,17 +245,7 @@ void Delivery::pump_all() {
   watchers_.pump_all();
 }
 
-void Delivery::drop_pages(Session& session) {
-  session.reader->drop_page();
-  for (Run& run : session.runs) {
-    std::visit([](auto& what) { what.drop_page(); }, run.what);
-  }
-}
-
 void Delivery::on_tick() {
-  for (const auto& [id, session] : sessions_.all()) {
-    if (session->client != nullptr && !session->live && !outbound_.has_room(*session)) drop_pages(*session);
-  }
   pump_all();
   groups_.save_positions();
 }

@@ -128,8 +128,6 @@ class Delivery {
   // The audience reads on from the log, when there is time for it.
   void fall_behind(sync::Arrival cursor, Audience audience);
   void set_due(Session& session);
-  // What was read for it waits on the disk instead.
-  void drop_pages(Session& session);
   void deliver_segment(const sync::CommittedSegment& segment, Audience audience);
   // How far the session may read.
   [[nodiscard]] sync::Arrival reach(const Session& session) const {

@@ -197,9 +197,12 @@ bool Delivery::offer_past(Session& session, Run& run, const ReplayRun& replay, c
 bool Delivery::pump_run(Session& session, Run& run, RetainedRun& retained) {
   while (true) {
     for (; retained.next < retained.page.size(); ++retained.next) {
-      if (!offer_retained(session, run, retained, retained.page[retained.next])) return false;
+      if (offer_retained(session, run, retained, retained.page[retained.next])) continue;
+      if (sessions_.pages().is_exceeded()) retained.drop_page();
+      return false;
     }
     retained.page.clear();
+    retained.charge.set(0);
     retained.next = 0;
     run.end_stretch();
     if (retained.exhausted) return true;
@@ -290,9 +293,13 @@ void Delivery::read_retained(Session& session, Run& run, RetainedRun& retained) 
           if (at == nullptr) return;
           at->reading = false;
           at->page = std::move(page->cells);
+          std::size_t bytes = 0;
+          for (const sync::Cell& cell : at->page) bytes += memory_of(*cell.message);
+          at->charge = MemoryCharge(sessions_.pages(), bytes);
           at->next = 0;
           at->place = std::move(page->next);
           at->exhausted = page->exhausted;
+          if (sessions_.pages().is_exceeded() && !outbound_.has_room(*found)) at->drop_page();
           pump(*found);
         };
       },

@@ -102,6 +102,12 @@ inline constexpr std::size_t kRecentBytesMax = 2 * 1024 * 1024;
 // What a session reads from the log at once.
 inline constexpr std::size_t kReadPageBytes = 64 * 1024;
 static_assert(kReadPageBytes < kRecentBytesMax, "a page must be able to reach what is in memory");
+// What was read from the disk for those who have no room for it yet. Beyond it, it is read again when they have.
+// Five hundred that catch up at once stay below.
+inline constexpr std::size_t kPagesBytesMax = 32 * 1024 * 1024;
+static_assert(kPagesBytesMax >= 500 * kReadPageBytes);
+// A message in memory, beyond its topic, properties and payload.
+inline constexpr std::size_t kMessageCost = 192;
 
 // Writes handed to the store thread and not committed yet. Above it, no client is read from.
 inline constexpr std::size_t kStorePendingBytesMax = 4 * 1024 * 1024;

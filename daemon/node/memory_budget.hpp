@@ -11,6 +11,8 @@ namespace hedgerow::node {
 struct MemoryBudget {
   std::size_t bytes_max = 0;
   std::size_t bytes = 0;
+
+  [[nodiscard]] bool is_exceeded() const { return bytes > bytes_max; }
 };
 
 class MemoryCharge {

@@ -49,7 +49,16 @@ bool Outbound::expired(const sync::Message& message, const sync::Stamp& stamp,
   return expiry.expired;
 }
 
-bool Outbound::has_room(const Session& session) { return budget_.has_room_logged(session.client->queued_bytes(), 0); }
+bool Outbound::has_room(const Session& session) {
+  return budget_.has_room_logged(session.client->queued_bytes(), session.wanted_bytes);
+}
+
+bool Outbound::has_room_for(Session& session, const sync::Message& message) {
+  const std::size_t bytes = size_of(message);
+  const bool has_room = budget_.has_room_logged(session.client->queued_bytes(), bytes);
+  session.wanted_bytes = has_room ? 0 : bytes;
+  return has_room;
+}
 
 bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) {
   Window& window = session.window;
@@ -80,7 +89,7 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
     return true;
   }
   if (is_old) return true;
-  if (!budget_.has_room_logged(session.client->queued_bytes(), size_of(message))) return false;
+  if (!has_room_for(session, message)) return false;
   if (again ? !window.has_credit() : !window.has_room(op.arrival)) return false;
   if (maybe_sent) --session.maybe_sent_left;
   const std::uint16_t packet_id = again ? window.resend(op.arrival) : window.add(op.arrival, qos);
@@ -121,7 +130,7 @@ Outbound::Outcome Outbound::send_aside(Session& session, const Aside& aside, con
   const bool again = aside.again || (aside.sender == 0 && session.window.was_interrupted(aside.arrival));
   if (expired(aside.message, aside.stamp, expiry_left_s) && !again) return Outcome::kGone;
   if (aside.replica != self_ && !is_deliverable(aside.message)) return Outcome::kGone;
-  if (!budget_.has_room_logged(session.client->queued_bytes(), size_of(aside.message))) return Outcome::kNoRoom;
+  if (!has_room_for(session, aside.message)) return Outcome::kNoRoom;
   if (qos != mqtt::QoS::kAtMostOnce && !session.window.has_room(aside.arrival)) return Outcome::kNoRoom;
   const std::uint16_t packet_id =
       qos == mqtt::QoS::kAtMostOnce ? std::uint16_t{0} : session.window.add_aside(aside.arrival, qos, aside.sender);

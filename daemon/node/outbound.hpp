@@ -42,7 +42,7 @@ class Outbound {
         touched_(std::move(touched)),
         may_receive_(std::move(may_receive)) {}
 
-  // Whether a message of the log might be sent now: the connection takes what it is sent.
+  // Whether a message of the log may find room now, as far as is known without reading it.
   [[nodiscard]] bool has_room(const Session& session);
   // A message of the log, in its order. False: there is no room; nothing was sent.
   bool send_logged(Session& session, const OpRef& op, const Wish& wish);
@@ -75,6 +75,7 @@ class Outbound {
   void on_renewed(sync::ReplicaId self) { self_ = self; }
 
  private:
+  [[nodiscard]] bool has_room_for(Session& session, const sync::Message& message);
   // What may have been sent before the daemon was killed, and has expired since. False: there is no room.
   static bool lose_logged(Session& session, sync::Arrival arrival);
   void send_at_most_once(Client& client, const sync::Message& message, bool retain,

@@ -14,6 +14,7 @@ void RetainedRun::drop_page() {
   if (page.empty()) return;
   place = next == 0 ? page_from : RetainedPlace{.channel = place.channel, .after_topic = page[next - 1].message->topic};
   page = {};
+  charge.set(0);
   next = 0;
   exhausted = false;
 }

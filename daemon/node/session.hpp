@@ -59,6 +59,7 @@ struct RetainedRun {
   std::size_t next = 0;          // in page
   RetainedPlace page_from = {};  // where the page began
 
+  MemoryCharge charge = {};  // for it
   // What is left of the page is read again.
   void drop_page();
 };
@@ -72,8 +73,6 @@ struct ReplayRun {
   bool reading = false;     // that is being looked up
   sync::Arrival last = 0;   // what arrived later comes as an ordinary message
   std::shared_ptr<LogReader> reader = {};
-
-  void drop_page() { reader->drop_page(); }
 };
 
 // A place in a run: of retained messages the channel and the topic, of a replay the arrival.
@@ -164,6 +163,7 @@ struct Session {
   sync::Arrival attached_at = 0;      // older messages of QoS 0 are not made up for
   sync::Arrival restored_up_to = 0;   // the daemon was killed meanwhile: what arrived before may have been sent already
   std::uint16_t maybe_sent_left = 0;  // and so many of it at most
+  std::size_t wanted_bytes = 0;       // of a message that found no room
   std::uint64_t trimmed_beneath = 0;  // messages that keep trimmed before this session had read them
   unsigned holds = 0;                 // reasons to wait for the disk
   std::vector<SubscriptionChange> changes = {};  // oldest first
@@ -193,10 +193,13 @@ class SessionRegistry {
   [[nodiscard]] std::size_t persistent() const;
   // What all their subscriptions cost.
   [[nodiscard]] MemoryBudget& subscriptions() { return subscriptions_; }
+  // What was read for those that have no room for it yet.
+  [[nodiscard]] MemoryBudget& pages() { return pages_; }
   [[nodiscard]] const std::unordered_map<std::uint64_t, std::unique_ptr<Session>>& all() const { return by_id_; }
 
  private:
   MemoryBudget subscriptions_{.bytes_max = kSubscriptionsBytesMax};
+  MemoryBudget pages_{.bytes_max = kPagesBytesMax};
   std::unordered_map<std::uint64_t, std::unique_ptr<Session>> by_id_;
   std::map<std::pair<std::string, std::string>, std::uint64_t> by_name_;
 };

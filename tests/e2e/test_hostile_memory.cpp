@@ -1,6 +1,7 @@
 // Crowds that each keep to their own limits, and together hold all that they may: memory stays within the limits of the
 // node, others are served on. With the default configuration.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -64,7 +65,7 @@ class DefaultNode {
 
 TEST_CASE_METHOD(DefaultNode, "large messages to hundreds that do not read cost no more than twice all queues",
                  "[e2e][G6]") {
-  const unsigned qos = 0;
+  const unsigned qos = GENERATE(0U, 1U);
   for (int i = 0; i < kCrowd; ++i) {
     add("lazy-" + std::to_string(i));
     crowd.back()->subscribe({{"flood", qos}});
@@ -73,7 +74,7 @@ TEST_CASE_METHOD(DefaultNode, "large messages to hundreds that do not read cost 
   REQUIRE(writer.connect({.client_id = "writer"}).code() == 0);
   for (int i = 0; i < 8; ++i) {
     CHECK(writer.publish({.topic = "flood", .payload = std::string(1'000'000, 'x'), .qos = qos}) < 0x80);
-    check_memory(104 * kMebibyte);  // two times 32 MiB, what is in memory of the log, and the allocator's share
+    check_memory(136 * kMebibyte);  // two times 32 MiB of queues, 32 MiB of pages, and the allocator's share
     check_service();
   }
 }

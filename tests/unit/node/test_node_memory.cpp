@@ -232,53 +232,83 @@ TEST_CASE_METHOD(QueueHarness, "while all queues hold too much, who does not tak
   CHECK_FALSE(asks.stream.paused);
 }
 
-TEST_CASE_METHOD(QueueHarness, "what is read for a client that does not take it is dropped, and read again",
+// ---- what was read for clients that have no room for it
+
+namespace {
+
+constexpr std::size_t kLargeBytes = 1'000'000;
+constexpr std::size_t kReaders = 40;  // a page each, of one message: more than all pages may be
+constexpr unsigned kMessages = 6;
+
+struct PagesHarness : NodeHarness {
+  void publish(bool retain) {
+    TestClient publisher(*this, {.client_id = "publisher"});
+    for (unsigned i = 1; i <= kMessages; ++i) {
+      publisher.send(encode(PublishSent{.topic = "r/" + std::to_string(i),
+                                        .payload = std::string(kLargeBytes, 'x'),
+                                        .qos = 1,
+                                        .packet_id = i,
+                                        .retain = retain}));
+      settle();
+    }
+  }
+  void add(const ConnectOut& kind) {
+    clients.push_back(std::unique_ptr<TestClient>(new TestClient(TestClient::unsettled(*this, kind))));
+    clients.back()->stream.keeps = true;
+  }
+  // Each has its first message, and the second one waits: where it was kept, it comes at once. Then all of them come.
+  void check_pages() {
+    std::size_t kept = 0;
+    std::vector<std::string> seen(clients.size());
+    const auto look = [&](std::size_t i) {
+      const std::size_t before = seen[i].size();
+      for (const std::string& message : clients[i]->messages()) seen[i] += message.substr(2, 1);
+      return seen[i].size() - before;
+    };
+    settle();
+    for (std::size_t i = 0; i < clients.size(); ++i) CHECK(look(i) == 1);
+    for (std::size_t i = 0; i < clients.size(); ++i) {
+      clients[i]->drained();
+      kept += look(i);
+    }
+    CHECK(kept == node::kPagesBytesMax / kLargeBytes);
+    for (unsigned round = 0; round < 2 * kMessages; ++round) {
+      for (std::size_t i = 0; i < clients.size(); ++i) {
+        clients[i]->drained();
+        settle();
+        look(i);
+      }
+    }
+    for (const std::string& all : seen) CHECK(all == "123456");
+  }
+
+  std::vector<std::unique_ptr<TestClient>> clients;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(PagesHarness, "what was read for sessions without room is bounded in all, and read again",
                  "[node][memory][G6]") {
-  const ConnectOut kind = keeping("kept");
-  {
-    TestClient first(*this, kind);
-    first.send(encode_subscribe(1, {{"t", 1}}));
+  for (std::size_t i = 0; i < kReaders; ++i) {
+    TestClient once(*this, keeping(std::to_string(i)));
+    once.send(encode_subscribe(1, {{"r/#", 1}}));
     settle();
   }
-  for (int i = 0; i < 60; ++i) publish(1);  // more than what stays in memory
-  TestClient kept = TestClient::unsettled(*this, kind);
-  kept.stream.keeps = true;
-  settle();
-  std::size_t count = 0;
-  for (std::size_t more = 1; more > 0; count += more) {
-    advance(std::chrono::seconds{1});
-    settle();
-    more = kept.messages().size();
-    if (count < 10) CHECK(reads.empty());
-    kept.stream.queued = 0;
-    kept.drained();
-    if (count < 10) CHECK(reads.size() == 1);
-    settle();
+  publish(/*retain=*/false);
+  for (std::size_t i = 0; i < kReaders; ++i) {
+    add(keeping(std::to_string(i)));
   }
-  CHECK(count == 60);
+  check_pages();
 }
 
-TEST_CASE_METHOD(QueueHarness, "retained messages are, too: each comes once", "[node][memory][G6]") {
-  for (char c = 'a'; c < 'f'; ++c) {
-    publisher->send(encode(PublishSent{.topic = std::string("r/") + c,
-                                       .payload = std::string(kMessageBytes, c),
-                                       .qos = 1,
-                                       .packet_id = ++last_id,
-                                       .retain = true}));
-    settle();
+TEST_CASE_METHOD(PagesHarness, "so are retained messages for new subscriptions", "[node][memory][G6]") {
+  publish(/*retain=*/true);
+  for (std::size_t i = 0; i < kReaders; ++i) {
+    add({.client_id = std::to_string(i)});
+    clients.back()->send(encode_subscribe(1, {{"r/#", 1}}));
+    clients.back()->drained();  // it has its SUBACK
   }
-  TestClient slow(*this, {.client_id = "slow"});
-  slow.stream.keeps = true;
-  slow.send(encode_subscribe(1, {{"r/#", 1}}));
-  std::string seen;
-  for (int i = 0; i < 10; ++i) {
-    settle();
-    advance(std::chrono::seconds{1});
-    settle();
-    for (const std::string& message : slow.messages()) seen += message.substr(0, 3);
-    slow.drained();
-  }
-  CHECK(seen == "r/ar/br/cr/dr/e");
+  check_pages();
 }
 
 // ---- packets that are not complete
