@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <gsl/assert>
+#include <memory>
 
 #include "tests/support/memory_view.hpp"
 
@@ -167,7 +168,7 @@ Expected<void> MemoryStorage::put_replica(ChannelNo channel, const ReplicaState&
   const auto in = change(channel);
   if (!in) return tl::make_unexpected(in.error());
   const auto held = (*in)->replicas.find(next.replica);
-  const auto before = held == (*in)->replicas.end() ? std::nullopt : std::optional(held->second);
+  const auto before = held == (*in)->replicas.end() ? nullptr : std::make_shared<const ReplicaState>(held->second);
   (*in)->replicas[next.replica] = next;
   // As a disk keeps it: the lineage goes by put_lineage(), the end by nothing.
   (*in)->replicas[next.replica].lineage = before ? before->lineage : nullptr;
