@@ -61,8 +61,10 @@ void Links::on_handed_out(Instant now, const std::vector<sync::CommittedSegment>
   carry_out(now, replicator_.on_handed_out(now, segments));
 }
 
-void Links::on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelState>& replicated) {
+void Links::on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelState>& replicated,
+                       std::uint64_t beginning) {
   answers_for_former_ += replicator_.unanswered();
+  beginning_ = beginning;
   settings_.replica = replica;
   settings_.incarnation = random_();
   replicator_ = sync::Replicator(settings_, replicated, compressor_);
@@ -106,8 +108,10 @@ void Links::carry_out(Instant now, std::span<const sync::Action> actions) {
                    [&](const sync::AnswerPull& pull) { answer_pull(pull); },
                    [&](const sync::DeliverLive& live) { deliver_live_(live); },
                    [&](const sync::RenewReplica& renew) {
-                     store_.submit(RenewIntent{
-                         .fresh = sync::ReplicaId{random_() | 1U}, .peer = renew.peer, .shown = renew.shown});
+                     store_.submit(RenewIntent{.fresh = sync::ReplicaId{random_() | 1U},
+                                               .peer = renew.peer,
+                                               .shown = renew.shown,
+                                               .beginning = beginning_});
                    },
                    [&](const sync::LearnBranches& learnt) {
                      store_.submit(LearnIntent{.branches = learnt, .fresh = sync::ReplicaId{random_() | 1U}});

@@ -57,7 +57,8 @@ class Links {
   void on_handed_out(Instant now, const std::vector<sync::CommittedSegment>& segments);
   // The database goes on under another name: all links end, and greet anew when they are up again. Comes before
   // on_turn() of the same turn.
-  void on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelState>& replicated);
+  // `beginning` as TurnResult::Renewed tells it.
+  void on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelState>& replicated, std::uint64_t beginning);
   void publish_live(Instant now, const sync::MessagePtr& message, bool retain);
   void on_timer(Instant now);
   [[nodiscard]] Instant next_deadline() const;
@@ -80,6 +81,7 @@ class Links {
   std::function<std::uint64_t()> random_;
   sync::Replicator replicator_;
   std::size_t answers_for_former_ = 0;  // owed to the replicator before this one
+  std::uint64_t beginning_ = 0;
   std::map<sync::LinkId, LinkOutput*> outputs_;
   std::optional<Instant> look_again_;  // some queue is long: when to ask whether it has drained
   std::vector<sync::LinkId> sent_;     // scratch: links whose queue grew

@@ -142,6 +142,7 @@ void Node::on_turn(Instant now, TurnResult turn) {
     return;
   }
   if (turn.renewed) on_renewed(*turn.renewed);
+  if (!turn.unlearnt.empty()) unlearnt_.note(now, ports_.log, turn.unlearnt);
   if (turn.failure) {
     delivery_.on_lost();
     on_failed_turn(turn);
@@ -191,7 +192,7 @@ void Node::on_turn(Instant now, TurnResult turn) {
 
 void Node::on_renewed(const TurnResult::Renewed& renewed) {
   ports_.log(renewed.why);
-  links_.on_renewed(renewed.replica, replicated_channels(channels_, renewed.channels));
+  links_.on_renewed(renewed.replica, replicated_channels(channels_, renewed.channels), renewed.beginning);
   delivery_.on_renewed(renewed.replica);
   peer_acks_.on_renewed();
 }

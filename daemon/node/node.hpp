@@ -330,6 +330,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   sync::Hlc clock_;                // the engine's, as of the last turn: all that clients were told of lies before it
   std::uint64_t cells_token_ = 0;  // of the cells that were handed to the store last; 0: they are on disk
   SparseNotes refused_subscriptions_;
+  SparseNotes unlearnt_;  // TurnResult::unlearnt
   SparseNotes closed_readers_;
   SparseNotes closed_writers_;
   Owed owed_;  // of turns that failed: tried again with the next tick

@@ -88,11 +88,13 @@ struct EraseGroupIntent {
   std::string filter;
 };
 struct TrimIntent {};
-// sync::Engine::renew(), before everything else of its turn.
+// sync::Engine::renew(), before everything else of its turn. Passed over if the links began anew since it was asked
+// for: what they have shown by then is not in it, and who knows more than this node wrote will say so again.
 struct RenewIntent {
   sync::ReplicaId fresh{};
   std::string peer;  // who said that it is time
   std::vector<sync::ShownOps> shown = {};
+  std::uint64_t beginning = 0;  // of the links, as Renewed::beginning told it last; 0: the first
 };
 // sync::Engine::learn(), likewise.
 struct LearnIntent {
@@ -176,8 +178,10 @@ struct TurnResult {
     sync::ReplicaId replica{};
     std::string why;                           // for people
     std::vector<sync::ChannelState> channels;  // before what this turn committed
+    std::uint64_t beginning = 0;               // how often the links had to begin anew, with this time
   };
   std::optional<Renewed> renewed;
+  std::string unlearnt;  // why what a peer told of branches was not taken; empty: nothing was refused
   // Nothing of the turn is on disk. kLimit: the disk is full, service goes on. Else the daemon must end.
   std::optional<Error> failure;
 };

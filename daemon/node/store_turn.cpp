@@ -214,12 +214,14 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
       intent);
 }
 
-Expected<std::optional<TurnResult::Renewed>> StoreTurn::renew(std::vector<Intent>& intents) {
+Expected<std::optional<TurnResult::Renewed>> StoreTurn::renew(std::vector<Intent>& intents, std::string& unlearnt) {
   std::string why;
   for (Intent& intent : intents) {
     if (auto* const renewal = std::get_if<RenewIntent>(&intent)) {
+      if (renewal->beginning != beginnings_) continue;
       if (auto done = engine_.renew(renewal->fresh, renewal->shown); !done)
         return tl::unexpected<Error>(std::move(done.error()));
+      ++beginnings_;
       why = renewal->peer +
             " holds messages of this node that are not here: the database was rolled back to an earlier state, or is "
             "one of two copies; it goes on as a new replica, and gets back from its peers what they have";
@@ -227,21 +229,29 @@ Expected<std::optional<TurnResult::Renewed>> StoreTurn::renew(std::vector<Intent
       const auto changed = engine_.learn(learnt->branches.channel, learnt->branches.states, learnt->fresh);
       if (!changed && changed.error().category == Category::kIo) return tl::unexpected<Error>(changed.error());
       // Nonsense, or no room: nothing has changed, and whoever contradicts us is asked again.
+      if (!changed) {
+        unlearnt = learnt->branches.peer +
+                   " tells of two boards that wrote under one name, and that cannot be taken: " + changed.error().what;
+      }
       if (!changed || !*changed) continue;
+      ++beginnings_;
       why = "two boards wrote under one name, as " + learnt->branches.peer +
             " tells: each goes on under a name of its own. Give every board an empty data directory, not a copy";
     }
   }
   if (why.empty()) return std::nullopt;
-  return TurnResult::Renewed{.replica = engine_.self(), .why = std::move(why), .channels = engine_.channels()};
+  return TurnResult::Renewed{
+      .replica = engine_.self(), .why = std::move(why), .channels = engine_.channels(), .beginning = beginnings_};
 }
 
 TurnResult StoreTurn::run(const WallTime& now, std::vector<Intent>& intents) {
   Expects(!must_commit_before(intents));
-  auto renewed = renew(intents);
+  std::string unlearnt;
+  auto renewed = renew(intents, unlearnt);
   if (!renewed) return failed_turn(intents, renewed.error());
   TurnResult result = run_intents(now, intents);
   result.renewed = std::move(*renewed);
+  result.unlearnt = std::move(unlearnt);
   return result;
 }
 

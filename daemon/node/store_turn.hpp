@@ -29,7 +29,7 @@ class StoreTurn {
   [[nodiscard]] TurnResult commit(const WallTime& now);
 
  private:
-  Expected<std::optional<TurnResult::Renewed>> renew(std::vector<Intent>& intents);
+  Expected<std::optional<TurnResult::Renewed>> renew(std::vector<Intent>& intents, std::string& unlearnt);
   // Where the disk has no room and keep allows to trim, does so in the same turn.
   TurnResult run_intents(const WallTime& now, std::vector<Intent>& intents);
   // After an error it is rolled back, and the intents are as before. `makes_room`: trims first; kLimit if it cannot.
@@ -45,6 +45,8 @@ class StoreTurn {
   sync::Engine& engine_;
   SessionStore& sessions_;
   sync::RemoteCommit remote_commit_;
+  std::uint64_t beginnings_ =
+      0;  // how often the links had to begin anew: the engine has another name, or other branches
   bool is_open_ = false;
   bool trims_ = false;               // this turn
   std::uint64_t bytes_trimmed_ = 0;  // of all logs, after they were trimmed last

@@ -13,7 +13,8 @@ namespace {
 
 // What the replicator asks for, on behalf of peers.
 template <class Kind>
-constexpr bool kIsOfPeers = std::is_constructible_v<sync::Action, const Kind&> || std::is_same_v<Kind, RenewIntent>;
+constexpr bool kIsOfPeers = std::is_constructible_v<sync::Action, const Kind&> || std::is_same_v<Kind, RenewIntent> ||
+                            std::is_same_v<Kind, LearnIntent>;
 
 // Of what peers sent; nothing: it is asked here.
 std::optional<std::size_t> peer_bytes(const Intent& intent) {

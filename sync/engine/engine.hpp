@@ -263,6 +263,7 @@ class Engine {
   Expected<bool> settle(std::size_t index, const std::vector<ReplicaState>& theirs);
   bool adopt_branches(std::size_t index, const std::vector<ReplicaState>& theirs);
   Expected<void> cut(std::size_t index, ReplicaId name, Seq last);
+  [[nodiscard]] Expected<void> check_size() const;
   Expected<Hash256> cut_log(std::size_t index, const ReplicaState& whole, Seq last, ReplicaId branch);
 
   [[nodiscard]] Fit fit(std::size_t index, const ReplicaState& held, const Segment& segment);

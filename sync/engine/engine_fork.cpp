@@ -162,6 +162,12 @@ Expected<void> Engine::cut(std::size_t index, ReplicaId name, Seq last) {
   return {};
 }
 
+// Its publishers stand in another order than before, so a part may be larger than the whole was.
+Expected<void> Engine::check_size() const {
+  if (builder_.size_bytes() <= kSegmentBytesMax) return {};
+  return fail(Category::kLimit, "fork: a row of the log is too large to be divided");
+}
+
 // Returns the chain's hash of op `last`; zeros where the log does not say.
 Expected<Hash256> Engine::cut_log(std::size_t index, const ReplicaState& whole, Seq last, ReplicaId branch) {
   const ChannelState& channel = channels_[index];
@@ -193,6 +199,7 @@ Expected<Hash256> Engine::cut_log(std::size_t index, const ReplicaState& whole, 
       builder_.add(segment->ops[i]);
     }
     stem.count = kept_count;
+    if (auto done = kept(check_size()); !done) return tl::make_unexpected(std::move(done.error()));
     stem.bytes = builder_.finish();
     builder_.start(branch, last + 1, head);
     for (std::uint32_t i = kept_count; i < beyond.count; ++i) builder_.add(segment->ops[i]);
@@ -200,6 +207,7 @@ Expected<Hash256> Engine::cut_log(std::size_t index, const ReplicaState& whole, 
     beyond.first_seq = last + 1;
     beyond.count -= kept_count;
     beyond.first_arrival += kept_count;
+    if (auto done = kept(check_size()); !done) return tl::make_unexpected(std::move(done.error()));
     beyond.bytes = builder_.finish();
     if (auto done = kept(storage_.divide(channel.number, stem, beyond)); !done) {
       return tl::make_unexpected(std::move(done.error()));

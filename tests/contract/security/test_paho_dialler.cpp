@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 
+#include "daemon/link_paho/limits.hpp"
 #include "daemon/link_paho/paho_dialler.hpp"
 #include "security/pki_mbedtls/authority.hpp"
 #include "tests/contract/security/mosquitto.hpp"
@@ -266,7 +267,7 @@ TEST_CASE_METHOD(Mesh, "the peer is told how large a packet may be", "[link][G6]
   const auto dialler = dial(house);
   REQUIRE(loop.run_until([&] { return recorder.up; }));
   // The broker knows our Maximum Packet Size and keeps this one to itself; the link lives on.
-  CHECK(dialler->send(kEcho, Bytes(std::size_t{3} << 20U)));
+  CHECK(dialler->send(kEcho, Bytes(link_paho::kPacketBytesMax + 1)));
   CHECK(dialler->send(kEcho, message(1, 10)));
   REQUIRE(loop.run_until([&] { return recorder.messages.size() == 1; }));
   CHECK(recorder.messages.front() == message(1, 10));

@@ -233,3 +233,38 @@ TEST_CASE("of two positions that are owed both their releases are forgotten", "[
   CHECK(std::get<node::PositionIntent>(intents[0]).finished == std::vector<std::uint16_t>{2, 3, 1});
   CHECK(owed.size() == 0);
 }
+
+TEST_CASE_METHOD(FullDisk, "a renewal that another one overtook on a full disk is passed over", "[node][G5]") {
+  const node::RenewIntent first{.fresh = sync::ReplicaId{77}, .peer = "gw-house"};
+  intents.emplace_back(first);
+  fail();
+  CHECK(engine->self() != sync::ReplicaId{77});
+  intents.emplace_back(node::RenewIntent{.fresh = sync::ReplicaId{78}, .peer = "gw-house"});
+  settle();
+  REQUIRE(engine->self() == sync::ReplicaId{78});
+  // What this node wrote meanwhile was perhaps shown: another name now would have it twice.
+  CHECK(owed() == 1);
+  settle();
+  CHECK(engine->self() == sync::ReplicaId{78});
+}
+
+TEST_CASE_METHOD(FullDisk, "a renewal that comes again after it was carried out is passed over", "[node][G5]") {
+  const node::RenewIntent renewal{.fresh = sync::ReplicaId{77}, .peer = "gw-house"};
+  intents.emplace_back(renewal);
+  settle();
+  REQUIRE(engine->self() == sync::ReplicaId{77});
+  intents.emplace_back(renewal);
+  settle();
+  CHECK(engine->self() == sync::ReplicaId{77});
+}
+
+TEST_CASE_METHOD(FullDisk, "the operator hears that what a peer tells of branches cannot be taken", "[node][G5][G6]") {
+  std::vector<sync::ReplicaState> nonsense = {{.replica = sync::ReplicaId{}}};
+  intents.emplace_back(node::LearnIntent{
+      .branches = {.channel = engine->channels().front().number, .peer = "gw-house", .states = std::move(nonsense)},
+      .fresh = sync::ReplicaId{78}});
+  settle();
+  CHECK(std::count_if(log.begin(), log.end(), [](const std::string& line) {
+          return line.find("gw-house tells of two boards that wrote under one name, and that cannot be taken") == 0;
+        }) == 1);
+}
