@@ -37,7 +37,10 @@ bool Node::relieve_queues() {
     return client->queued_since && now_ - *client->queued_since >= kQueuePatience;
   };
   std::vector<Client*> fullest;
+  std::size_t slow_bytes = 0;
   for (const auto& [id, client] : clients_) {
+    count(*client);  // they may have taken some of it since
+    if (is_slow(client)) slow_bytes += client->counted_bytes;
     if (client->counted_bytes > 0 && (budget_.is_exceeded() || is_slow(client))) fullest.push_back(client);
   }
   std::sort(fullest.begin(), fullest.end(), [&](const Client* a, const Client* b) {
@@ -45,7 +48,10 @@ bool Node::relieve_queues() {
   });
   bool has_cut = false;
   for (Client* client : fullest) {
-    if (is_slow(client) ? !budget_.is_pressed() : !budget_.is_exceeded()) break;
+    // What waits for those who keep up goes by itself: nobody slow is closed for it.
+    const bool slow_hold_too_much = is_slow(client) && slow_bytes > budget_.all_bytes_max;
+    if (!slow_hold_too_much && !budget_.is_exceeded()) break;
+    if (is_slow(client)) slow_bytes -= client->counted_bytes;
     ++counters_.closed_readers;
     closed_readers_.note(now_, ports_.log,
                          "a client was closed: it did not take what it was sent, and what waits for all clients is "
@@ -66,7 +72,9 @@ bool Node::relieve_input() {
     for (const auto& [id, client] : clients_) {
       count_input(*client);  // one that had to wait may have completed its packet since
       const auto held = std::chrono::duration_cast<std::chrono::milliseconds>(now_ - client->whole_packet_at);
-      const std::uint64_t weight = client->unfinished_bytes * (static_cast<std::uint64_t>(held.count()) + 1);
+      // Input that had to wait is handled with the time at which it came.
+      const auto held_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(held.count(), 0));
+      const std::uint64_t weight = client->unfinished_bytes * (held_ms + 1);
       if (weight <= most) continue;
       most = weight;
       worst = client;

@@ -198,6 +198,16 @@ TEST_CASE_METHOD(QueueHarness, "who does not read is closed when others lack the
   CHECK(log.size() == 1);
 }
 
+TEST_CASE_METHOD(QueueHarness, "who is slow is not closed for what waits for those who keep up", "[node][memory][G6]") {
+  add(1, 0, /*keeps=*/true);
+  publish(0);
+  advance(node::kQueuePatience + std::chrono::seconds{1});
+  add(20, 0, /*keeps=*/true, "u");
+  publish(0, "u");
+  CHECK(node->counters().dropped > 0);  // the room was not enough
+  CHECK(closed() == 0);
+}
+
 TEST_CASE_METHOD(QueueHarness, "QoS 1 waits in the log while all queues are full, and is lost to nobody who reads",
                  "[node][memory][G6]") {
   add(20, 1, /*keeps=*/true);
