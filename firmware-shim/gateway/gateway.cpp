@@ -10,6 +10,7 @@ namespace hedgerow::gateway {
 namespace {
 
 constexpr std::string_view kUnconnectedClientId = "things-without-connection";
+constexpr const char* kClosedByNode = "the node closed the connection";
 
 // Of a publish without a connection. Sessions belong to a name, so strangers have a client identifier for each kind.
 struct Publisher {
@@ -111,6 +112,7 @@ void Gateway::publish_without_connection(Instant now, const Origin& origin, cons
   std::unique_ptr<MqttPipe>& pipe = unconnected_[publisher.key];
   Bytes packets;
   if (!pipe || pipe->closed()) {
+    if (pipe) pipe->hang_up(now, kClosedByNode);
     pipe = std::make_unique<MqttPipe>(now, ports_.acceptor, origin.arrived, ports_.on_work);
     append_connect(packets, {.client_id = publisher.client_id});
   }
@@ -127,12 +129,16 @@ void Gateway::run(Instant now) {
     }
   }
   for (const auto& [whose, pipe] : unconnected_) static_cast<void>(pipe->take(now));
-  forget_gone();
+  forget_gone(now);
 }
 
-void Gateway::forget_gone() {
+void Gateway::forget_gone(Instant now) {
   std::erase_if(things_, [](const auto& entry) { return entry.second->gone(); });
-  std::erase_if(unconnected_, [](const auto& entry) { return entry.second->closed(); });
+  std::erase_if(unconnected_, [now](const auto& entry) {
+    if (!entry.second->closed()) return false;
+    entry.second->hang_up(now, kClosedByNode);
+    return true;
+  });
 }
 
 void Gateway::on_timer(Instant now) {
@@ -152,7 +158,7 @@ void Gateway::on_timer(Instant now) {
   for (const auto& [address, thing] : things_) {
     if (now >= thing->next_deadline()) thing->on_timer(now);
   }
-  forget_gone();
+  forget_gone(now);
 }
 
 Instant Gateway::next_deadline() const {

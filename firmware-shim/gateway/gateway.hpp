@@ -67,7 +67,7 @@ class Gateway {
   void publish_without_connection(Instant now, const Origin& origin, const hr_sn_message& message);
   void send(const Way& way, const hr_sn_message& message);
   void send(const Way& way, ByteView message);
-  void forget_gone();
+  void forget_gone(Instant now);
 
   GatewaySettings settings_;
   GatewayPorts ports_;

@@ -1,5 +1,7 @@
 // An MQTT connection to the node in the same process: no socket, only the bytes.
-// Thread rule: the loop thread. Ownership: whoever made it; acceptor and callback must outlive it.
+// Thread rule: the loop thread. Ownership: whoever made it; acceptor and callback must outlive it. The node knows its
+// side until hang_up(): call it before the pipe is destroyed, also of one that the node has closed, unless the node is
+// called no more.
 #pragma once
 
 #include <functional>

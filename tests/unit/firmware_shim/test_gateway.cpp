@@ -157,6 +157,23 @@ TEST_CASE("a publish without a connection reaches the node by a known topic", "[
   CHECK(barn.harness.gateway->things() == 0);
 }
 
+TEST_CASE("a publish without a connection reaches the node after another client took the name of its connection",
+          "[gateway]") {
+  Barn barn;
+  barn.thing.say(HR_SN_PUBLISH, kQosMinus1 | HR_SN_TOPIC_SHORT, 0, "1", 0x6862);
+  CHECK(barn.seen() == std::vector<std::string>{"hb=1"});
+  node::Arrived arrived;
+  arrived.listener = "things";
+  arrived.loopback = true;
+  TestClient other{barn.harness.node, {.client_id = "things-without-connection"}, arrived};
+  const bool is_noticed_before = GENERATE(false, true);
+  if (is_noticed_before) barn.harness.advance(std::chrono::seconds{2});
+  barn.thing.say(HR_SN_PUBLISH, kQosMinus1 | HR_SN_TOPIC_SHORT, 0, "2", 0x6862);
+  barn.harness.advance(std::chrono::seconds{2});
+  CHECK(barn.seen() == std::vector<std::string>{"hb=2"});
+  CHECK(barn.harness.node.node->clients() == 3);  // the subscriber, the other one, and a new connection
+}
+
 TEST_CASE("what the transport cannot carry is left out, and the next message comes", "[gateway][G6]") {
   Barn barn;
   barn.harness.message_bytes_max = 200;
