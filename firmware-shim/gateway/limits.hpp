@@ -30,9 +30,10 @@ inline constexpr unsigned kToleranceTenths = 15;
 inline constexpr Duration kMailGrace = std::chrono::milliseconds{100};
 // A session of a thing that asked for a clean one outlives its connection by so much, so that a new will can be set.
 inline constexpr std::uint32_t kCleanSessionExpiryS = 30;
-// A connection that takes the session over within this time cancels the will [MQTT-3.1.3-9]; without a delay it could
-// not.
-inline constexpr std::uint32_t kWillDelayS = 1;
+// A connection that takes the session over within this time cancels the will [MQTT-3.1.3-9], once the disk has its own
+// will: a slow card's sync must not take longer.
+inline constexpr std::uint32_t kWillDelayS = 10;
+static_assert(kWillDelayS < kCleanSessionExpiryS);  // the end of the session would publish it
 inline constexpr std::uint32_t kKeptSessionExpiryS = 30 * 24 * 3600;
 
 // Sealed lines: how often a thing that cannot be understood is asked for a hello, and a thing without a key is told of.

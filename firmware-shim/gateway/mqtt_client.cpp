@@ -11,9 +11,16 @@ namespace {
 using mqtt::PacketType;
 using mqtt::ReasonCode;
 
-constexpr std::uint8_t kSessionExpiryInterval = 0x11;  // MQTT 5.0 section 2.2.2.2
+constexpr std::uint8_t kPayloadFormatIndicator = 0x01;  // MQTT 5.0 section 2.2.2.2
+constexpr std::uint8_t kMessageExpiryInterval = 0x02;
+constexpr std::uint8_t kContentType = 0x03;
+constexpr std::uint8_t kResponseTopic = 0x08;
+constexpr std::uint8_t kCorrelationData = 0x09;
+constexpr std::uint8_t kSubscriptionIdentifier = 0x0B;
+constexpr std::uint8_t kSessionExpiryInterval = 0x11;
 constexpr std::uint8_t kWillDelayInterval = 0x18;
 constexpr std::uint8_t kReceiveMaximum = 0x21;
+constexpr std::uint8_t kTopicAlias = 0x23;
 constexpr std::uint8_t kUserProperty = 0x26;
 constexpr std::uint8_t kMaximumPacketSize = 0x27;
 
@@ -61,6 +68,10 @@ class Reader {
     const std::uint16_t high = u8();
     return static_cast<std::uint16_t>(high << 8U | u8());
   }
+  std::uint32_t u32() {
+    const std::uint32_t high = u16();
+    return high << 16U | u16();
+  }
   std::size_t varint() {
     std::size_t value = 0;
     for (unsigned shift = 0; shift < 28; shift += 7) {
@@ -79,7 +90,9 @@ class Reader {
     }
     return take(size);
   }
+  void skip_text() { bytes(u16()); }
   void skip_properties() { bytes(varint()); }
+  void fail() { failed_ = true; }
   ByteView rest() { return take(left_.size()); }
   [[nodiscard]] bool empty() const { return left_.empty(); }
   [[nodiscard]] bool failed() const { return failed_; }
@@ -95,6 +108,27 @@ class Reader {
   bool failed_ = false;
 };
 
+void read_publish_properties(Reader& in, ServerPacket& packet) {
+  Reader properties{in.bytes(in.varint())};
+  while (!properties.empty()) {
+    switch (properties.u8()) {
+      case kMessageExpiryInterval: packet.is_expired = properties.u32() == 0; break;
+      case kPayloadFormatIndicator: properties.u8(); break;
+      case kTopicAlias: properties.u16(); break;
+      case kSubscriptionIdentifier: properties.varint(); break;
+      case kContentType:
+      case kResponseTopic:
+      case kCorrelationData: properties.skip_text(); break;
+      case kUserProperty:
+        properties.skip_text();
+        properties.skip_text();
+        break;
+      default: return in.fail();
+    }
+  }
+  if (properties.failed()) in.fail();
+}
+
 void read_body(Reader& in, unsigned flags, ServerPacket& packet) {
   switch (packet.type) {
     case PacketType::kConnack:
@@ -107,7 +141,7 @@ void read_body(Reader& in, unsigned flags, ServerPacket& packet) {
       packet.dup = (flags & 0x08U) != 0;
       packet.topic = as_text(in.bytes(in.u16()));
       if (packet.qos != mqtt::QoS::kAtMostOnce) packet.packet_id = in.u16();
-      in.skip_properties();
+      read_publish_properties(in, packet);
       packet.payload = in.rest();
       break;
     case PacketType::kPuback:

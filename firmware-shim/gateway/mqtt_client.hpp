@@ -57,6 +57,7 @@ struct ServerPacket {
   mqtt::QoS qos = mqtt::QoS::kAtMostOnce;
   bool retain = false;
   bool dup = false;
+  bool is_expired = false;  // a PUBLISH whose time is over
 };
 
 // Takes the first whole packet off the front of `bytes`. Nothing: there is none yet. kCorrupt: no server sends that.

@@ -99,9 +99,11 @@ class Thing {
   void on_will_update(Instant now, const hr_sn_message& message);
   void on_disconnect(Instant now, const hr_sn_message& message);
   void on_pingreq(Instant now, const hr_sn_message& message);
+  [[nodiscard]] bool is_asleep() const { return state_ == State::kAsleep || state_ == State::kAwake; }
   [[nodiscard]] bool has_stored_mail() const;
   void hand_out_mail(Instant now);
   void open_connection(Instant now, bool clean_start);
+  void let_go_before(Instant now, const std::string& reason);
   void on_connack(Instant now, mqtt::ReasonCode code);
   void be_alive(Instant now);
   void fall_asleep(Instant now);
@@ -140,12 +142,16 @@ class Thing {
   ThingContext context_;
   State state_ = State::kNew;
   std::unique_ptr<MqttPipe> pipe_;
+  // The connection before it, until the node has answered the CONNECT on that: it may wait, and meanwhile the session,
+  // and its will, are this one's.
+  std::unique_ptr<MqttPipe> before_;
   Bytes unread_;  // of the node's packets, less than one
   std::string client_id_;
   bool clean_session_ = false;
   std::optional<OwnWill> will_;
   // What CONNACK is to the thing: perhaps the end of a change of its will. PINGRESP: its mail comes first.
   hr_sn_type connected_answer_ = HR_SN_CONNACK;
+  bool waking_ = false;  // the connection that is opened, or will be, is that of a thing that was asleep
   TopicIds topics_;
   std::vector<Pending> pending_;
   std::deque<Pending> recognised_;              // acknowledged, and on the disk

@@ -49,12 +49,21 @@ void Thing::take_message(Instant now, const ServerPacket& packet) {
       waiting_.erase(oldest);
     }
   }
+  const bool was_unsent = packet.dup && packet.packet_id == std::exchange(unsent_, std::uint16_t{0});
+  // For the node its delivery had begun, so it goes on; the thing has never heard of it, and shall not act on it now.
+  if (was_unsent && packet.is_expired) {
+    Bytes answer;
+    append_ack(answer, packet.qos == QoS::kExactlyOnce ? PacketType::kPubrec : PacketType::kPuback, packet.packet_id);
+    write(now, answer);
+    if (state_ == State::kAwake && waiting_.empty()) mail_done_at_ = now + kMailGrace;
+    return;
+  }
   waiting_.push_back({.topic = std::string{packet.topic},
                       .payload = to_bytes(packet.payload),
                       .qos = packet.qos,
                       .packet_id = packet.packet_id,
                       .retain = packet.retain,
-                      .dup = packet.dup && packet.packet_id != std::exchange(unsent_, std::uint16_t{0})});
+                      .dup = packet.dup && !was_unsent});
   deliver(now);
 }
 
@@ -97,7 +106,8 @@ void Thing::deliver(Instant now) {
     send_publish(first, *id);
     waiting_.pop_front();
   }
-  if (state_ == State::kAwake && waiting_.empty()) mail_done_at_ = now + kMailGrace;
+  // What is live says nothing of the mail that the node still reads from the disk.
+  if (state_ == State::kAwake && waiting_.empty()) mail_done_at_ = std::max(mail_done_at_, now + kMailGrace);
 }
 
 void Thing::begin(Instant now, Step step) {
@@ -182,6 +192,7 @@ void Thing::finish_first(Instant now, PacketType answer) {
     Bytes packet;
     append_ack(packet, answer, first.packet_id);
     write(now, packet);
+    if (state_ == State::kAwake) mail_done_at_ = now + kMailGrace;
   }
   deliver(now);
 }

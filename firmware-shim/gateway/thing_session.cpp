@@ -11,6 +11,8 @@ namespace {
 using mqtt::PacketType;
 using mqtt::ReasonCode;
 
+constexpr const char* kConnectedAnew = "the thing connected anew";
+
 Duration with_tolerance(Duration promised) { return promised * kToleranceTenths / 10; }
 
 }  // namespace
@@ -64,14 +66,18 @@ void Thing::on_connect(Instant now, const hr_sn_message& message) {
   const bool wants_will = (message.flags & HR_SN_WILL) != 0;
   // A CONNECT that comes again while the first is under way; the answer is, too.
   if (state_ == State::kConnecting && client_id == client_id_) return;
+  connected_answer_ = HR_SN_CONNACK;
   keep_alive_ = std::chrono::seconds{message.duration};
   clean_session_ = (message.flags & HR_SN_CLEAN_SESSION) != 0;
-  const bool awake_again = state_ == State::kAsleep || state_ == State::kAwake;
+  const bool awake_again = is_asleep();
+  // One that is asked for its will and says CONNECT again has not been awake in between.
+  if (state_ != State::kWillTopic && state_ != State::kWillMessage) waking_ = awake_again;
   client_id_ = client_id;
   // It may have lost its memory, so it is told every topic anew.
   topics_.forget();
   if (awake_again && !wants_will && !clean_session_ && pipe_ && !pipe_->closed()) {
     if (has_stored_mail()) return open_connection(now, false);
+    waking_ = false;
     state_ = State::kActive;
     be_alive(now);
     send(HR_SN_CONNACK);
@@ -103,7 +109,6 @@ void Thing::on_will(Instant now, const hr_sn_message& message) {
 // MQTT sets a will with CONNECT only: connect anew, which takes the session over and cancels the old will.
 void Thing::on_will_update(Instant now, const hr_sn_message& message) {
   const bool is_topic = message.type == HR_SN_WILLTOPICUPD;
-  connected_answer_ = is_topic ? HR_SN_WILLTOPICRESP : HR_SN_WILLMSGRESP;
   if (is_topic && !message.has_body) {
     will_.reset();
   } else if (is_topic) {
@@ -116,17 +121,21 @@ void Thing::on_will_update(Instant now, const hr_sn_message& message) {
   } else {
     return send(HR_SN_WILLMSGRESP, 0, 0, HR_SN_NOT_SUPPORTED);  // a message without a topic
   }
+  connected_answer_ = is_topic ? HR_SN_WILLTOPICRESP : HR_SN_WILLMSGRESP;
+  waking_ = is_asleep();
   open_connection(now, false);
 }
 
 void Thing::open_connection(Instant now, bool clean_start) {
-  const bool is_waking = state_ == State::kAsleep || state_ == State::kAwake;
   // The node hears of the new connection first: it takes the session over, so no will is published.
-  const std::unique_ptr<MqttPipe> before =
+  std::unique_ptr<MqttPipe> before =
       std::exchange(pipe_, std::make_unique<MqttPipe>(now, context_.acceptor, context_.arrived, context_.on_output));
   unread_.clear();
   pending_.clear();
-  if (clean_start) recognised_.clear();
+  if (clean_start) {
+    recognised_.clear();
+    waiting_.clear();  // of subscriptions that end with the session
+  }
   for (Pending& publish : recognised_) publish.earlier = true;
   register_seen_.reset();
   const auto unsent = std::find_if(waiting_.begin(), waiting_.end(),
@@ -149,18 +158,42 @@ void Thing::open_connection(Instant now, bool clean_start) {
                           // A message takes more bytes in MQTT than in MQTT-SN; the node leaves longer ones out.
                           .packet_bytes_max = static_cast<std::uint32_t>(context_.message_bytes_max),
                           .will = will_ ? &will : nullptr,
-                          .conflates = is_waking});
+                          .conflates = waking_});
   write(now, packet);
-  if (before) before->hang_up(now, "the thing connected anew");
+  if (!before_) {
+    before_ = std::move(before);
+  } else if (before) {
+    before->hang_up(now, kConnectedAnew);  // its own CONNECT was not answered either
+  }
+}
+
+void Thing::let_go_before(Instant now, const std::string& reason) {
+  if (const auto before = std::exchange(before_, nullptr)) before->hang_up(now, reason);
 }
 
 void Thing::on_connack(Instant now, ReasonCode code) {
   const hr_sn_type answer = std::exchange(connected_answer_, HR_SN_CONNACK);
-  if (answer == HR_SN_PINGRESP && !mqtt::is_failure(code)) return hand_out_mail(now);
+  const bool was_waking = std::exchange(waking_, false);
+  const bool refused = mqtt::is_failure(code);
+  if (!refused) let_go_before(now, kConnectedAnew);
+  if (answer == HR_SN_PINGRESP && !refused) {
+    hand_out_mail(now);
+    mail_done_at_ = now + kRetryInterval;  // the node reads its mail from the disk
+    return;
+  }
   send(answer == HR_SN_PINGRESP ? HR_SN_DISCONNECT : answer, 0, 0, return_code(code));
-  if (mqtt::is_failure(code)) return end(now, "refused");
+  if (refused) {
+    // The thing lives, and had a connection that it did not ask to end: its will is not for this.
+    if (before_ && (was_waking || answer != HR_SN_CONNACK)) {
+      Bytes packet;
+      append_disconnect(packet, ReasonCode::kSuccess);
+      before_->write(now, packet);
+    }
+    return end(now, "refused");
+  }
   state_ = State::kActive;
   be_alive(now);
+  deliver(now);
 }
 
 void Thing::on_disconnect(Instant now, const hr_sn_message& message) {
@@ -178,9 +211,12 @@ void Thing::on_disconnect(Instant now, const hr_sn_message& message) {
 }
 
 void Thing::on_pingreq(Instant now, const hr_sn_message& message) {
+  // It says so again while the node reads its mail from the disk: PINGRESP would send it to sleep.
+  if (state_ == State::kAwake && message.tail.size != 0 && waiting_.empty()) return;
   if (state_ != State::kAsleep || message.tail.size == 0) return send(HR_SN_PINGRESP);
   if (!has_stored_mail()) return hand_out_mail(now);
   connected_answer_ = HR_SN_PINGRESP;
+  waking_ = true;
   open_connection(now, false);
 }
 
@@ -206,7 +242,7 @@ void Thing::fall_asleep(Instant now) {
 }
 
 void Thing::be_alive(Instant now) {
-  const Duration promised = state_ == State::kAsleep || state_ == State::kAwake ? sleep_ : keep_alive_;
+  const Duration promised = is_asleep() ? sleep_ : keep_alive_;
   lost_at_ = promised == Duration::zero() ? Instant::max() : now + with_tolerance(promised);
 }
 
@@ -219,6 +255,7 @@ void Thing::end(Instant now, const std::string& reason) {
   state_ = State::kGone;
   retry_at_ = lost_at_ = mail_done_at_ = Instant::max();
   if (const auto pipe = std::exchange(pipe_, nullptr)) pipe->hang_up(now, reason);
+  let_go_before(now, reason);
 }
 
 void Thing::on_timer(Instant now) {

@@ -2,6 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
+#include "daemon/node/limits.hpp"
 #include "firmware-shim/gateway/limits.hpp"
 #include "tests/unit/firmware_shim/gateway_harness.hpp"
 
@@ -36,6 +37,46 @@ struct Barn {
   void connect(std::uint8_t flags = HR_SN_CLEAN_SESSION) {
     thing.connect(flags);
     REQUIRE(thing.heard() == "CONNACK c0");
+  }
+  void connect_with_will() {
+    thing.connect(HR_SN_WILL);
+    CHECK(thing.heard() == "WILLTOPICREQ");
+    thing.say(HR_SN_WILLTOPIC, kQos1, 0, "barn/gone");
+    CHECK(thing.heard() == "WILLMSGREQ");
+    thing.say(HR_SN_WILLMSG, 0, 0, "thing-1");
+    REQUIRE(thing.heard() == "CONNACK c0");
+  }
+  void subscribe(std::string_view topic) {
+    thing.say(HR_SN_SUBSCRIBE, kQos1, 5, topic);
+    CHECK(thing.heard() == "SUBACK 5 c0");
+  }
+  void sleep() {
+    hr_sn_message sleep{};
+    sleep.type = HR_SN_DISCONNECT;
+    sleep.has_body = true;
+    sleep.duration = 600;
+    thing.say(sleep);
+    CHECK(thing.heard() == "DISCONNECT");
+  }
+  void publish(const PublishSent& publish) {
+    program.send(encode(publish));
+    harness.settle();
+  }
+  // Everything that came, in order; topics and messages are acknowledged.
+  std::vector<std::string> heard_all() {
+    std::vector<std::string> all;
+    for (std::string text = thing.heard(); !text.empty(); text = thing.heard()) {
+      all.push_back(text);
+      if (text.starts_with("REGISTER")) thing.say(HR_SN_REGACK, thing.message.msg_id, thing.message.topic_id);
+      if (text.starts_with("PUBLISH q1")) thing.say(HR_SN_PUBACK, thing.message.msg_id);
+    }
+    return all;
+  }
+  // Time goes by, and the disk does nothing meanwhile.
+  void wait(Duration time) {
+    harness.node.advance(time);
+    harness.gateway->on_timer(harness.node.now);
+    harness.gateway->run(harness.node.now);
   }
 };
 
@@ -366,11 +407,11 @@ TEST_CASE("of retained messages that a sleeping thing missed the newest of each 
     publish("set/pump", "pump " + std::to_string(n), 2 * n, true);
     if (n <= 3) publish("set/fan", "fan " + std::to_string(n), 2 * n + 1, false);
   }
-  const bool by_connect = GENERATE(false, true);
-  if (by_connect) {
-    barn.connect(0);
-  } else {
-    barn.thing.say(HR_SN_PINGREQ, 0, 0, "thing-1");
+  enum class Wakes : std::uint8_t { kPing, kConnect, kConnectWithWill };
+  switch (GENERATE(Wakes::kPing, Wakes::kConnect, Wakes::kConnectWithWill)) {
+    case Wakes::kPing: barn.thing.say(HR_SN_PINGREQ, 0, 0, "thing-1"); break;
+    case Wakes::kConnect: barn.connect(0); break;
+    case Wakes::kConnectWithWill: barn.connect_with_will(); break;
   }
   std::vector<std::string> got;
   for (std::string text = barn.thing.heard(); !text.empty(); text = barn.thing.heard()) {
@@ -409,6 +450,108 @@ TEST_CASE("the will of a thing that fetched its mail is still published when it 
   barn.harness.advance(std::chrono::seconds{901});
   barn.harness.advance(std::chrono::seconds{gateway::kWillDelayS});
   CHECK(barn.program.messages() == std::vector<std::string>{"barn/gone=thing-1"});
+}
+
+TEST_CASE("the will of a thing that wakes is not published because the disk is slow", "[gateway]") {
+  Barn barn;
+  barn.connect_with_will();
+  barn.subscribe("set/pump");
+  barn.sleep();
+  barn.publish({.topic = "set/pump", .payload = "on", .qos = 1, .packet_id = 1});
+  barn.program.received();
+  SECTION("to write the new connection's will") {
+    barn.thing.say(HR_SN_PINGREQ, 0, 0, "thing-1", 0, false);
+    barn.wait(std::chrono::seconds{2});
+  }
+  SECTION("so that nobody is read from") {
+    barn.harness.node.pending = node::kStorePendingBytesMax + 1;
+    barn.program.send({0xC0, 0x00});
+    barn.thing.say(HR_SN_PINGREQ, 0, 0, "thing-1");
+    barn.harness.advance(std::chrono::seconds{gateway::kWillDelayS + 1});
+    CHECK(barn.thing.heard().empty());
+    barn.harness.node.pending = 0;
+    barn.harness.advance(std::chrono::seconds{1});
+  }
+  barn.harness.settle();
+  CHECK(barn.heard_all() == std::vector<std::string>{"PUBLISH q1 on"});
+  barn.harness.advance(gateway::kMailGrace);
+  CHECK(barn.thing.heard() == "PINGRESP");
+  barn.harness.advance(std::chrono::seconds{gateway::kWillDelayS});
+  CHECK(barn.seen().empty());
+  // It is still set.
+  barn.harness.advance(std::chrono::seconds{901});
+  barn.harness.advance(std::chrono::seconds{gateway::kWillDelayS});
+  CHECK(barn.seen() == std::vector<std::string>{"barn/gone=thing-1"});
+}
+
+TEST_CASE("the will of a thing that the node does not let wake is not published", "[gateway]") {
+  Barn barn;
+  barn.connect_with_will();
+  barn.subscribe("set/pump");
+  barn.sleep();
+  barn.publish({.topic = "set/pump", .payload = "on", .qos = 1, .packet_id = 1});
+  barn.program.received();
+  barn.harness.node.access.forbidden = "barn/gone";
+  barn.thing.say(HR_SN_PINGREQ, 0, 0, "thing-1");
+  CHECK(barn.thing.heard() == "DISCONNECT");
+  CHECK(barn.harness.gateway->things() == 0);
+  barn.harness.node.access.forbidden.clear();
+  barn.harness.advance(std::chrono::hours{1});
+  CHECK(barn.seen().empty());
+}
+
+TEST_CASE("a thing that fetches its mail is not sent back to sleep before the disk was read", "[gateway]") {
+  Barn barn;
+  barn.connect(0);
+  barn.subscribe("set/pump");
+  barn.sleep();
+  barn.publish({.topic = "set/pump", .payload = "on", .qos = 1, .packet_id = 1});
+  barn.thing.say(HR_SN_PINGREQ, 0, 0, "thing-1", 0, false);
+  barn.harness.node.commit();
+  barn.harness.gateway->run(barn.harness.node.now);
+  barn.wait(gateway::kMailGrace);
+  barn.thing.say(HR_SN_PINGREQ, 0, 0, "thing-1", 0, false);
+  CHECK(barn.thing.heard().empty());
+  barn.harness.settle();
+  CHECK(barn.heard_all() == std::vector<std::string>{"PUBLISH q1 on"});
+  barn.harness.advance(gateway::kMailGrace);
+  CHECK(barn.thing.heard() == "PINGRESP");
+}
+
+TEST_CASE("a message that expired before a sleeping thing heard of it does not come", "[gateway]") {
+  Barn barn;
+  barn.connect(0);
+  barn.subscribe("set/pump");
+  barn.sleep();
+  barn.publish({.topic = "set/pump", .payload = "now", .qos = 1, .packet_id = 1, .properties = {0x02, 0, 0, 0, 10}});
+  const bool is_followed = GENERATE(false, true);
+  if (is_followed) barn.publish({.topic = "set/pump", .payload = "later", .qos = 1, .packet_id = 2});
+  barn.harness.advance(std::chrono::seconds{60});
+  barn.thing.say(HR_SN_PINGREQ, 0, 0, "thing-1");
+  CHECK(barn.heard_all() == (is_followed ? std::vector<std::string>{"PUBLISH q1 later"} : std::vector<std::string>{}));
+  barn.harness.advance(gateway::kMailGrace);
+  CHECK(barn.thing.heard() == "PINGRESP");
+  barn.thing.say(HR_SN_PINGREQ, 0, 0, "thing-1");
+  barn.harness.advance(gateway::kMailGrace);
+  CHECK(barn.heard_all() == std::vector<std::string>{"PINGRESP"});
+}
+
+TEST_CASE("a change of a will that is not there leaves the next CONNECT its answer", "[gateway]") {
+  Barn barn;
+  barn.connect(0);
+  barn.thing.say(HR_SN_WILLMSGUPD, 0, 0, "for good");
+  CHECK(barn.thing.heard() == "WILLMSGRESP c3");
+  barn.connect(0);
+}
+
+TEST_CASE("live messages that waited for a sleeping thing come when it connects with a will", "[gateway]") {
+  Barn barn;
+  barn.connect(0);
+  barn.subscribe("set/pump");
+  barn.sleep();
+  barn.publish({.topic = "set/pump", .payload = "on"});
+  barn.connect_with_will();
+  CHECK(barn.heard_all() == std::vector<std::string>{"REGISTER set/pump", "PUBLISH q0 on"});
 }
 
 TEST_CASE("a thing behind a forwarder is answered through it", "[gateway]") {
