@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "daemon/config/config.hpp"
 #include "daemon/mqtt/topic.hpp"
 #include "daemon/node/accepted_link.hpp"
 #include "daemon/node/limits.hpp"
@@ -105,6 +106,8 @@ std::unique_ptr<StreamHandler> Node::on_accept(Instant now, const Arrived& arriv
   if (stopping_) return nullptr;
   mqtt::ConnectionLimits limits = settings_.connection_limits;
   if (is_node(arrived)) limits.packet_bytes_max = std::max(limits.packet_bytes_max, kLinkPacketBytesMax);
+  // The gateway promises none: a thing that sleeps is silent for as long as it said, and the gateway sees to that.
+  if (arrived.listener == config::kThingsListenerName) limits.keep_alive_max_s = 0;
   auto client = std::make_unique<Client>(++last_client_, now, arrived, stream, *this, limits, budget_);
   clients_.emplace(client->id(), client.get());
   ++counters_.accepted;

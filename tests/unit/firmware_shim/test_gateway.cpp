@@ -554,6 +554,47 @@ TEST_CASE("live messages that waited for a sleeping thing come when it connects 
   CHECK(barn.heard_all() == std::vector<std::string>{"REGISTER set/pump", "PUBLISH q0 on"});
 }
 
+TEST_CASE("a thing may sleep for longer than the keep alive that clients are held to", "[gateway]") {
+  GatewayHarness harness;
+  NodeHarness& board = harness.node;
+  config::Config config;
+  config.channels = {config::system_channel(), config::default_channel()};
+  auto state = node::load_state(*board.engine, board.session_store, board.wall);
+  REQUIRE(state);
+  harness.gateway.reset();
+  std::uint64_t random = 0;
+  board.node =
+      std::make_unique<node::Node>(board.now,
+                                   node::NodeSettings{.mesh = "orchard",
+                                                      .name = "gw-barn",
+                                                      .version = "test",
+                                                      .connection_limits = {.keep_alive_max_s = 5},
+                                                      .limits = {}},
+                                   node::NodePorts{.store = board,
+                                                   .access = board.access,
+                                                   .read_hasher = board.read_hasher,
+                                                   .compressor = board.compressor,
+                                                   .wall_clock = [&] { return board.wall; },
+                                                   .random = [&] { return ++random; },
+                                                   .log = [](const std::string&) {},
+                                                   .on_deadline = [] {},
+                                                   .on_fatal = [](const Error&) {}},
+                                   node::ChannelTable(config.channels, board.engine->channels()), std::move(*state));
+  harness.start();
+  RawThing thing{harness};
+  thing.connect(0);
+  REQUIRE(thing.heard() == "CONNACK c0");
+  hr_sn_message sleep{};
+  sleep.type = HR_SN_DISCONNECT;
+  sleep.has_body = true;
+  sleep.duration = 600;
+  thing.say(sleep);
+  CHECK(thing.heard() == "DISCONNECT");
+  harness.advance(std::chrono::seconds{60});
+  CHECK(harness.gateway->things() == 1);
+  CHECK(thing.heard().empty());
+}
+
 TEST_CASE("a thing behind a forwarder is answered through it", "[gateway]") {
   Barn barn;
   const Bytes header = {0x05, 0xFE, 0x01, 0xAB, 0xCD};
