@@ -27,7 +27,9 @@ Flusher::Flusher() : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
 void Flusher::watch(int socket, std::shared_ptr<PahoSession> session) {
   {
     const std::lock_guard lock(mutex_);
-    if (!sessions_.emplace(socket, std::move(session)).second) return;
+    const auto [watched, is_new] = watched_.try_emplace(socket, std::move(session));
+    watched->second.asked_again = true;
+    if (!is_new) return;
   }
   const std::uint64_t one = 1;
   // A full counter wakes as well.
@@ -36,7 +38,7 @@ void Flusher::watch(int socket, std::shared_ptr<PahoSession> session) {
 
 void Flusher::forget(int socket) {
   const std::lock_guard lock(mutex_);
-  sessions_.erase(socket);
+  watched_.erase(socket);
 }
 
 void Flusher::run() {
@@ -45,7 +47,7 @@ void Flusher::run() {
     polled.assign(1, {.fd = wake_, .events = POLLIN, .revents = 0});
     {
       const std::lock_guard lock(mutex_);
-      for (const auto& [socket, session] : sessions_) polled.push_back({.fd = socket, .events = POLLOUT, .revents = 0});
+      for (const auto& [socket, watched] : watched_) polled.push_back({.fd = socket, .events = POLLOUT, .revents = 0});
     }
     if (::poll(polled.data(), polled.size(), -1) < 0) continue;
     std::uint64_t count = 0;
@@ -55,15 +57,18 @@ void Flusher::run() {
       std::shared_ptr<PahoSession> session;
       {
         const std::lock_guard lock(mutex_);
-        const auto found = sessions_.find(entry.fd);
-        if (found == sessions_.end()) continue;
-        session = found->second;
+        const auto found = watched_.find(entry.fd);
+        if (found == watched_.end()) continue;
+        session = found->second.session;
+        found->second.asked_again = false;
       }
-      // A session that was closed meanwhile touches its socket no more.
+      // Without our lock: a session that writes holds its own when it asks to be watched.
+      // One that was closed meanwhile touches its socket no more.
       if (session->flush_waiting()) continue;
       const std::lock_guard lock(mutex_);
-      const auto found = sessions_.find(entry.fd);
-      if (found != sessions_.end() && found->second == session && !session->is_writing()) sessions_.erase(found);
+      const auto found = watched_.find(entry.fd);
+      if (found == watched_.end() || found->second.session != session) continue;
+      if (!found->second.asked_again) watched_.erase(found);
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 namespace hedgerow::security {
 
@@ -23,12 +24,18 @@ class Flusher {
   void forget(int socket);
 
  private:
+  struct Watched {
+    explicit Watched(std::shared_ptr<PahoSession> who) : session(std::move(who)) {}
+    std::shared_ptr<PahoSession> session;
+    bool asked_again = false;  // since its last flush_waiting() began
+  };
+
   Flusher();
   void run();
 
   const int wake_;  // an eventfd
   std::mutex mutex_;
-  std::map<int, std::shared_ptr<PahoSession>> sessions_;
+  std::map<int, Watched> watched_;
 };
 
 }  // namespace hedgerow::security

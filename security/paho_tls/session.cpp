@@ -177,11 +177,6 @@ bool PahoSession::flush_waiting() {
   return flush() == Result::kWouldBlock;
 }
 
-bool PahoSession::is_writing() const {
-  const std::lock_guard lock(mutex_);
-  return !over_ && unsent() != 0;
-}
-
 void PahoSession::refuse(std::string reason) {
   const std::lock_guard lock(mutex_);
   fail_with(std::move(reason));

@@ -32,7 +32,6 @@ class PahoSession : public std::enable_shared_from_this<PahoSession> {
 
   // Sends what waits. Returns true iff something waits still; false after a failure or close(), too.
   [[nodiscard]] bool flush_waiting();
-  [[nodiscard]] bool is_writing() const;
 
   // Ends the session for a reason of ours.
   void refuse(std::string reason);
