@@ -4,7 +4,7 @@
 #include <span>
 #include <utility>
 
-#include "firmware-shim/codec/seal_mbedtls.h"
+#include "firmware-shim/seal_mbedtls/seal_mbedtls.h"
 #include "security/crypto_mbedtls/crypto.hpp"
 
 namespace hedgerow::app {

@@ -13,7 +13,7 @@
 #include "firmware-shim/client/sealed.h"
 #include "firmware-shim/client/shim.h"
 #include "firmware-shim/codec/frame.h"
-#include "firmware-shim/codec/seal_mbedtls.h"
+#include "firmware-shim/seal_mbedtls/seal_mbedtls.h"
 #include "sync/base/bytes.hpp"
 #include "tests/e2e/bad_line.hpp"
 #include "tests/e2e/mosquitto.hpp"

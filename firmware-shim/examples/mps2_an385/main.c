@@ -10,7 +10,7 @@
 #include "firmware-shim/client/sealed.h"
 #include "firmware-shim/client/shim.h"
 #include "firmware-shim/codec/frame.h"
-#include "firmware-shim/codec/seal_mbedtls.h"
+#include "firmware-shim/seal_mbedtls/seal_mbedtls.h"
 
 #ifndef READINGS
 #define READINGS 10000u

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "firmware-shim/client/sealed.h"
-#include "firmware-shim/codec/seal_mbedtls.h"
+#include "firmware-shim/seal_mbedtls/seal_mbedtls.h"
 #include "firmware-shim/gateway/sealed_line.hpp"
 #include "security/things/thing_keys.hpp"
 #include "tests/support/seeded_random.hpp"

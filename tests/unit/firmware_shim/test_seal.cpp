@@ -4,7 +4,7 @@
 #include <string>
 
 #include "firmware-shim/codec/seal.h"
-#include "firmware-shim/codec/seal_mbedtls.h"
+#include "firmware-shim/seal_mbedtls/seal_mbedtls.h"
 #include "sync/base/bytes.hpp"
 
 namespace hedgerow::test {

@@ -1,4 +1,4 @@
-#include "firmware-shim/codec/seal_mbedtls.h"
+#include "firmware-shim/seal_mbedtls/seal_mbedtls.h"
 
 #include <mbedtls/aes.h>
 #include <mbedtls/ccm.h>
