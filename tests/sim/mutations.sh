@@ -89,7 +89,7 @@ run_one() {
       *) sources="$sources $(includers_of "$file" | tr '\n' ' ')" ;;
     esac
   done
-  if ! patch -d "$dir" -p1 -s -f -F1 --no-backup-if-mismatch <"$fault" >"$dir/log" 2>&1; then
+  if ! patch -d "$dir" -p1 -s -f -F0 --no-backup-if-mismatch <"$fault" >"$dir/log" 2>&1; then
     say STALE "it no longer applies: $(head -n 1 "$dir/log")"
     return 1
   fi
