@@ -1,7 +1,9 @@
 #include "daemon/store_sqlite/rescue.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "daemon/store_sqlite/connection.hpp"
@@ -106,9 +108,6 @@ Expected<bool> Rescue::copy_channel(const Table& table, std::uint64_t channel) {
 }
 
 Expected<bool> Rescue::run() {
-  std::uint64_t version = 0;
-  if (!each("PRAGMA user_version", [&](const Query& query) { version = query.number(0); })) return false;
-  if (version != migrations().size()) return false;
   if (auto found = find_tables(); !found) return tl::unexpected<Error>(std::move(found.error()));
   if (!each("SELECT number FROM channels", [&](const Query& query) { channels_.push_back(query.number(0)); })) {
     return false;
@@ -265,15 +264,26 @@ std::string Rescue::lost() const {
   return said;
 }
 
-// A new database in the empty file `to`.
-Expected<std::unique_ptr<Connection>> open_new(FileHealth& health, const std::string& to, const std::string& vfs_name) {
+// The version of the source, if its rows can be copied: version 1 lacks the tables and columns that Rescue names.
+std::optional<int> version_of(Connection& source) {
+  constexpr int kOldest = 2;
+  const auto text = source.value("PRAGMA user_version");
+  int version = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), version);
+  if (version < kOldest || version > static_cast<int>(migrations().size())) return std::nullopt;
+  return version;
+}
+
+// A new database of that version in the empty file `to`.
+Expected<std::unique_ptr<Connection>> open_new(FileHealth& health, const std::string& to, const std::string& vfs_name,
+                                               int version) {
   auto opened = Connection::open(
       health, {.path = to, .vfs_name = vfs_name, .role = FileHealth::Role::kWriter, .cache_kib = kWriterCacheKib});
   if (!opened) return opened;
   const std::string modes =
       "PRAGMA page_size=" + std::to_string(kPageBytes) + "; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF";
   if (auto set = (*opened)->execute(modes.c_str()); !set) return tl::unexpected<Error>(std::move(set.error()));
-  if (auto made = migrate(**opened, to); !made) return tl::unexpected<Error>(std::move(made.error()));
+  if (auto made = migrate(**opened, to, version); !made) return tl::unexpected<Error>(std::move(made.error()));
   return opened;
 }
 
@@ -281,19 +291,25 @@ Expected<std::unique_ptr<Connection>> open_new(FileHealth& health, const std::st
 
 Expected<std::string> rescue_rows(const std::string& from, const std::string& to, const std::string& vfs_name) {
   // What is found here was found before: it needs no marker.
-  FileHealth to_health(to, "");
-  const auto target = open_new(to_health, to, vfs_name);
-  if (!target) return tl::unexpected<Error>(target.error());
   FileHealth from_health(from, "");
   const auto source = Connection::open(
       from_health,
       {.path = from, .vfs_name = vfs_name, .role = FileHealth::Role::kWriter, .cache_kib = kWriterCacheKib});
+  if (source) sqlite3_db_config((*source)->raw(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  const std::optional<int> version = source ? version_of(**source) : std::nullopt;
+
+  // Rows are copied as they are, so into a database of their own version, which is brought to the newest one after
+  // that.
+  FileHealth to_health(to, "");
+  const int newest = static_cast<int>(migrations().size());
+  const auto target = open_new(to_health, to, vfs_name, version.value_or(newest));
+  if (!target) return tl::unexpected<Error>(target.error());
   const std::string everything = "everything that it held";
-  if (!source) return everything;
-  sqlite3_db_config((*source)->raw(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  if (!version) return everything;
   Rescue rescue(**source, **target);
   const auto saved = rescue.run();
   if (!saved) return tl::unexpected<Error>(saved.error());
+  if (auto upgraded = migrate(**target, to); !upgraded) return tl::unexpected<Error>(std::move(upgraded.error()));
   return *saved ? rescue.lost() : everything;
 }
 

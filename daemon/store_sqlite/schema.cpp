@@ -213,6 +213,10 @@ Expected<int> number_of(Connection& connection, const char* sql) {
 std::span<const Migration> migrations() { return kMigrations; }
 
 Expected<int> migrate(Connection& connection, std::string_view path) {
+  return migrate(connection, path, static_cast<int>(kMigrations.size()));
+}
+
+Expected<int> migrate(Connection& connection, std::string_view path, int to) {
   const auto application = number_of(connection, "PRAGMA application_id");
   if (!application) return application;
   const auto version = number_of(connection, "PRAGMA user_version");
@@ -229,7 +233,7 @@ Expected<int> migrate(Connection& connection, std::string_view path) {
                                         "); install that version again, or move the file away to start anew");
   }
   if (*version < 0) return fail(Category::kCorrupt, std::string(path) + ": its schema has no valid version");
-  for (int next = *version; next < newest; ++next) {
+  for (int next = *version; next < to; ++next) {
     const std::string script = "BEGIN IMMEDIATE; PRAGMA application_id=" + std::to_string(kApplicationId) + ";" +
                                kMigrations[static_cast<std::size_t>(next)].sql +
                                "PRAGMA user_version=" + std::to_string(next + 1) + "; COMMIT";

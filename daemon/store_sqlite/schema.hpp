@@ -19,8 +19,9 @@ struct Migration {
 // All of them: migrations()[n] leads from version n to n + 1.
 [[nodiscard]] std::span<const Migration> migrations();
 
-// Brings the database to the newest version. Returns the version that it had.
+// Brings the database to the newest version, or to version `to`. Returns the version that it had.
 // kRefused: a newer hedgerowd wrote it. kCorrupt: it is no database of hedgerowd.
 Expected<int> migrate(Connection& connection, std::string_view path);
+Expected<int> migrate(Connection& connection, std::string_view path, int to);
 
 }  // namespace hedgerow::store_sqlite

@@ -4,8 +4,11 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
+#include <fstream>
 
+#include "daemon/store_sqlite/data_dir.hpp"
 #include "daemon/store_sqlite/gathering_vfs.hpp"
+#include "daemon/store_sqlite/limits.hpp"
 #include "daemon/store_sqlite/schema.hpp"
 #include "tests/contract/store/store_fixture.hpp"
 
@@ -70,6 +73,31 @@ class Version1 : public StoreFixture {
     sqlite3_close(raw);
   }
 
+  [[nodiscard]] std::size_t root_page_of(const std::string& name) const {
+    const store_sqlite::GatheringVfs vfs(disk.name());
+    sqlite3* raw = nullptr;
+    REQUIRE(sqlite3_open_v2(file().c_str(), &raw, SQLITE_OPEN_READWRITE, vfs.name().c_str()) == SQLITE_OK);
+    std::size_t page = 0;
+    const std::string sql = "SELECT rootpage FROM sqlite_schema WHERE name='" + name + "'";
+    const auto take = [](void* into, int, char** values, char**) {
+      *static_cast<std::size_t*>(into) = std::stoul(values[0]);
+      return 0;
+    };
+    sqlite3_exec(raw, sql.c_str(), take, &page, nullptr);
+    sqlite3_close(raw);
+    REQUIRE(page != 0);
+    return page;
+  }
+  // As its hedgerowd found it, which then noted that, and ended.
+  void damage_index_of_log() {
+    const std::size_t page = root_page_of("segments_by_seq");
+    std::fstream bytes(file(), std::ios::binary | std::ios::in | std::ios::out);
+    bytes.seekp(static_cast<std::streamoff>((page - 1) * store_sqlite::kPageBytes + 400));
+    bytes.write("rubbish", 7);
+    REQUIRE(bytes.good());
+    store_sqlite::write_end_marker(file() + ".ended", {.corrupt = true, .sentence = "a page is damaged"});
+  }
+
   void check_kept() {
     INFO(database->report().note);
     CHECK_FALSE(database->report().new_replica);
@@ -126,6 +154,22 @@ TEST_CASE_METHOD(Version1, "replicas of a version without lineages have none, an
   check_kept();
   REQUIRE(storage().load().value().channels.at(0).replicas.at(0).lineage != nullptr);
   CHECK(*storage().load().value().channels.at(0).replicas.at(0).lineage == lineage);
+}
+
+TEST_CASE_METHOD(Version1, "of a damaged database of an older version is saved what can be read", "[store][G11]") {
+  make(GENERATE(range(std::size_t{2}, store_sqlite::migrations().size())));
+  damage_index_of_log();
+  open();
+  INFO(database->report().note);
+  CHECK(database->report().new_replica);
+  CHECK_FALSE(database->report().fresh);
+  CHECK(value() == "kept");
+  CHECK(views().open_view().value()->segments_after(0, 1U << 20U).value().size() == 4);
+  CHECK(sessions().load_sessions().value().size() == 1);
+  REQUIRE(storage().begin());
+  REQUIRE(storage().put_lineage(sync::ChannelNo{1}, sync::ReplicaId{7},
+                                {.root = sync::ReplicaId{7}, .base = 0, .runs = {}}));
+  CHECK(storage().commit());
 }
 
 TEST_CASE_METHOD(Version1, "what version 1 did not count is counted when it is migrated", "[store][G6]") {
