@@ -50,7 +50,7 @@
 
 namespace hedgerow::sync::wire {
 
-inline constexpr std::uint8_t kVersion = 1;
+inline constexpr std::uint8_t kVersion = 2;  // 2: frontiers have checks, states of replicas lineages, describe
 
 enum class Type : std::uint8_t {
   kHello = 1,
