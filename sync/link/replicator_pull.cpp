@@ -92,6 +92,17 @@ void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t chann
     in_sequence = in_sequence && accepted != Accepted::kGap;
   }
   shared.has_more = range.more;
+  // Asked again and again, it brings nothing: what it passed on before its commit, and lost with that, may be nowhere.
+  // Should it have more after all, it says so.
+  if (segments.empty() && !range.more && ours.backoff >= kBackoffMax) {
+    Frontier left;
+    for (const FrontierEntry& entry : std::exchange(shared.confirmed, {})) {
+      const Seq held = seq_in(ours.expected, entry.replica);
+      // At 0 only a branch that it has heard of stays.
+      if (entry.seq <= held || held > 0) left.push_back({.replica = entry.replica, .seq = std::min(entry.seq, held)});
+    }
+    shared.confirmed = std::move(left);
+  }
   if ((!progress && missing_from(shared, ours) > 0) || !in_sequence) back_off(now, channel);
   pull(now, channel);
 }

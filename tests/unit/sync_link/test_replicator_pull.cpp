@@ -190,6 +190,18 @@ TEST_CASE_METHOD(PullFixture, "an answer that brings nothing is not asked for ag
   CHECK(is_quiet());
 }
 
+TEST_CASE_METHOD(PullFixture, "what a peer passed on and never brings is not asked for for ever", "[pull][G6]") {
+  hear_ahead(kLink1, {{kOther, 10}});
+  int questions = 0;
+  for (; questions < 20 && !is_quiet(); ++questions) {
+    hear_range(kLink1, question(kLink1).id, {});
+    for (Duration waited{}; is_quiet() && waited < 2 * kBackoffMax; waited += kBackoffMin) pass(kBackoffMin);
+  }
+  CHECK(questions < 12);
+  hear_ahead(kLink1, {{kOther, 10}});
+  CHECK(question(kLink1).request.frontier.empty());
+}
+
 TEST_CASE_METHOD(PullFixture, "a segment with a broken header closes the link", "[pull][hostile]") {
   const Bytes nonsense = {1, 2, 3};
   hear(kLink1, wire::Push{.channel = 0, .segment = nonsense});
