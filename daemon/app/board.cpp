@@ -12,9 +12,11 @@
 #include <iterator>
 #include <span>
 
+#include "daemon/monitor/clock_alarm.hpp"
 #include "daemon/monitor/system_probe.hpp"
 #include "security/crypto_mbedtls/crypto.hpp"
 #include "security/identity/identity.hpp"
+#include "sync/clock/trusted_time.hpp"
 
 namespace hedgerow::app {
 
@@ -28,19 +30,33 @@ std::string first_line(const char* path) {
   return line;
 }
 
+// Whatever the clock of the machine that built it said, this program is not older.
+constexpr auto kSourcesBegan = std::chrono::sys_days(std::chrono::year(2026) / std::chrono::January / 1);
+constexpr auto kBuilt =
+    std::max(kSourcesBegan, std::chrono::sys_days(std::chrono::year(HEDGEROW_BUILT_MONTH / 100) /
+                                                  std::chrono::month(HEDGEROW_BUILT_MONTH % 100) / 1));
+constexpr auto kFloorMs = static_cast<std::uint64_t>(
+    std::chrono::duration_cast<std::chrono::milliseconds>(kBuilt.time_since_epoch()).count());
+
+std::uint64_t system_clock_ms() {
+  const auto ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  return ms > 0 ? static_cast<std::uint64_t>(ms) : 0;
+}
+
 }  // namespace
 
 WallTime wall_clock() {
-  const auto unix_ms =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
   static std::atomic<std::int64_t> asked_s{-1};
   static std::atomic<ClockQuality> quality{ClockQuality::kUnsynchronised};
   const std::int64_t now_s =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
   if (asked_s.exchange(now_s) != now_s) quality = monitor::probe_clock_quality();
-  return {.unix_ms = unix_ms > 0 ? static_cast<std::uint64_t>(unix_ms) : 0, .quality = quality};
+  return sync::believed({.unix_ms = system_clock_ms(), .quality = quality}, kFloorMs);
 }
+
+std::optional<std::string> clock_alarm() { return monitor::clock_alarm(system_clock_ms(), kFloorMs); }
 
 std::uint64_t random_u64() {
   std::array<std::uint8_t, 8> bytes{};

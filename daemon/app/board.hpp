@@ -3,14 +3,19 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "sync/base/time.hpp"
 
 namespace hedgerow::app {
 
-// The system's clock and how far it can be believed; asks the kernel for the latter at most once a second.
+// The system's clock and how far it can be believed (sync/clock/trusted_time.hpp; the floor is the month in which this
+// program was built); asks the kernel for the latter at most once a second.
 [[nodiscard]] WallTime wall_clock();
+
+// That the system's clock is so far ahead that it cannot be right.
+[[nodiscard]] std::optional<std::string> clock_alarm();
 
 // REQUIRES: security::init_crypto() has succeeded.
 [[nodiscard]] std::uint64_t random_u64();

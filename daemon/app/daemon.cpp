@@ -113,6 +113,7 @@ struct Daemon::Parts {
   Instant next_health{};
   std::size_t alarms_told = 0;
   std::optional<std::string> identity_alarm_told;
+  std::optional<std::string> clock_alarm_told;
   Instant next_links{};
   std::string links_seen;
   std::uint64_t refusals_logged = 0;
@@ -278,7 +279,8 @@ ReportSources Daemon::Parts::sources() const {
           .uptime_s = static_cast<std::uint64_t>(uptime),
           .scrub = scrub_report(),
           .things = things.get(),
-          .identity_alarm = identity_alarm()};
+          .identity_alarm = identity_alarm(),
+          .clock_alarm = clock_alarm()};
 }
 
 std::optional<std::string> Daemon::Parts::identity_alarm() const {
@@ -290,7 +292,10 @@ void Daemon::Parts::report(Instant now) {
   std::optional<std::string> identity = identity_alarm();
   if (identity && identity != identity_alarm_told) log_line(*identity);  // once a day: it names the days
   identity_alarm_told = std::move(identity);
-  const std::size_t alarms = node->alarms().size() + (identity_alarm_told ? 1 : 0);
+  std::optional<std::string> clock = clock_alarm();
+  if (clock && clock != clock_alarm_told) log_line(*clock);  // once a day: it names the day
+  clock_alarm_told = std::move(clock);
+  const std::size_t alarms = node->alarms().size() + (identity_alarm_told ? 1U : 0U) + (clock_alarm_told ? 1U : 0U);
   if (now >= next_health || alarms != alarms_told) {
     alarms_told = alarms;
     next_health = now + (node->alarms().empty() ? kHealthEvery : kHealthWhileAlarmed);

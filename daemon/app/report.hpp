@@ -29,6 +29,7 @@ struct ReportSources {
   monitor::ScrubReport scrub;
   const Things* things = nullptr;  // none are configured
   std::optional<std::string> identity_alarm = {};
+  std::optional<std::string> clock_alarm = {};
 };
 
 // What somebody must see to, of the node and of the process around it.

@@ -20,11 +20,14 @@ class BoardClock {
   // It boots in 1970, and hears the time so long after, or never.
   void forget(std::optional<Duration> learns_after);
 
+  // What the node makes of what the clock says, as the daemon does.
   [[nodiscard]] WallTime now() const;
   // What every clock should say, in milliseconds since 1970.
   [[nodiscard]] std::uint64_t true_ms() const;
 
  private:
+  [[nodiscard]] WallTime said() const;
+
   Scheduler& scheduler_;
   Duration offset_{};
   Instant set_at_;

@@ -118,8 +118,10 @@ void Mesh::exchange_disk(std::size_t node) {
 }
 
 void Mesh::shift_clock(std::size_t node) {
-  if (options_.mode.ten_years && node == 0) {
-    return nodes_[node]->clock().set(kTenYears, ClockQuality::kSynchronised);
+  // Each of them swears that it is right.
+  if (options_.mode.ten_years && (node == 0 || random_.one_in(2))) {
+    const bool is_ahead = node == 0 || random_.one_in(2);
+    return nodes_[node]->clock().set(is_ahead ? kTenYears : -kTenYears, ClockQuality::kSynchronised);
   }
   const Duration skew = draw_between(random_, -options_.clocks.skew_max, options_.clocks.skew_max);
   nodes_[node]->clock().set(skew, random_.one_in(3) ? ClockQuality::kUnsynchronised : ClockQuality::kSynchronised);

@@ -19,7 +19,7 @@ enum class Topology : std::uint8_t { kMesh, kLine, kStar, kSparse };
 struct Mode {
   bool sqlite = false;     // the real store, on disks that lose power at any write
   bool forks = false;      // boards often go on with an older state, or a copy of another's, that nothing notices
-  bool ten_years = false;  // the first board's clock is ten years ahead
+  bool ten_years = false;  // clocks are ten years ahead or behind and come back, the first board's is always ahead
   bool tranquil = false;   // no trouble at all
   unsigned hours = 0;      // so long a life, a bit of work and some trouble each day; 0: all of it in seconds
   [[nodiscard]] bool operator==(const Mode&) const = default;

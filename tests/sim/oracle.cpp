@@ -119,7 +119,6 @@ void Oracle::compare(const Subject& node, const std::string& channel, const Repl
 
 // Clocks are wrong by what the options say, and a logical clock runs ahead of the fastest by a counter's carry at most.
 void Oracle::check_stamp(const Subject& node, const std::string& op_name, const sync::Stamp& stamp) const {
-  if (options_.mode.ten_years && node.index == 0) return;  // it is the others that must not believe it
   const std::uint64_t ahead_max = in_ms(clock_error(options_.clocks));
   if (stamp.wall_ms > true_ms_ + ahead_max) {
     violated("G10", node,

@@ -35,6 +35,11 @@ TEST_CASE("nodes that go on with copies of databases agree", "[sim][G2][G3][G5][
   check_seeds(1, 4, 300, {.forks = true});
 }
 
+TEST_CASE("clocks that are ten years ahead or behind, and swear that they are right, poison nothing",
+          "[sim][G3][G6][G10]") {
+  check_seeds(5000, 4, 200, {.ten_years = true});
+}
+
 TEST_CASE("seven nodes agree after a month of daily trouble", "[sim][G1][G2][G3][G4][G5][G6]") {
   check_seeds(4000, 7, 30 * 8, {.hours = 30 * 24});
 }
