@@ -40,6 +40,9 @@ inline constexpr std::size_t kShownBytesMax = std::size_t{4} << 20U;
 inline constexpr std::size_t kReplicasPerChannelMax = 4096;
 // Runs of one replica that are told apart. The database goes on as a new replica then (Engine::open()).
 inline constexpr std::size_t kRunsPerReplicaMax = 64;
+// Replicas that are branches of one, itself included: so many boards may go on with copies of one database
+// (Engine::learn()).
+inline constexpr std::size_t kPathsPerRootMax = 512;
 inline constexpr std::size_t kChannelNameBytesMax = 255;
 inline constexpr std::size_t kPeerNameBytesMax = 255;
 inline constexpr std::size_t kChannelFilterBytesMax = 1024;
@@ -72,7 +75,8 @@ static_assert(kLinkMessageHeadBytesMax + kTopicBytesMax + kPropertiesBytesMax + 
               kLinkMessageBytesMax);
 static_assert(kLinkMessageHeadBytesMax + kResumeTokenBytesMax + kReplicasPerChannelMax * kReplicaMarkBytesMax <=
               kLinkMessageBytesMax);
-static_assert(kLinkMessageHeadBytesMax + 4 * kPeerNameBytesMax + kChannelsPerLinkMax * (kChannelNameBytesMax + kChannelFilterBytesMax + 8) <=
+static_assert(kLinkMessageHeadBytesMax + 4 * kPeerNameBytesMax +
+                  kChannelsPerLinkMax * (kChannelNameBytesMax + kChannelFilterBytesMax + 8) <=
               kLinkMessageBytesMax);
 // The segments of one range, with their lengths.
 inline constexpr std::size_t kRangeBytesMax = kAnswerBytesDefault + kSegmentBytesMax + kRangeSegmentsMax * 3;

@@ -39,6 +39,21 @@ Expected<void> check_states(const std::vector<ReplicaState>& states) {
   return {};
 }
 
+// Work on the paths of one root grows with the square of their number.
+Expected<void> check_branches(const std::vector<ReplicaState>& states) {
+  std::vector<ReplicaId> roots;
+  roots.reserve(states.size());
+  for (const ReplicaState& state : states) roots.push_back(root_of(state));
+  std::sort(roots.begin(), roots.end());
+  for (std::size_t i = kPathsPerRootMax; i < roots.size(); ++i) {
+    if (roots[i] != roots[i - kPathsPerRootMax]) continue;
+    return fail(Category::kLimit, "fork: replica " + std::to_string(static_cast<std::uint64_t>(roots[i])) +
+                                      " would have more than " + std::to_string(kPathsPerRootMax) +
+                                      " branches, which is the bound; do not copy a used database to new boards");
+  }
+  return {};
+}
+
 }  // namespace
 
 Expected<bool> Engine::learn(ChannelNo channel, const std::vector<ReplicaState>& theirs, ReplicaId fresh) {
@@ -47,6 +62,7 @@ Expected<bool> Engine::learn(ChannelNo channel, const std::vector<ReplicaState>&
   const auto index = index_of(channel);
   if (!index) return tl::make_unexpected(index.error());
   if (auto sound = check_states(theirs); !sound) return tl::make_unexpected(std::move(sound.error()));
+  if (auto few = check_branches(theirs); !few) return tl::make_unexpected(std::move(few.error()));
   if (auto begun = begin(); !begun) return tl::make_unexpected(std::move(begun.error()));
   touch(*index);
   const auto changed = settle(*index, theirs);
@@ -78,6 +94,7 @@ Expected<bool> Engine::settle(std::size_t index, const std::vector<ReplicaState>
     return fail(Category::kLimit, "fork: the channel would know more than " + std::to_string(kReplicasPerChannelMax) +
                                       " replicas, which is the bound");
   }
+  if (auto few = check_branches(replicas); !few) return tl::make_unexpected(std::move(few.error()));
   const auto is_beyond = [](const ReplicaState& path) { return path.seq > path.end; };
   for (auto path = replicas.begin();
        (path = std::find_if(replicas.begin(), replicas.end(), is_beyond)) != replicas.end();) {
@@ -93,9 +110,12 @@ bool Engine::adopt_branches(std::size_t index, const std::vector<ReplicaState>& 
   std::vector<ReplicaState>& replicas = channels_[index].replicas;
   std::vector<ReplicaState> known = replicas;
   known.insert(known.end(), theirs.begin(), theirs.end());
+  std::sort(known.begin(), known.end(), [](const ReplicaState& a, const ReplicaState& b) {
+    return root_of(a) != root_of(b) ? root_of(a) < root_of(b) : precedes(path_of(a), path_of(b));
+  });
   bool changed = false;
   const auto adopt = [&](ReplicaId name, Lineage lineage) {
-    if (find_in(replicas, name) != nullptr) return;
+    if (find_in(replicas, name) != nullptr || replicas.size() > kReplicasPerChannelMax) return;
     ReplicaState& state = state_in(replicas, name);
     // What lies beyond its first op may be another path on another node.
     std::erase_if(lineage.runs, [&lineage](const Run& run) { return run.first > lineage.base + 1; });
@@ -111,13 +131,14 @@ bool Engine::adopt_branches(std::size_t index, const std::vector<ReplicaState>& 
     adopt(branch_name(chain_.hasher(), root, {.first = base + 1, .mark = mark_at(runs_of(path), base + 1)}),
           {.root = root, .base = base, .runs = runs_of(path)});
   };
-  for (const ReplicaState& path : known) {
-    if (is_branch(path)) branch_of(path, base_of(path));
-    for (const ReplicaState& other : known) {
-      if (&other == &path || root_of(other) != root_of(path)) continue;
-      const Seq common = common_part(path_of(path), path_of(other));
-      if (common < path_of(path).seq && common < path_of(other).seq) branch_of(path, common);
-    }
+  for (auto path = known.begin(); path != known.end(); ++path) {
+    if (is_branch(*path)) branch_of(*path, base_of(*path));
+    const auto next = std::next(path);
+    if (next == known.end() || root_of(*next) != root_of(*path)) continue;
+    const Seq common = common_part(path_of(*path), path_of(*next));
+    if (common == path_of(*path).seq || common == path_of(*next).seq) continue;
+    branch_of(*path, common);
+    branch_of(*next, common);
   }
   if (changed) set_ends(replicas);
   return changed;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 
 #include "sync/log/codec.hpp"
 
@@ -10,6 +11,14 @@ namespace hedgerow::sync {
 namespace {
 constexpr std::string_view kDomain = "hedgerow branch 1";
 constexpr std::uint64_t kUpperHalf = 0xFFFF'FFFF'0000'0000U;
+
+// The run that wrote op `seq`; zeros where the list does not say.
+Run run_at(const std::vector<Run>& runs, Seq seq) {
+  const auto next =
+      std::upper_bound(runs.begin(), runs.end(), seq, [](Seq wanted, const Run& run) { return wanted < run.first; });
+  return next == runs.begin() ? Run{} : *std::prev(next);
+}
+
 }  // namespace
 
 Seq common_part(const KnownPath& a, const KnownPath& b) {
@@ -22,11 +31,15 @@ Seq common_part(const KnownPath& a, const KnownPath& b) {
   return parted - 1;
 }
 
-std::uint64_t mark_at(const std::vector<Run>& runs, Seq seq) {
-  const auto next =
-      std::upper_bound(runs.begin(), runs.end(), seq, [](Seq wanted, const Run& run) { return wanted < run.first; });
-  return next == runs.begin() ? 0 : std::prev(next)->mark;
+bool precedes(const KnownPath& a, const KnownPath& b) {
+  const Seq common = common_part(a, b);
+  if (common == a.seq || common == b.seq) return a.seq < b.seq;
+  const Run in_a = run_at(a.runs, common + 1);
+  const Run in_b = run_at(b.runs, common + 1);
+  return std::tie(in_a.first, in_a.mark) < std::tie(in_b.first, in_b.mark);
 }
+
+std::uint64_t mark_at(const std::vector<Run>& runs, Seq seq) { return run_at(runs, seq).mark; }
 
 ReplicaId branch_name(Hasher& hasher, ReplicaId root, Run first) {
   Bytes bytes;

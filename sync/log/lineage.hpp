@@ -45,6 +45,11 @@ struct KnownPath {
 // Up to which number two paths of one root are the same, as far as both are known.
 [[nodiscard]] Seq common_part(const KnownPath& a, const KnownPath& b);
 
+// An order of the paths of one root in which they part wherever any two of them do: of those that part from one another
+// behind op n, some stand next to each other, and so does each branch that begins there. That of texts whose n-th
+// letter is the run that wrote op n.
+[[nodiscard]] bool precedes(const KnownPath& a, const KnownPath& b);
+
 // Of the run that wrote op `seq`; 0 where the list does not say.
 [[nodiscard]] std::uint64_t mark_at(const std::vector<Run>& runs, Seq seq);
 

@@ -3,7 +3,6 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "sync/engine/branches.hpp"
-#include "sync/log/lineage_codec.hpp"
 #include "tests/unit/sync/sync_node.hpp"
 
 namespace hedgerow::test {
@@ -433,6 +432,29 @@ TEST_CASE("states that cannot be are refused, and nothing changes", "[sync][G6]"
   }
 }
 
+TEST_CASE("a replica has so many branches at most, and more change nothing", "[sync][G5][G6]") {
+  SyncNode node{1};
+  node.write("t", "1");
+  std::vector<ReplicaState> clones;
+  for (std::uint64_t i = 1; i <= kPathsPerRootMax; ++i) {
+    const Run first{.first = 1, .mark = i};
+    clones.push_back(
+        {.replica = branch_name(node.hasher, ReplicaId{7}, first),
+         .seq = 1,
+         .lineage = std::make_shared<const Lineage>(Lineage{.root = ReplicaId{7}, .base = 0, .runs = {first}})});
+  }
+  std::sort(clones.begin(), clones.end(), [](const auto& a, const auto& b) { return a.replica < b.replica; });
+  // With their root they are one too many.
+  const auto learnt = node.engine->learn(node.c, clones, ReplicaId{99});
+  REQUIRE_FALSE(learnt);
+  CHECK(learnt.error().category == Category::kLimit);
+  CHECK(learnt.error().what.find("more than 512 branches") != std::string::npos);
+  CHECK(node.replicas().size() == 1);
+  clones.pop_back();
+  CHECK(node.engine->learn(node.c, clones, ReplicaId{99}).value());
+  CHECK(node.replicas().size() == 1 + kPathsPerRootMax);
+}
+
 TEST_CASE("a name that has had its runs is given up at the next start", "[sync][G5][G6]") {
   SyncNode node{1};
   for (std::size_t run = 1; run < kRunsPerReplicaMax; ++run) {
@@ -444,29 +466,6 @@ TEST_CASE("a name that has had its runs is given up at the next start", "[sync][
   Engine again(node.storage, node.hasher);
   REQUIRE(again.open({{.name = "c", .keep = {}}}, ReplicaId{9}));
   CHECK(again.self() == ReplicaId{9});
-}
-
-TEST_CASE("a lineage survives its encoding, and its bytes are as documented", "[sync]") {
-  const Lineage lineage{.root = ReplicaId{0x0102030405060708}, .base = 300, .runs = {{1, 0xA1}, {9, 0xB2}}};
-  const Bytes bytes = encode_lineage(lineage);
-  CHECK(to_hex(bytes) ==
-        "01"
-        "0102030405060708"
-        "ac02"
-        "02"
-        "01"
-        "00000000000000a1"
-        "08"
-        "00000000000000b2");
-  CHECK(**decode_lineage(bytes) == lineage);
-  for (std::size_t size = 0; size < bytes.size(); ++size) CHECK_FALSE(decode_lineage(ByteView(bytes).first(size)));
-}
-
-TEST_CASE("a branch bears the upper half of its root's name", "[sync][G5]") {
-  security::Sha256 hasher;
-  const ReplicaId name = branch_name(hasher, ReplicaId{0x1111'2222'3333'4444}, {.first = 21, .mark = 7});
-  CHECK(static_cast<std::uint64_t>(name) == 0x11112222f113a320);
-  CHECK(name != branch_name(hasher, ReplicaId{0x1111'2222'3333'4444}, {.first = 21, .mark = 8}));
 }
 
 }  // namespace
