@@ -263,6 +263,7 @@ class Replicator {
     std::vector<ReplicaState> states;         // committed: ends, and the chains' hashes
     std::map<ReplicaId, std::string> forked;  // until somebody greets anew
     std::string describe_from;                // a peer whose chains contradict ours: what does it hold?
+    bool is_described = false;                // by the last answer
     Seq own_shown = 0;                        // the last of our own that some peer may have seen
 
     struct Question {
@@ -354,7 +355,8 @@ class Replicator {
   void settle(Instant now, const Submitted& job, const Expected<ReceiveResult>& result);
   void settle_merge(Instant now, std::size_t channel, ReceiveResult result);
   [[nodiscard]] std::uint64_t missing_from(const Shared& shared, const Channel& channel) const;
-  [[nodiscard]] Peer* choose_source(std::size_t channel);
+  [[nodiscard]] Peer* choose_describer(std::size_t channel);
+  [[nodiscard]] Peer* choose_holder(std::size_t channel);
   void pull(Instant now, std::size_t channel);
   void pull_all(Instant now);
 

@@ -194,8 +194,10 @@ void Replicator::forget_forks(std::size_t channel) {
 // Its states go to the engine, which knows what to make of them.
 void Replicator::on_describe(Instant now, Peer& peer, std::size_t channel, const wire::Describe& describe) {
   question_answered(now, channel, peer.channels[channel]);
-  channels_[channel].describe_from.clear();
-  abandon_snapshot(channel);
+  Channel& ours = channels_[channel];
+  ours.describe_from.clear();
+  ours.is_described = true;
+  if (ours.snapshot && ours.snapshot->peer == peer.name) abandon_snapshot(channel);
   actions_.emplace_back(
       LearnBranches{.channel = channels_[channel].number, .peer = peer.name, .states = describe.states});
   back_off(now, channel);
@@ -312,13 +314,19 @@ std::uint64_t Replicator::missing_from(const Shared& shared, const Channel& chan
   return missing;
 }
 
-Replicator::Peer* Replicator::choose_source(std::size_t channel) {
+// A peer whose chains contradict ours, to be asked what it holds.
+Replicator::Peer* Replicator::choose_describer(std::size_t channel) {
   Channel& ours = channels_[channel];
-  if (!ours.describe_from.empty()) {
-    const auto found = peers_.find(ours.describe_from);
-    if (found != peers_.end()) return &found->second;
-    forget_forks(channel);
-  }
+  if (ours.describe_from.empty()) return nullptr;
+  const auto found = peers_.find(ours.describe_from);
+  if (found != peers_.end()) return &found->second;
+  forget_forks(channel);
+  return nullptr;
+}
+
+// Who has the most of what is missing here.
+Replicator::Peer* Replicator::choose_holder(std::size_t channel) {
+  Channel& ours = channels_[channel];
   if (ours.snapshot) {
     const auto found = peers_.find(ours.snapshot->peer);
     return found == peers_.end() ? nullptr : &found->second;
@@ -344,7 +352,11 @@ void Replicator::pull(Instant now, std::size_t channel) {
   if (ours.asked || (ours.snapshot && ours.snapshot->merging)) return;
   // settle() comes back in both cases.
   if ((ours.drain_first && ours.in_store > 0) || unapplied_bytes_ >= kUnappliedBytesMax) return;
-  Peer* source = choose_source(channel);
+  Peer* const describer = choose_describer(channel);
+  Peer* const holder = choose_holder(channel);
+  // Who contradicts again and again, and explains nothing, takes turns with those who have something.
+  const bool asks_to_describe = describer != nullptr && (holder == nullptr || !ours.is_described);
+  Peer* const source = asks_to_describe ? describer : holder;
   if (source == nullptr) return;
   if (now < ours.not_before) {
     ours.wake_at = ours.not_before;
@@ -368,7 +380,7 @@ void Replicator::pull(Instant now, std::size_t channel) {
       raise(question.request.frontier, replica, std::numeric_limits<Seq>::max());
   }
   if (paging) question.request.token = ours.snapshot->token;
-  if (!ours.describe_from.empty()) question.request.token = describe_token();
+  if (asks_to_describe) question.request.token = describe_token();
   const std::size_t room = kUnappliedBytesMax - unapplied_bytes_;
   question.request.window_bytes = std::min(shared.window_bytes, static_cast<std::uint32_t>(room));
   send_to(*source, wire::encode(question));
@@ -381,6 +393,7 @@ void Replicator::pull_all(Instant now) {
 void Replicator::question_answered(Instant now, std::size_t channel, Shared& shared) {
   Channel& ours = channels_[channel];
   const bool quick = now - ours.asked->asked_at < kPullTimeout / 4;
+  ours.is_described = false;
   shared.has_more = false;
   shared.failures = quick ? 0 : shared.failures;
   if (quick) shared.window_bytes = std::min(shared.window_bytes * 2, kPullWindowMax);
@@ -396,7 +409,8 @@ void Replicator::question_failed(Instant now, std::size_t channel) {
     Shared& shared = source->second.channels[channel];
     ++shared.failures;
     shared.window_bytes = std::max(shared.window_bytes / 2, kPullWindowMin);
-    if (ours.snapshot && !ours.snapshot->merging && shared.failures >= kSnapshotFailuresMax) abandon_snapshot(channel);
+    const bool is_paging = ours.snapshot && !ours.snapshot->merging && ours.snapshot->peer == source->first;
+    if (is_paging && shared.failures >= kSnapshotFailuresMax) abandon_snapshot(channel);
   }
   pull(now, channel);
 }

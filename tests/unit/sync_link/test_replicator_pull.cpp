@@ -2,42 +2,13 @@
 // sync/link/replicator.hpp
 #include <catch2/catch_test_macros.hpp>
 #include <deque>
-#include <limits>
 
 #include "sync/limits.hpp"
 #include "tests/support/seeded_random.hpp"
-#include "tests/unit/sync_link/link_fixture.hpp"
+#include "tests/unit/sync_link/pull_fixture.hpp"
 
 namespace hedgerow::sync::test {
 namespace {
-
-constexpr ReplicaId kOther{5};
-constexpr ReplicaId kThird{6};
-
-class PullFixture : public LinkFixture {
- public:
-  PullFixture() { peer_up(kLink1, "a"); }
-  // Past the grace that an announcement gives to pushes on other links.
-  void hear_ahead(LinkId link, Frontier marks) {
-    hear_frontier(link, std::move(marks));
-    pass(kPullGrace);
-  }
-  void hear_range(LinkId link, wire::PullId id, const std::vector<RowSpec>& specs, bool more = false) {
-    std::vector<std::shared_ptr<const SegmentRow>> rows;
-    wire::Range range{.channel = 0, .id = id, .more = more, .segments = {}};
-    for (const RowSpec& spec : specs) range.segments.emplace_back(rows.emplace_back(make_row(spec))->bytes);
-    hear(link, range);
-  }
-  void hear_page(LinkId link, wire::PullId id, std::uint64_t page_no, const std::vector<ReplicaState>& last = {}) {
-    const Bytes page = {1, 2, 3};
-    hear(link, wire::Page{.channel = 0,
-                          .id = id,
-                          .page_no = page_no,
-                          .page = page,
-                          .next_token = last.empty() ? Bytes{0xAA} : Bytes{},
-                          .frontier = last});
-  }
-};
 
 // The channels of what the last step handed to the store, in order.
 void note_jobs(const LinkFixture& fixture, std::deque<ChannelNo>& jobs) {
@@ -248,105 +219,6 @@ TEST_CASE_METHOD(PullFixture, "who is told more of itself than it wrote takes a 
   CHECK(actions<RenewReplica>().empty());
 }
 
-TEST_CASE_METHOD(PullFixture, "whose chain contradicts ours is asked what it holds, and the engine is told",
-                 "[pull][G5]") {
-  hear_push(kLink1, {.replica = kOther, .first = 1});
-  received(kLink1, ReceiveResult::kFork);
-  pass(kBackoffMin);
-  const wire::Pull asked = question(kLink1);
-  CHECK(asked.request.token == describe_token());
-  hear(kLink1, wire::Describe{.channel = 0, .id = asked.id, .states = {{.replica = kOther, .seq = 4}}});
-  REQUIRE(actions<LearnBranches>().size() == 1);
-  CHECK(actions<LearnBranches>()[0].peer == "a");
-  CHECK(actions<LearnBranches>()[0].states[0].seq == 4);
-}
-
-TEST_CASE_METHOD(PullFixture, "two hashes at one number are a fork, though nobody is behind", "[pull][G5]") {
-  ReplicaState ours{.replica = kOther, .seq = 4};
-  ours.head[0] = 1;
-  Committed committed;
-  committed.frontiers.push_back({.number = kDefault, .name = "default", .replicas = {ours}});
-  commit_as(committed);
-  const wire::Announcement same{.channel = 0, .answer_wanted = false, .marks = {{kOther, 4}}, .checks = {0x0100}};
-  hear(kLink1, same);
-  pass(kPullGrace);
-  CHECK(sent<wire::Pull>(kLink1).empty());
-  wire::Announcement other = same;
-  other.checks = {0x0200};
-  hear(kLink1, other);
-  pass(kPullGrace);
-  CHECK(question(kLink1).request.token == describe_token());
-}
-
-TEST_CASE_METHOD(LinkFixture, "of two nodes that meet, the first by name says what to compare", "[pull][G5]") {
-  commit({{.replica = kOther}});
-  link_up(kLink1);
-  hear(kLink1, make_hello("a"));
-  CHECK(sent<wire::Announcement>(kLink1).at(0).marks.size() == 1);
-  CHECK(sent<wire::Announcement>(kLink1).at(0).checks.empty());
-  link_up(kLink2);
-  hear(kLink2, make_hello("z"));
-  CHECK(sent<wire::Announcement>(kLink2).at(0).checks.size() == 1);
-}
-
-TEST_CASE_METHOD(LinkFixture, "what moves after the meeting is said with checks by both", "[pull][G5]") {
-  link_up(kLink1);
-  hear(kLink1, make_hello("a"));
-  hear_frontier(kLink1, {});
-  pass(kAnnounceInterval);
-  commit_merged({{kOther, 4}});
-  CHECK(sent<wire::Announcement>(kLink1).at(0).checks.size() == 1);
-}
-
-TEST_CASE_METHOD(PullFixture, "a description that never comes is not waited for", "[pull][G5]") {
-  hear_push(kLink1, {.replica = kOther, .first = 1});
-  received(kLink1, ReceiveResult::kFork);
-  hear_frontier(kLink1, {{kThird, 4}});
-  pass(kBackoffMin + kPullGrace);
-  CHECK(question(kLink1).request.token == describe_token());
-  pass(kPullTimeout);
-  CHECK(question(kLink1).request.token.empty());
-}
-
-TEST_CASE_METHOD(PullFixture, "a branch that the requester does not list is described to it", "[pull][G5]") {
-  hear(kLink1, wire::Pull{.channel = 0, .id = 7, .request = {}});
-  pull_answer(kLink1, PullAnswer(DescribeAnswer{.states = {{.replica = kOther, .seq = 4}}}));
-  REQUIRE(sent<wire::Describe>(kLink1).size() == 1);
-  CHECK(sent<wire::Describe>(kLink1)[0].id == 7);
-}
-
-TEST_CASE_METHOD(PullFixture, "what lies beyond the end of a name is not missed", "[pull][G5]") {
-  Committed committed;
-  committed.frontiers.push_back(
-      {.number = kDefault, .name = "default", .replicas = {{.replica = kOther, .seq = 4, .end = 4}}});
-  commit_as(committed);
-  hear_frontier(kLink1, {{kOther, 100}});
-  pass(kBackoffMax);
-  CHECK(sent<wire::Pull>(kLink1).empty());
-}
-
-TEST_CASE_METHOD(PullFixture, "a fork that nothing explains is reported and not asked for again", "[pull][G5]") {
-  hear_push(kLink1, {.replica = kOther, .first = 1});
-  received(kLink1, ReceiveResult::kFork);
-  describe_nothing();
-  REQUIRE(replicator().forks().size() == 1);
-  CHECK(replicator().forks()[0].replica == kOther);
-  CHECK(replicator().forks()[0].peer == "a");
-  hear_frontier(kLink1, {{kOther, 100}});
-  hear_push(kLink1, {.replica = kOther, .first = 2});
-  pass(kBackoffMax);
-  CHECK(sent<wire::Pull>(kLink1).empty());
-}
-
-TEST_CASE_METHOD(PullFixture, "beside a fork the other replicas go on", "[pull][G5]") {
-  hear_push(kLink1, {.replica = kOther, .first = 1});
-  received(kLink1, ReceiveResult::kFork);
-  describe_nothing();
-  hear_frontier(kLink1, {{kThird, 4}});
-  pass(4 * kBackoffMin + kPullGrace);
-  CHECK(question(kLink1).request.frontier == Frontier{{kOther, std::numeric_limits<Seq>::max()}});
-}
-
 TEST_CASE_METHOD(PullFixture, "answers of the store for a link that has gone are taken", "[pull]") {
   hear_push(kLink1, {.replica = kOther, .first = 1});
   link_down(kLink1);
@@ -385,20 +257,6 @@ TEST_CASE_METHOD(PullFixture, "a snapshot is asked for only with a frontier that
   received(kLink1, fail(Category::kLimit, "the disk is full"));
   pass(kBackoffMin);
   CHECK(question(kLink1).request.frontier.empty());
-}
-
-TEST_CASE_METHOD(PullFixture, "a snapshot is asked for without claiming what was refused as a fork", "[pull][G2][G5]") {
-  hear_push(kLink1, {.replica = kOther, .first = 1});
-  received(kLink1, ReceiveResult::kFork);
-  describe_nothing();
-  hear_frontier(kLink1, {{kThird, 4}});
-  pass(4 * kBackoffMin + kPullGrace);
-  const wire::PullId claiming = question(kLink1).id;
-  hear_page(kLink1, claiming, 0);
-  CHECK(actions<StagePage>().empty());
-  CHECK(question(kLink1).request.frontier.empty());
-  hear_page(kLink1, question(kLink1).id, 0);
-  CHECK(actions<StagePage>().size() == 1);
 }
 
 TEST_CASE_METHOD(PullFixture, "later pages claim only what is committed", "[pull][G2]") {

@@ -1,0 +1,173 @@
+// Forks as the replicator meets them: who is asked what it holds, and what goes on meanwhile. G5,
+// sync/link/replicator.hpp
+#include <catch2/catch_test_macros.hpp>
+#include <limits>
+
+#include "sync/limits.hpp"
+#include "tests/unit/sync_link/pull_fixture.hpp"
+
+namespace hedgerow::sync::test {
+namespace {
+
+TEST_CASE_METHOD(PullFixture, "whose chain contradicts ours is asked what it holds, and the engine is told",
+                 "[pull][G5]") {
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  pass(kBackoffMin);
+  const wire::Pull asked = question(kLink1);
+  CHECK(asked.request.token == describe_token());
+  hear(kLink1, wire::Describe{.channel = 0, .id = asked.id, .states = {{.replica = kOther, .seq = 4}}});
+  REQUIRE(actions<LearnBranches>().size() == 1);
+  CHECK(actions<LearnBranches>()[0].peer == "a");
+  CHECK(actions<LearnBranches>()[0].states[0].seq == 4);
+}
+
+TEST_CASE_METHOD(PullFixture, "two hashes at one number are a fork, though nobody is behind", "[pull][G5]") {
+  ReplicaState ours{.replica = kOther, .seq = 4};
+  ours.head[0] = 1;
+  Committed committed;
+  committed.frontiers.push_back({.number = kDefault, .name = "default", .replicas = {ours}});
+  commit_as(committed);
+  const wire::Announcement same{.channel = 0, .answer_wanted = false, .marks = {{kOther, 4}}, .checks = {0x0100}};
+  hear(kLink1, same);
+  pass(kPullGrace);
+  CHECK(sent<wire::Pull>(kLink1).empty());
+  wire::Announcement other = same;
+  other.checks = {0x0200};
+  hear(kLink1, other);
+  pass(kPullGrace);
+  CHECK(question(kLink1).request.token == describe_token());
+}
+
+TEST_CASE_METHOD(LinkFixture, "of two nodes that meet, the first by name says what to compare", "[pull][G5]") {
+  commit({{.replica = kOther}});
+  link_up(kLink1);
+  hear(kLink1, make_hello("a"));
+  CHECK(sent<wire::Announcement>(kLink1).at(0).marks.size() == 1);
+  CHECK(sent<wire::Announcement>(kLink1).at(0).checks.empty());
+  link_up(kLink2);
+  hear(kLink2, make_hello("z"));
+  CHECK(sent<wire::Announcement>(kLink2).at(0).checks.size() == 1);
+}
+
+TEST_CASE_METHOD(LinkFixture, "what moves after the meeting is said with checks by both", "[pull][G5]") {
+  link_up(kLink1);
+  hear(kLink1, make_hello("a"));
+  hear_frontier(kLink1, {});
+  pass(kAnnounceInterval);
+  commit_merged({{kOther, 4}});
+  CHECK(sent<wire::Announcement>(kLink1).at(0).checks.size() == 1);
+}
+
+TEST_CASE_METHOD(PullFixture, "a description that never comes is not waited for", "[pull][G5]") {
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  hear_frontier(kLink1, {{kThird, 4}});
+  pass(kBackoffMin + kPullGrace);
+  CHECK(question(kLink1).request.token == describe_token());
+  pass(kPullTimeout);
+  CHECK(question(kLink1).request.token.empty());
+}
+
+TEST_CASE_METHOD(PullFixture, "a branch that the requester does not list is described to it", "[pull][G5]") {
+  hear(kLink1, wire::Pull{.channel = 0, .id = 7, .request = {}});
+  pull_answer(kLink1, PullAnswer(DescribeAnswer{.states = {{.replica = kOther, .seq = 4}}}));
+  REQUIRE(sent<wire::Describe>(kLink1).size() == 1);
+  CHECK(sent<wire::Describe>(kLink1)[0].id == 7);
+}
+
+TEST_CASE_METHOD(PullFixture, "a fork that nothing explains is reported and not asked for again", "[pull][G5]") {
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  describe_nothing();
+  REQUIRE(replicator().forks().size() == 1);
+  CHECK(replicator().forks()[0].replica == kOther);
+  CHECK(replicator().forks()[0].peer == "a");
+  hear_frontier(kLink1, {{kOther, 100}});
+  hear_push(kLink1, {.replica = kOther, .first = 2});
+  pass(kBackoffMax);
+  CHECK(sent<wire::Pull>(kLink1).empty());
+}
+
+TEST_CASE_METHOD(PullFixture, "beside a fork the other replicas go on", "[pull][G5]") {
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  describe_nothing();
+  hear_frontier(kLink1, {{kThird, 4}});
+  pass(4 * kBackoffMin + kPullGrace);
+  CHECK(question(kLink1).request.frontier == Frontier{{kOther, std::numeric_limits<Seq>::max()}});
+}
+
+TEST_CASE_METHOD(PullFixture, "a snapshot is asked for without claiming what was refused as a fork", "[pull][G2][G5]") {
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  describe_nothing();
+  hear_frontier(kLink1, {{kThird, 4}});
+  pass(4 * kBackoffMin + kPullGrace);
+  const wire::PullId claiming = question(kLink1).id;
+  hear_page(kLink1, claiming, 0);
+  CHECK(actions<StagePage>().empty());
+  CHECK(question(kLink1).request.frontier.empty());
+  hear_page(kLink1, question(kLink1).id, 0);
+  CHECK(actions<StagePage>().size() == 1);
+}
+
+TEST_CASE_METHOD(PullFixture, "what lies beyond the end of a name is not missed", "[pull][G5]") {
+  Committed committed;
+  committed.frontiers.push_back(
+      {.number = kDefault, .name = "default", .replicas = {{.replica = kOther, .seq = 4, .end = 4}}});
+  commit_as(committed);
+  hear_frontier(kLink1, {{kOther, 100}});
+  pass(kBackoffMax);
+  CHECK(sent<wire::Pull>(kLink1).empty());
+}
+
+TEST_CASE_METHOD(PullFixture, "who contradicts and explains nothing takes turns with those who have something",
+                 "[pull][G5]") {
+  ReplicaState ours{.replica = kOther, .seq = 4};
+  ours.head[0] = 1;
+  Committed committed;
+  committed.frontiers.push_back({.number = kDefault, .name = "default", .replicas = {ours}});
+  commit_as(committed);
+  peer_up(kLink2, "b");
+  const auto contradict = [this] {
+    hear(kLink1, wire::Announcement{.channel = 0, .answer_wanted = false, .marks = {{kOther, 4}}, .checks = {0x0200}});
+  };
+  contradict();
+  pass(kPullGrace);
+  const wire::Pull asked = question(kLink1);
+  REQUIRE(asked.request.token == describe_token());
+  hear_frontier(kLink2, {{kOther, 4}, {kThird, 9}});
+  hear(kLink1, wire::Describe{.channel = 0, .id = asked.id, .states = {}});
+  contradict();
+  pass(4 * kBackoffMin);
+  const wire::Pull plain = question(kLink2);
+  CHECK(plain.request.token.empty());
+  contradict();
+  hear_range(kLink2, plain.id, {});
+  pass(4 * kBackoffMin);
+  CHECK(question(kLink1).request.token == describe_token());
+}
+
+TEST_CASE_METHOD(PullFixture, "a description throws nobody else's snapshot away", "[pull][G5]") {
+  peer_up(kLink2, "b");
+  hear_frontier(kLink2, {{kThird, 10}});
+  pass(kPullGrace);
+  hear_page(kLink2, question(kLink2).id, 0);
+  const wire::Pull second = question(kLink2);
+  REQUIRE_FALSE(second.request.token.empty());
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink2);  // the page
+  received(kLink1, ReceiveResult::kFork);
+  hear_page(kLink2, second.id, 1);
+  pass(4 * kBackoffMin);
+  const wire::Pull asked = question(kLink1);
+  REQUIRE(asked.request.token == describe_token());
+  hear(kLink1, wire::Describe{.channel = 0, .id = asked.id, .states = {}});
+  CHECK(actions<DropStaged>().empty());
+  pass(4 * kBackoffMin);
+  CHECK(question(kLink2).request.token == Bytes{0xAA});
+}
+
+}  // namespace
+}  // namespace hedgerow::sync::test
