@@ -366,7 +366,7 @@ bool Delivery::pump_log(Session& session) {
     session.window.pass(op.arrival - 1);
     if (!op.op.kind.record) return true;
     // What was sent before is sent again [MQTT-4.4.0-1]: the client knows its identifier.
-    if (op.superseded && !session.window.is_due_again(op.arrival)) return true;
+    if (op.superseded && !session.window.is_due_again(op.arrival) && !session.is_maybe_sent(op.arrival)) return true;
     if (!session.is_persistent() && is_late(op)) return true;
     if (is_spent()) {
       set_due(session);

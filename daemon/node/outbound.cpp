@@ -71,10 +71,11 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
   const auto qos = sent_with.value_or(std::min(wish.qos, static_cast<mqtt::QoS>(op.op.kind.qos)));
   // The daemon was killed meanwhile: nobody knows whether this was sent.
   const bool is_old = !again && (op.arrival <= window.newest() || window.was_received(op.arrival));
-  const bool maybe_sent = !again && !is_old && op.arrival <= session.restored_up_to && session.maybe_sent_left > 0;
+  const bool maybe_sent = !again && !is_old && session.is_maybe_sent(op.arrival);
   std::optional<std::uint32_t> expiry_left_s;
-  // A delivery that was begun goes on: only others expire [MQTT-3.3.2-5] [MQTT-4.4.0-1].
-  if (expired(message, op.op.stamp, expiry_left_s) && !again) {
+  // A delivery that was begun goes on: only others expire [MQTT-3.3.2-5] [MQTT-4.4.0-1], or give way to a newer value.
+  const bool is_gone = expired(message, op.op.stamp, expiry_left_s) || op.superseded;
+  if (is_gone && !again) {
     return !maybe_sent || qos != mqtt::QoS::kExactlyOnce || lose_logged(session, op.arrival);
   }
   if (op.replica != self_ && !is_deliverable(message)) {

@@ -130,6 +130,10 @@ struct Session {
         window(window_limit, persistent) {}
 
   [[nodiscard]] bool is_persistent() const { return expiry_s > 0; }
+  // Before the daemon was killed: nobody knows.
+  [[nodiscard]] bool is_maybe_sent(sync::Arrival arrival) const {
+    return arrival <= restored_up_to && maybe_sent_left > 0;
+  }
   // Nothing of the log is sent meanwhile: an answer must leave first.
   [[nodiscard]] bool is_held() const { return holds > 0 || !changes.empty(); }
   [[nodiscard]] StoredSession stored() const;

@@ -215,7 +215,7 @@ std::vector<Window::Message> Window::detach() {
     }
   }
   // However often it breaks before all are sent again.
-  while (interrupted_.size() > limit_) interrupted_.pop_front();
+  while (interrupted_.size() > limit_most_) interrupted_.pop_front();
   std::erase_if(asides_, [](const Entry& entry) { return entry.state == State::kDone; });
   advance();
   return returned;

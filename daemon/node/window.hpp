@@ -14,6 +14,7 @@
 // can see twice at QoS 1 (DESIGN 1). Pure. Thread-compatible: owned by the loop thread.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -37,7 +38,10 @@ class Window {
   // `persistent`: acknowledged entries wait for settle().
   Window(std::uint16_t limit, bool persistent) : limit_(limit), persistent_(persistent) {}
 
-  void set_limit(std::uint16_t limit) { limit_ = limit; }
+  void set_limit(std::uint16_t limit) {
+    limit_ = limit;
+    limit_most_ = std::max(limit_most_, limit);
+  }
   void set_persistent(bool persistent);
   [[nodiscard]] std::uint16_t limit() const { return limit_; }
 
@@ -178,6 +182,7 @@ class Window {
   void advance();
 
   std::uint16_t limit_;
+  std::uint16_t limit_most_ = limit_;  // it had: a client that allows less by now still holds what it was sent
   bool persistent_;
   std::size_t first_waiting_ = 0;  // index of the first entry that is not done
   std::size_t on_the_way_ = 0;     // sent on this connection, and unacknowledged

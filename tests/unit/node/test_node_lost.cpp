@@ -153,6 +153,29 @@ TEST_CASE_METHOD(LostHarness, "what may have been sent by QoS 2 before a kill, a
   check_released(id);
 }
 
+TEST_CASE_METHOD(LostHarness,
+                 "what may have been sent by QoS 2 before a kill, and gave way to a newer value, is released",
+                 "[node][MQTT-4.3.3-1]") {
+  conflate = true;
+  restart();
+  unsigned id = 0;
+  {
+    TestClient client(*this, keeping("s"));
+    client.send(encode_subscribe(1, {{"a", 2}}));
+    settle();
+    publish({.topic = "a", .payload = "old", .qos = 2, .packet_id = 1, .retain = true});
+    id = deliveries(client.received()).at(0).packet_id;
+    client.drop();
+  }
+  publish({.topic = "a", .payload = "new", .qos = 1, .packet_id = 1, .retain = true});
+  restart();
+  TestClient back(*this, keeping("s"));
+  const auto packets = back.received();
+  CHECK(acks(packets) == Acks{{PacketType::kPubrel, id, 0}});
+  REQUIRE(deliveries(packets).size() == 1);
+  CHECK(deliveries(packets)[0].payload == "new");
+}
+
 TEST_CASE_METHOD(LostHarness, "what was sent by QoS 2 and is larger than the client accepts by now is released",
                  "[node][MQTT-3.1.2-25][MQTT-4.3.3-1]") {
   const unsigned id = begin("a");

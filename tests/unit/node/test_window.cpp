@@ -212,3 +212,17 @@ TEST_CASE("PUBREC for a message that is due again makes it need no sending", "[n
   CHECK(window.receive(id).receipt == Window::Receipt::kFirst);
   CHECK_FALSE(window.is_due_again(3));
 }
+
+TEST_CASE("what was sent before the client allowed less keeps its identifier until it was sent again",
+          "[node][MQTT-2.2.1-4][MQTT-3.3.4-9]") {
+  Window window(3, /*persistent=*/true);
+  for (const hedgerow::sync::Arrival arrival : {1U, 2U, 3U}) window.add_aside(arrival, QoS::kExactlyOnce, 0);
+  window.detach();
+  window.set_limit(1);
+  window.add_aside(1, QoS::kExactlyOnce, 0);
+  window.detach();
+  for (const hedgerow::sync::Arrival arrival : {1U, 2U, 3U}) {
+    CHECK(window.was_interrupted(arrival));
+    CHECK_FALSE(window.has_room(arrival + 65'535));
+  }
+}
