@@ -93,7 +93,7 @@ void Connection::on_bytes(Instant now, ByteView bytes) {
 
 // Takes just what the partial packet lacks, so that what follows can be decoded in place. Returns the rest.
 ByteView Connection::complete_held_packet(ByteView bytes) {
-  while (!bytes.empty() && held_bytes() > 0 && wants_input()) {
+  while (!bytes.empty() && held_bytes() > 0 && !skipping_ && wants_input()) {
     const Frame frame = decode_frame(held());
     if (frame.state != Frame::State::kPartial) break;
     const std::size_t missing = frame.total_bytes == 0 ? 1 : frame.total_bytes - held_bytes();
@@ -112,7 +112,7 @@ ByteView Connection::complete_held_packet(ByteView bytes) {
 
 void Connection::resume(Instant now) {
   excuse_waiting(now);
-  if (held_bytes() > 0) held_used_ += consume(held());
+  if (held_bytes() > 0) held_used_ += static_cast<std::uint32_t>(consume(held()));
   const bool mostly_used = held_used_ > held_.size() / 2;
   if (closing() || held_bytes() == 0) {
     release_held();
@@ -132,6 +132,10 @@ std::size_t Connection::consume(ByteView bytes) {
   std::size_t used = 0;
   while (used < bytes.size() && wants_input()) {
     const ByteView rest = bytes.subspan(used);
+    if (skipping_) {
+      used += skip(rest.size());
+      continue;
+    }
     const Frame frame = decode_frame(rest);
     if (frame.state == Frame::State::kMalformed) {
       on_fault("fixed header", {ReasonCode::kMalformedPacket, "its length is not in its shortest form"});
@@ -141,6 +145,12 @@ std::size_t Connection::consume(ByteView bytes) {
     if (phase_ == Phase::kAwaitConnect && type != PacketType::kConnect) {  // [MQTT-3.1.0-1]
       on_fault(to_string(type), {ReasonCode::kProtocolError, "the first packet must be CONNECT"});
       break;
+    }
+    if (frame.total_bytes > packet_bytes_max() && may_skip(frame)) {
+      const std::size_t head_bytes = begin_skip(frame, rest);
+      if (head_bytes == 0) break;
+      used += head_bytes;
+      continue;
     }
     if (frame.total_bytes > packet_bytes_max()) {  // [MQTT-3.2.2-15]
       on_fault(to_string(type), {ReasonCode::kPacketTooLarge, "it is larger than this server accepts"});

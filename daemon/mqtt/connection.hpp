@@ -76,6 +76,9 @@ class ConnectionHandler {
   // identifiers of QoS 2 were received before is the session's knowledge: a repeated PUBLISH is told like any other,
   // and wants its pubrec() too.
   virtual void on_publish(const PublishRequest& request) = 0;
+  // A bridge of 3.1.1 published more than the packet limit, and its payload was skipped: closing would make it come
+  // back with the same message for ever. To be answered like on_publish().
+  virtual void on_skipped_publish(const PublishRequest& request) = 0;
   virtual void on_subscribe(const SubscribeRequest& request) = 0;
   virtual void on_unsubscribe(const UnsubscribeRequest& request) = 0;
   virtual void on_puback(const AckReceived& puback) = 0;
@@ -116,6 +119,7 @@ enum class PublishOutcome : std::uint8_t {
 };
 
 struct DecodeRules;
+struct Frame;
 class InboundAliases;
 class OutboundAliases;
 
@@ -128,7 +132,8 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // The client sent this. Whole packets are decoded in place; a partial one is kept, up to the packet limit. What
+  // The client sent this. Whole packets are decoded in place; a partial one is kept, up to the packet limit (what a
+  // bridge of 3.1.1 publishes beyond it is skipped, and costs its topic meanwhile). What
   // cannot be handled yet (see wants_input) is kept too, so it is bounded by what the adapter reads at once.
   void on_bytes(Instant now, ByteView bytes);
   // Handles what was kept while wants_input() was false. Cheap when there is nothing. May make wants_input() false
@@ -147,7 +152,7 @@ class Connection {
   // unsent, or (3.1.1, which has no Receive Maximum) too many publishes unacknowledged; and once closing.
   [[nodiscard]] bool wants_input() const;
   // Publishes with QoS 1 and 2 that were handed to on_publish and not answered yet with puback or pubrec.
-  [[nodiscard]] std::uint32_t unacknowledged() const { return puback_owed_ + pubrec_owed_; }
+  [[nodiscard]] std::uint32_t unacknowledged() const { return std::uint32_t{puback_owed_} + pubrec_owed_; }
 
   // The owner's answers. Once closing() they do nothing, so late answers are harmless.
   // accept, refuse. REQUIRES: on_connect was called, and neither was used yet. Look at closing() after accept: a client
@@ -184,7 +189,8 @@ class Connection {
 
   // Memory of a packet that is not complete, while that is the client's doing.
   [[nodiscard]] std::size_t unfinished_bytes() const {
-    return held_bytes() > 0 && wants_input() ? held_.capacity() : 0;
+    const std::size_t head_bytes = skipping_ ? skipping_->head.capacity() : 0;
+    return head_bytes + (held_bytes() > 0 && wants_input() ? held_.capacity() : 0);
   }
   // Forgets what was received but not handled. REQUIRES: closing(), and no call of the handler is under way.
   void drop_input() { release_held(); }
@@ -200,6 +206,13 @@ class Connection {
 
  private:
   enum class Phase : std::uint8_t { kAwaitConnect, kAwaitVerdict, kOpen, kClosing };
+
+  // A publish on its way whose payload is thrown away.
+  struct Skipping {
+    Bytes head;                  // topic and packet identifier
+    std::size_t left_bytes = 0;  // of the payload
+    std::uint8_t flags = 0;      // of its fixed header
+  };
 
   // connection.cpp: time and bytes.
   // Handles whole packets from the front while wants_input(); returns the bytes used.
@@ -228,6 +241,12 @@ class Connection {
   [[nodiscard]] std::optional<Fault> resolve_alias(std::uint16_t alias, std::string_view& topic);
   [[nodiscard]] std::optional<Fault> count_in_flight(const PublishRequest& request);
 
+  // connection_skip.cpp: what is larger than a packet may be.
+  [[nodiscard]] bool may_skip(const Frame& frame) const;
+  std::size_t begin_skip(const Frame& frame, ByteView packet);
+  std::size_t skip(std::size_t bytes);
+  void end_skip();
+
   // connection_answer.cpp: answers.
   void close_with_connack(std::optional<ReasonCode> code, std::string_view reason);
   void append_ack_of(PacketType type, std::uint16_t packet_id, ReasonCode code, std::string_view reason,
@@ -248,18 +267,19 @@ class Connection {
   std::uint16_t keep_alive_s_ = 0;
   std::uint16_t client_receive_maximum_ = 65'535;
   std::uint16_t aliases_out_max_ = 0;  // 0 for 3.1.1
+  std::uint16_t puback_owed_ = 0;      // with the next at most the receive maximum
+  std::uint16_t pubrec_owed_ = 0;
   std::uint32_t client_packet_bytes_max_ = kRemainingLengthMax + static_cast<std::uint32_t>(kFixedHeaderBytesMax);
   std::uint32_t session_expiry_s_ = 0;
-  std::uint32_t puback_owed_ = 0;
-  std::uint32_t pubrec_owed_ = 0;
-  Instant opened_at_;  // moves on while the owner makes a stranger wait
+  std::uint32_t held_used_ = 0;  // bytes of held_ that were handled already
+  Instant opened_at_;            // moves on while the owner makes a stranger wait
   Instant heard_at_;
   Bytes output_;
   Bytes held_;
-  std::size_t held_used_ = 0;  // bytes of held_ that were handled already
   std::size_t backlog_seen_bytes_ = std::numeric_limits<std::size_t>::max();  // unsent output at the last deadline
   Bytes properties_scratch_;
   PacketIdSet unreleased_;  // QoS 2 publishes of 5.0 on this connection, until PUBCOMP or a failing PUBREC
+  std::unique_ptr<Skipping> skipping_;
   // Most clients never use one.
   std::unique_ptr<InboundAliases> aliases_in_;
   std::unique_ptr<OutboundAliases> aliases_out_;

@@ -17,7 +17,8 @@ inline constexpr std::size_t kStringBytesMax = 65'535;             // section 1.
 inline constexpr std::uint32_t kSubscriptionIdentifierMax = kRemainingLengthMax;  // section 3.8.2.1.2
 inline constexpr std::uint32_t kSessionExpiryNever = 0xFFFF'FFFF;                 // section 3.1.2.11.2
 
-// A packet from a client, header included. Announced as Maximum Packet Size; a larger one is answered 0x95.
+// A packet from a client, header included. Announced as Maximum Packet Size; a larger one is answered 0x95. Of a bridge
+// of 3.1.1 a PUBLISH of up to kRemainingLengthMax is skipped instead.
 inline constexpr std::uint32_t kPacketBytesDefault = 1024U * 1024U;
 // The first packet comes from a stranger, so less is taken from it. A larger one is closed without an answer.
 inline constexpr std::uint32_t kConnectPacketBytesDefault = 64U * 1024U;

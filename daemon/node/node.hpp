@@ -142,6 +142,7 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // ClientOwner
   void on_connect(Instant now, Client& client, const mqtt::ConnectRequest& request) override;
   void on_publish(Instant now, Client& client, const mqtt::PublishRequest& request) override;
+  void on_skipped_publish(Instant now, Client& client, const mqtt::PublishRequest& request) override;
   void on_subscribe(Instant now, Client& client, const mqtt::SubscribeRequest& request) override;
   void on_unsubscribe(Instant now, Client& client, const mqtt::UnsubscribeRequest& request) override;
   void on_puback(Instant now, Client& client, const mqtt::AckReceived& puback) override;

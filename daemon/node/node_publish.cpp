@@ -107,6 +107,13 @@ void Node::on_publish(Instant now, Client& client, const mqtt::PublishRequest& r
   if (request.retain) set_cell_soon(now, std::move(write));
 }
 
+void Node::on_skipped_publish(Instant, Client& client, const mqtt::PublishRequest& request) {
+  if (stopping_ || client.session == nullptr) return;  // no acknowledgement: the bridge keeps it
+  ++counters_.refused;
+  note_refused_publish(client, request.topic, "it is larger than \"packet_bytes\" under \"limits\" allows");
+  pass_over(client, request);
+}
+
 void Node::refuse(Client& client, const mqtt::PublishRequest& request, Category why) {
   if (request.qos == mqtt::QoS::kAtMostOnce) {
     ++counters_.refused;

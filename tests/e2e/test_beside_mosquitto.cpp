@@ -81,4 +81,22 @@ TEST_CASE_METHOD(Bridge, "a bridge gets what it missed while the node was killed
   CHECK(next == "1 0 log after");
 }
 
+TEST_CASE_METHOD(Bridge, "what is larger than a node takes does not keep a bridge of 3.1.1 from the rest",
+                 "[e2e][G6]") {
+  start("mqttv311", "topic # both 2\n");
+  MosquittoSub at_node(daemon.port(), {"farm/#"}, {"-q", "1"});
+  const std::string file = (directory.path() / "picture").string();
+  std::ofstream(file) << std::string(3'000'000, 'x');
+  for (const char* qos : {"1", "2"}) {
+    const Finished finished = run({"mosquitto_pub", "-h", "127.0.0.1", "-p", std::to_string(lease.port()), "-t",
+                                   "farm/camera", "-q", qos, "-f", file});
+    INFO(finished.error);
+    REQUIRE(finished.status == ExitStatus{.code = 0, .signal = 0});
+  }
+  mosquitto_pub(lease.port(), "farm/reading", "1", {"-q", "1"});
+  CHECK(at_node.next() == "1 0 farm/reading 1");
+  CHECK(daemon.log().find("dropped, and acknowledged") != std::string::npos);
+  CHECK(daemon.log().find("a publish to \"farm/camera\"") != std::string::npos);
+}
+
 }  // namespace hedgerow::test

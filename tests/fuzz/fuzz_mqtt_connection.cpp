@@ -65,6 +65,15 @@ class Owner final : public ConnectionHandler {
     require(is_valid_topic_name(request.topic), "a publish has its full topic name");
     note("publish", request.topic);
     if ((mood_ & kEchoing) != 0) echo(request);
+    answer_publish(request);
+  }
+  void on_skipped_publish(const PublishRequest& request) override {
+    require(is_valid_topic_name(request.topic), "a skipped publish has its full topic name");
+    require(request.payload.empty(), "a skipped publish has no payload");
+    note("skipped", request.topic);
+    answer_publish(request);
+  }
+  void answer_publish(const PublishRequest& request) {
     if (request.qos == QoS::kAtMostOnce) return;
     ++owed_;
     require(owed_ <= limits_for(mood_).receive_maximum, "no more is owed than the receive maximum");

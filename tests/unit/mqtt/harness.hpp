@@ -55,6 +55,14 @@ class NotingHandler : public ConnectionHandler {
     if (request.qos == QoS::kAtLeastOnce) connection->puback(request.packet_id, ReasonCode::kSuccess);
     if (request.qos == QoS::kExactlyOnce) connection->pubrec(request.packet_id, ReasonCode::kSuccess);
   }
+  void on_skipped_publish(const PublishRequest& request) override {
+    std::string line = "skipped " + std::string(request.topic);
+    if (request.qos == QoS::kAtLeastOnce) line += " id " + std::to_string(request.packet_id);
+    if (request.qos == QoS::kExactlyOnce) line += " once " + std::to_string(request.packet_id);
+    note(line);
+    if (acknowledges && request.qos == QoS::kAtLeastOnce) connection->puback(request.packet_id, ReasonCode::kSuccess);
+    if (acknowledges && request.qos == QoS::kExactlyOnce) connection->pubrec(request.packet_id, ReasonCode::kSuccess);
+  }
   void on_subscribe(const SubscribeRequest& request) override {
     std::string line = "subscribe " + std::to_string(request.packet_id);
     std::vector<ReasonCode> codes;

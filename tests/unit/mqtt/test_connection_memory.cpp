@@ -51,6 +51,7 @@ class QuietHandler : public ConnectionHandler {
     if (request.qos == QoS::kAtLeastOnce) connection->puback(request.packet_id, ReasonCode::kSuccess);
     if (request.qos == QoS::kExactlyOnce) connection->pubrec(request.packet_id, ReasonCode::kSuccess);
   }
+  void on_skipped_publish(const PublishRequest&) override {}
   void on_subscribe(const SubscribeRequest&) override {}
   void on_unsubscribe(const UnsubscribeRequest&) override {}
   void on_puback(const AckReceived&) override {}

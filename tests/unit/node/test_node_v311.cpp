@@ -155,3 +155,47 @@ TEST_CASE_METHOD(V311Harness, "a publish that 3.1.1 may not do reaches nobody, a
   }
   CHECK(subscriber.received().empty());
 }
+
+TEST_CASE_METHOD(V311Harness, "a bridge's publish that is larger than a packet may be is passed over, and it is logged",
+                 "[node][V311-4.3.2-2][G6]") {
+  TestClient watcher(*this, old("watcher", true));
+  subscribe(watcher, "#");
+  TestClient bridge(*this, {.protocol = Protocol::kV311, .client_id = "bridge", .level = 0x84U});
+  bridge.received();
+  for (const unsigned qos : {1U, 2U, 2U, 0U}) {  // the one of QoS 2 is repeated
+    bridge.send(encode(PublishSent{.protocol = Protocol::kV311,
+                                   .topic = "camera/barn",
+                                   .payload = std::string(2'000'000, 'x'),
+                                   .qos = qos,
+                                   .packet_id = qos}));
+    settle();
+    const auto answer = bridge.received();
+    REQUIRE(answer.size() == (qos == 0 ? 0 : 1));
+    if (qos > 0) CHECK(answer[0].type == (qos == 1 ? PacketType::kPuback : PacketType::kPubrec));
+  }
+  bridge.send(encode_pubrel(2));
+  settle();
+  CHECK(bridge.received().size() == 1);
+  publish("camera/barn", "small", 1);
+  CHECK(watcher.messages() == Texts{"camera/barn=small"});
+  CHECK_FALSE(bridge.stream.closed);
+  CHECK(node->counters().refused == 4);
+  REQUIRE(log.size() == 1);
+  CHECK(log[0].starts_with("dropped, and acknowledged"));
+  CHECK(log[0].find("a publish to \"camera/barn\" of client \"bridge\"") != std::string::npos);
+  CHECK(log[0].find("\"packet_bytes\" under \"limits\"") != std::string::npos);
+}
+
+TEST_CASE_METHOD(V311Harness, "another client of 3.1.1 is not told that what is too large was stored",
+                 "[node][V311-4.8.0-1]") {
+  TestClient client(*this, old("client", true));
+  client.received();
+  client.send(encode(PublishSent{.protocol = Protocol::kV311,
+                                 .topic = "camera/barn",
+                                 .payload = std::string(2'000'000, 'x'),
+                                 .qos = 1,
+                                 .packet_id = 1}));
+  settle();
+  CHECK(client.received().empty());
+  CHECK(client.stream.closed);
+}
