@@ -107,14 +107,22 @@ void Connection::send(Bytes& bytes) {
   flush_soon();
 }
 
-// An error is left to flush(), which may end the connection.
+// As much as the socket takes. An error is left to flush(), which may end the connection.
 void Connection::write_at_once() {
-  if (is_tls() || waiting_writable_) return;
-  plain_.gather(loop_.pieces);
+  while (!waiting_writable_ && !plain_.empty()) {
+    if (is_tls() && (channel_->state() != security::TlsChannel::State::kOpen || !encrypt())) return;
+    error_code error;
+    write_some(error);
+    if (error || !cipher_.empty()) return;
+  }
+}
+
+void Connection::write_some(error_code& error) {
+  WriteQueue& out = is_tls() ? cipher_ : plain_;
+  out.gather(loop_.pieces);
   loop_.buffers.clear();
   for (const ByteView piece : loop_.pieces) loop_.buffers.emplace_back(piece.data(), piece.size());
-  error_code ignored;
-  plain_.consume(socket_.write_some(loop_.buffers, ignored));
+  out.consume(socket_.write_some(loop_.buffers, error));
 }
 
 // Leaves the last packet in `bytes`, behind its header: it may be large, and is moved.
@@ -303,32 +311,36 @@ void Connection::take_outgoing() {
   flush_is_due_ = true;
 }
 
-bool Connection::encrypt() {
+Expected<void> Connection::encrypt() {
   while (!plain_.empty() && cipher_.bytes() < kCiphertextBytesMax) {
     const Expected<std::size_t> taken = channel_->write(plain_.front());
-    if (!taken) {
-      finish(reason_.empty() ? taken.error().what : reason_);
-      return false;
-    }
+    if (!taken) return tl::unexpected<Error>(taken.error());
     plain_.consume(*taken);
     take_outgoing();
     if (*taken == 0) break;
   }
-  return true;
+  return {};
 }
 
 void Connection::flush() {
   flush_is_due_ = false;
   if (waiting_writable_ || state_ == State::kClosed || state_ == State::kLingering) return;
+  using Tls = security::TlsChannel::State;
+  if (state_ == State::kOpen && is_tls() && channel_->state() == Tls::kFailed) {
+    finish("the TLS session has failed");  // in write_at_once()
+    return;
+  }
   WriteQueue& out = is_tls() ? cipher_ : plain_;
   for (;;) {
-    if (is_tls() && channel_->state() == security::TlsChannel::State::kOpen && !encrypt()) return;
+    if (is_tls() && channel_->state() == Tls::kOpen) {
+      if (const Expected<void> done = encrypt(); !done) {
+        finish(reason_.empty() ? done.error().what : reason_);
+        return;
+      }
+    }
     if (out.empty()) break;
-    out.gather(loop_.pieces);
-    loop_.buffers.clear();
-    for (const ByteView piece : loop_.pieces) loop_.buffers.emplace_back(piece.data(), piece.size());
     error_code error;
-    out.consume(socket_.write_some(loop_.buffers, error));
+    write_some(error);
     if (would_block(error)) {
       wait_writable();
       return;

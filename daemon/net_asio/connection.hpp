@@ -84,8 +84,10 @@ class Connection final : public node::Stream, public std::enable_shared_from_thi
   void take_failure(std::uint64_t Refused::*count, const std::string& reason);
   void write_at_once();
   void wait_writable();
-  // False: the session has failed, and the connection is finished.
-  [[nodiscard]] bool encrypt();
+  // Up to kCiphertextBytesMax. Fails where the session has failed: the connection is to be finished.
+  [[nodiscard]] Expected<void> encrypt();
+  // One write of what is ready to go.
+  void write_some(boost::system::error_code& error);
   void take_outgoing();
   // Queues what the WebSocket layer has to say. True: something was.
   bool take_frames();

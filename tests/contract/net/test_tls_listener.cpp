@@ -77,6 +77,19 @@ TEST_CASE_METHOD(TlsNetwork, "over TLS a peer that does not read makes the queue
   until([&] { return seen->drained == 1; });
 }
 
+TEST_CASE_METHOD(TlsNetwork, "over TLS much leaves at once, as far as the socket takes it", "[net][G6]") {
+  Peer peer(listener->port(), orchard().member("gw-house"));
+  until([&] { return acceptor.connections.size() == 1; }, {&peer});
+  const auto seen = acceptor.connections.front();
+  std::string text;
+  for (int i = 0; text.size() < std::size_t{1} << 20U; ++i) text += "reading " + std::to_string(i) + "\n";
+  Bytes much = to_bytes(text);
+  seen->stream->send(much);
+  CHECK(seen->stream->queued_bytes() < text.size() - net_asio::kCiphertextBytesMax);
+  until([&] { return peer.received().size() == text.size(); }, {&peer});
+  CHECK(peer.received() == text);
+}
+
 TEST_CASE_METHOD(TlsNetwork, "close over TLS sends what is queued and says close_notify", "[net]") {
   Peer peer(listener->port(), orchard().member("gw-house"));
   until([&] { return acceptor.connections.size() == 1; }, {&peer});
