@@ -388,3 +388,12 @@ TEST_CASE_METHOD(UnfinishedHarness, "a packet held until the end of its connecti
   }
   CHECK(node->counters().closed_writers == 0);
 }
+
+TEST_CASE_METHOD(UnfinishedHarness, "a packet that began after now is no older than others", "[node][memory][G6]") {
+  TestClient ahead(*this, {.client_id = "ahead"});
+  ahead.send(part(5'000));
+  now -= std::chrono::seconds{20};  // what had to wait is handled with the time at which it came
+  TestClient large(*this, {.client_id = "large"});
+  large.send(part(8'000));
+  CHECK((large.stream.closed && !ahead.stream.closed));
+}
