@@ -27,10 +27,7 @@ Expected<void> Engine::open(const std::vector<ChannelSettings>& channels, Replic
   arrival_on_disk_ = stored->last_arrival;
   channels_ = std::move(stored->channels);
 
-  const bool is_worn = std::any_of(channels_.begin(), channels_.end(), [this](const ChannelState& channel) {
-    const ReplicaState* own = find_in(channel.replicas, self_);
-    return own != nullptr && runs_of(*own).size() >= kRunsPerReplicaMax;
-  });
+  const bool is_worn = has_worn_name();
   for (ChannelState& channel : channels_) set_ends(channel.replicas);
 
   const auto is_named = [](std::string_view name) {
@@ -74,6 +71,27 @@ Expected<void> Engine::open(const std::vector<ChannelSettings>& channels, Replic
   }
   remember_own();
   return {};
+}
+
+// Too many runs for one name, and room for another one. Without room it goes on under the old one, unmarked: a fork of
+// that still shows in the chain's hashes.
+bool Engine::has_worn_name() const {
+  const auto is_worn = [this](const ChannelState& channel) {
+    const ReplicaState* own = find_in(channel.replicas, self_);
+    return own != nullptr && runs_of(*own).size() >= kRunsPerReplicaMax;
+  };
+  const auto is_full = [](const ChannelState& channel) { return channel.replicas.size() >= kReplicasPerChannelMax; };
+  return std::any_of(channels_.begin(), channels_.end(), is_worn) &&
+         std::none_of(channels_.begin(), channels_.end(), is_full);
+}
+
+// One name more than that, and peers would refuse what is said of the channel.
+Expected<void> Engine::check_own_name(std::size_t index) const {
+  const ChannelState& channel = channels_[index];
+  if (channel.replicas.size() < kReplicasPerChannelMax || find_in(channel.replicas, self_) != nullptr) return {};
+  return fail(Category::kLimit, "channel \"" + channel.name + "\" knows " + std::to_string(kReplicasPerChannelMax) +
+                                    " replicas, which is the bound: this node cannot write to it under a new name; "
+                                    "use a new channel");
 }
 
 StoreTotals Engine::totals() const {
@@ -145,6 +163,7 @@ Expected<void> Engine::write(const WallTime& now, const LocalWrite& write) {
     }
   }
   if (auto sound = check_op(op); !sound) return sound;
+  if (auto named = check_own_name(*index); !named) return named;
   if (auto room = check_cells_bound(*index, op); !room) return room;
   if (auto mergeable = prepare_merge(*index, op); !mergeable) return mergeable;
   hlc_ = clock;

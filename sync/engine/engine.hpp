@@ -108,7 +108,7 @@ class Engine {
   // Reads the state and defines the channels. Call once. Channels that the database knows but `channels` leaves out
   // stay stored and keep replicating with their data untouched; nothing of them is trimmed.
   // `fresh` is random, unknown and not 0: it marks what is written from here on (sync/log/lineage.hpp), and is the new
-  // name where the old one has had kRunsPerReplicaMax runs in a channel.
+  // name where the old one has had kRunsPerReplicaMax runs in a channel, while all channels have room for a name.
   Expected<void> open(const std::vector<ChannelSettings>& channels, ReplicaId fresh);
 
   [[nodiscard]] ReplicaId self() const { return self_; }
@@ -227,6 +227,8 @@ class Engine {
   Expected<void> add_op(std::size_t index, ReplicaId replica, std::uint64_t age_base, Op op);
   Expected<void> flush();
   Expected<void> append_row(std::size_t index, const SegmentRow& row, const std::vector<Op>& ops);
+  [[nodiscard]] bool has_worn_name() const;
+  [[nodiscard]] Expected<void> check_own_name(std::size_t index) const;
   [[nodiscard]] Expected<void> check_cells_bound(std::size_t index, const Op& op);
   // `name` and `arrival` are the op's. Does nothing for an op that writes no cell.
   struct OpName {

@@ -468,5 +468,36 @@ TEST_CASE("a name that has had its runs is given up at the next start", "[sync][
   CHECK(again.self() == ReplicaId{9});
 }
 
+TEST_CASE("where a channel has no room for another name, a worn one is kept, and a new one refused", "[sync][G5][G6]") {
+  SyncNode node{1};
+  node.write("t", "x");
+  for (std::size_t run = 1; run < kRunsPerReplicaMax; ++run) {
+    node.reopen();
+    node.write("t", "x");
+  }
+  REQUIRE(node.storage.begin());
+  for (std::uint64_t other = 2; other <= kReplicasPerChannelMax; ++other) {
+    REQUIRE(node.storage.put_replica(node.c, {.replica = ReplicaId{1000 + other}, .seq = 1}));
+  }
+  REQUIRE(node.storage.commit());
+  node.reopen();
+  const ReplicaId self = node.engine->self();
+  node.write("t", "y");
+  CHECK(node.engine->self() == self);
+  CHECK(node.replicas().size() == kReplicasPerChannelMax);
+
+  REQUIRE(node.storage.begin());
+  REQUIRE(node.storage.put_self(ReplicaId{9}));
+  REQUIRE(node.storage.commit());
+  node.reopen();
+  node.turn([&](Engine& engine) {
+    const auto written = engine.write(
+        at(node.now_ms), {.channel = node.c, .kind = kRecord, .publisher = 5, .message = message("t", "z")});
+    REQUIRE_FALSE(written);
+    CHECK(written.error().category == Category::kLimit);
+  });
+  CHECK(node.replicas().size() == kReplicasPerChannelMax);
+}
+
 }  // namespace
 }  // namespace hedgerow::test
