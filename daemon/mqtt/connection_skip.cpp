@@ -28,6 +28,10 @@ std::size_t Connection::begin_skip(const Frame& frame, ByteView packet) {
   const std::size_t body_bytes = frame.total_bytes - frame.header_bytes;
   const std::size_t head_bytes =
       std::min(kLengthBytes + topic_bytes + (has_identifier ? std::size_t{2} : std::size_t{0}), body_bytes);
+  if (frame.header_bytes + head_bytes > packet_bytes_max()) {  // it would have to be held
+    on_fault("PUBLISH", {ReasonCode::kPacketTooLarge, "its topic alone is larger than this server accepts"});
+    return 0;
+  }
   if (body.size() < head_bytes) return 0;
   const ByteView head = body.first(head_bytes);
   const Decoded<PublishPacket> decoded = decode_publish(flags, head, decode_rules(), properties_scratch_);

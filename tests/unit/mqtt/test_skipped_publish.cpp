@@ -106,6 +106,13 @@ TEST_CASE("a skipped publish keeps to the rules that can be seen", "[mqtt][V311-
   }
 }
 
+TEST_CASE("what is held of a skipped publish keeps to the packet limit", "[mqtt][G6]") {
+  Bridge bridge;
+  const Bytes packet = publish(1, 300, std::string(kPacketBytesMax, 't'));
+  for (std::size_t i = 0; i < 5 && !bridge.connection.closing(); ++i) bridge.send({packet[i]});
+  CHECK(bridge.lines() == Lines{"closed 95"});
+}
+
 TEST_CASE("nobody but a bridge of 3.1.1 has a publish skipped", "[mqtt][MQTT-3.2.2-15]") {
   for (const Protocol protocol : {Protocol::kV311, Protocol::kV5}) {
     Client client{protocol, {.packet_bytes_max = kPacketBytesMax}};
