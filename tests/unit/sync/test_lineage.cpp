@@ -27,7 +27,7 @@ std::vector<Path> some_paths(SeededRandom& random) {
   const std::size_t count = 1 + random.below(10);
   while (paths.size() < count) {
     Path path = paths[random.below(paths.size())];
-    path.seq = random.below(path.seq + 1);
+    path.seq = random.below(static_cast<std::size_t>(path.seq) + 1);
     std::erase_if(path.runs, [&path](const Run& run) { return run.first > path.seq; });
     if (random.below(4) != 0) path.runs.push_back({.first = path.seq + 1, .mark = random.below(3)});
     path.seq += 1 + random.below(6);
