@@ -53,7 +53,12 @@ WallTime wall_clock() {
   const std::int64_t now_s =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
   if (asked_s.exchange(now_s) != now_s) quality = monitor::probe_clock_quality();
-  return sync::believed({.unix_ms = system_clock_ms(), .quality = quality}, kFloorMs);
+  // What has passed since the start has passed for certain, too: so time goes on, also where the clock is not believed.
+  static const auto started = std::chrono::steady_clock::now();
+  const auto running =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
+  return sync::believed({.unix_ms = system_clock_ms(), .quality = quality},
+                        kFloorMs + static_cast<std::uint64_t>(running));
 }
 
 std::optional<std::string> clock_alarm() { return monitor::clock_alarm(system_clock_ms(), kFloorMs); }
