@@ -362,10 +362,13 @@ void Replicator::pull(Instant now, std::size_t channel) {
     ours.wake_at = ours.not_before;
     return;
   }
-  ours.drain_first = false;
   const Shared& shared = source->channels[channel];
   const bool paging = ours.snapshot.has_value();
-  const bool claims_forks = !paging && !std::exchange(ours.ask_plainly, false) && !ours.forked.empty();
+  const bool claims_forks = !paging && !ours.ask_plainly && !ours.forked.empty();
+  if (!asks_to_describe) {  // that question comes between, and is asked as it comes
+    ours.drain_first = false;
+    ours.ask_plainly = ours.ask_plainly && paging;
+  }
   ours.asked = {.peer = source->name,
                 .link = source->active,
                 .id = ++last_pull_id_,

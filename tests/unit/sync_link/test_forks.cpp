@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "sync/limits.hpp"
+#include "sync/log/frontier.hpp"
 #include "tests/unit/sync_link/pull_fixture.hpp"
 
 namespace hedgerow::sync::test {
@@ -147,6 +148,30 @@ TEST_CASE_METHOD(PullFixture, "who contradicts and explains nothing takes turns 
   hear_range(kLink2, plain.id, {});
   pass(4 * kBackoffMin);
   CHECK(question(kLink1).request.token == describe_token());
+}
+
+TEST_CASE_METHOD(PullFixture, "a question about forks that comes between leaves the plain question of a snapshot plain",
+                 "[pull][G2][G5]") {
+  ReplicaState ours{.replica = kOther, .seq = 4};
+  ours.head[0] = 1;
+  Committed committed;
+  committed.frontiers.push_back({.number = kDefault, .name = "default", .replicas = {ours}});
+  commit_as(committed);
+  peer_up(kLink2, "b");
+  hear_push(kLink1, {.replica = kThird, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  describe_nothing();
+  hear_frontier(kLink1, {{ReplicaId{7}, 4}});
+  pass(4 * kBackoffMin + kPullGrace);
+  const wire::Pull claiming = question(kLink1);
+  REQUIRE(seq_in(claiming.request.frontier, kThird) == std::numeric_limits<Seq>::max());
+  hear(kLink2, wire::Announcement{.channel = 0, .answer_wanted = false, .marks = {{kOther, 4}}, .checks = {0x0200}});
+  hear_page(kLink1, claiming.id, 0);
+  const wire::Pull between = question(kLink2);
+  REQUIRE(between.request.token == describe_token());
+  hear(kLink2, wire::Describe{.channel = 0, .id = between.id, .states = {}});
+  pass(4 * kBackoffMin);
+  CHECK(question(kLink1).request.frontier == Frontier{{kOther, 4}});
 }
 
 TEST_CASE_METHOD(PullFixture, "a description throws nobody else's snapshot away", "[pull][G5]") {
