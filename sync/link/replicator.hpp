@@ -330,7 +330,7 @@ class Replicator {
   void on_live(const Peer& from, const wire::Live& live, ByteView bytes);
   void forward_live(const Peer* from, ByteView bytes);
 
-  // replicator_pull.cpp: pull, both sides
+  // replicator_pull.cpp, replicator_answer.cpp: pull, both sides
   enum class Accepted : std::uint8_t { kSubmitted, kHeld, kGap, kLetGo, kBroken };
   Accepted accept_segment(Link& link, std::size_t channel, ByteView segment, bool asked_for);
   void on_push(Instant now, Link& link, std::size_t channel, const wire::Push& push);
