@@ -10,14 +10,18 @@
 namespace hedgerow::test {
 namespace {
 
-TEST_CASE("what comes for a sleeping thing waits in its session; live messages collapse to the latest", "[gateway]") {
-  Barn barn;
+void subscribe_to_both_and_sleep(Barn& barn) {
   barn.connect(0);
   barn.thing.say(HR_SN_SUBSCRIBE, kQos1, 5, "set/pump");
   barn.thing.say(HR_SN_SUBSCRIBE, kQos1, 6, "set/fan");
   barn.thing.heard();
   barn.thing.heard();
   barn.sleep();
+}
+
+TEST_CASE("what comes for a sleeping thing waits in its session; live messages collapse to the latest", "[gateway]") {
+  Barn barn;
+  subscribe_to_both_and_sleep(barn);
   for (unsigned n = 1; n <= 3; ++n) {
     barn.program.send(encode(PublishSent{.topic = "set/fan", .payload = std::to_string(n)}));
     barn.program.send(encode(PublishSent{.topic = "set/pump", .payload = std::to_string(n), .qos = 1, .packet_id = n}));
@@ -45,12 +49,7 @@ TEST_CASE("what comes for a sleeping thing waits in its session; live messages c
 TEST_CASE("of retained messages that a sleeping thing missed the newest of each topic comes, of others all",
           "[gateway]") {
   Barn barn;
-  barn.connect(0);
-  barn.thing.say(HR_SN_SUBSCRIBE, kQos1, 5, "set/pump");
-  barn.thing.say(HR_SN_SUBSCRIBE, kQos1, 6, "set/fan");
-  barn.thing.heard();
-  barn.thing.heard();
-  barn.sleep();
+  subscribe_to_both_and_sleep(barn);
   const auto publish = [&](const char* topic, const std::string& payload, unsigned id, bool retain) {
     barn.program.send(
         encode(PublishSent{.topic = topic, .payload = payload, .qos = 1, .packet_id = id, .retain = retain}));

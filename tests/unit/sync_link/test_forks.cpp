@@ -10,7 +10,22 @@
 namespace hedgerow::sync::test {
 namespace {
 
-TEST_CASE_METHOD(PullFixture, "whose chain contradicts ours is asked what it holds, and the engine is told",
+class ForkFixture : public PullFixture {
+ public:
+  // Four ops of kOther, whose chain ends with a known hash.
+  void hold_four() {
+    ReplicaState ours{.replica = kOther, .seq = 4};
+    ours.head[0] = 1;
+    Committed committed;
+    committed.frontiers.push_back({.number = kDefault, .name = "default", .replicas = {ours}});
+    commit_as(committed);
+  }
+  void contradict_four(LinkId link) {
+    hear(link, wire::Announcement{.channel = 0, .answer_wanted = false, .marks = {{kOther, 4}}, .checks = {0x0200}});
+  }
+};
+
+TEST_CASE_METHOD(ForkFixture, "whose chain contradicts ours is asked what it holds, and the engine is told",
                  "[pull][G5]") {
   hear_push(kLink1, {.replica = kOther, .first = 1});
   received(kLink1, ReceiveResult::kFork);
@@ -23,12 +38,8 @@ TEST_CASE_METHOD(PullFixture, "whose chain contradicts ours is asked what it hol
   CHECK(actions<LearnBranches>()[0].states[0].seq == 4);
 }
 
-TEST_CASE_METHOD(PullFixture, "two hashes at one number are a fork, though nobody is behind", "[pull][G5]") {
-  ReplicaState ours{.replica = kOther, .seq = 4};
-  ours.head[0] = 1;
-  Committed committed;
-  committed.frontiers.push_back({.number = kDefault, .name = "default", .replicas = {ours}});
-  commit_as(committed);
+TEST_CASE_METHOD(ForkFixture, "two hashes at one number are a fork, though nobody is behind", "[pull][G5]") {
+  hold_four();
   const wire::Announcement same{.channel = 0, .answer_wanted = false, .marks = {{kOther, 4}}, .checks = {0x0100}};
   hear(kLink1, same);
   pass(kPullGrace);
@@ -60,7 +71,7 @@ TEST_CASE_METHOD(LinkFixture, "what moves after the meeting is said with checks 
   CHECK(sent<wire::Announcement>(kLink1).at(0).checks.size() == 1);
 }
 
-TEST_CASE_METHOD(PullFixture, "a description that never comes is not waited for", "[pull][G5]") {
+TEST_CASE_METHOD(ForkFixture, "a description that never comes is not waited for", "[pull][G5]") {
   hear_push(kLink1, {.replica = kOther, .first = 1});
   received(kLink1, ReceiveResult::kFork);
   hear_frontier(kLink1, {{kThird, 4}});
@@ -70,14 +81,14 @@ TEST_CASE_METHOD(PullFixture, "a description that never comes is not waited for"
   CHECK(question(kLink1).request.token.empty());
 }
 
-TEST_CASE_METHOD(PullFixture, "a branch that the requester does not list is described to it", "[pull][G5]") {
+TEST_CASE_METHOD(ForkFixture, "a branch that the requester does not list is described to it", "[pull][G5]") {
   hear(kLink1, wire::Pull{.channel = 0, .id = 7, .request = {}});
   pull_answer(kLink1, PullAnswer(DescribeAnswer{.states = {{.replica = kOther, .seq = 4}}}));
   REQUIRE(sent<wire::Describe>(kLink1).size() == 1);
   CHECK(sent<wire::Describe>(kLink1)[0].id == 7);
 }
 
-TEST_CASE_METHOD(PullFixture, "a fork that nothing explains is reported and not asked for again", "[pull][G5]") {
+TEST_CASE_METHOD(ForkFixture, "a fork that nothing explains is reported and not asked for again", "[pull][G5]") {
   hear_push(kLink1, {.replica = kOther, .first = 1});
   received(kLink1, ReceiveResult::kFork);
   describe_nothing();
@@ -90,7 +101,7 @@ TEST_CASE_METHOD(PullFixture, "a fork that nothing explains is reported and not 
   CHECK(sent<wire::Pull>(kLink1).empty());
 }
 
-TEST_CASE_METHOD(PullFixture, "beside a fork the other replicas go on", "[pull][G5]") {
+TEST_CASE_METHOD(ForkFixture, "beside a fork the other replicas go on", "[pull][G5]") {
   hear_push(kLink1, {.replica = kOther, .first = 1});
   received(kLink1, ReceiveResult::kFork);
   describe_nothing();
@@ -99,7 +110,7 @@ TEST_CASE_METHOD(PullFixture, "beside a fork the other replicas go on", "[pull][
   CHECK(question(kLink1).request.frontier == Frontier{{kOther, std::numeric_limits<Seq>::max()}});
 }
 
-TEST_CASE_METHOD(PullFixture, "a snapshot is asked for without claiming what was refused as a fork", "[pull][G2][G5]") {
+TEST_CASE_METHOD(ForkFixture, "a snapshot is asked for without claiming what was refused as a fork", "[pull][G2][G5]") {
   hear_push(kLink1, {.replica = kOther, .first = 1});
   received(kLink1, ReceiveResult::kFork);
   describe_nothing();
@@ -113,7 +124,7 @@ TEST_CASE_METHOD(PullFixture, "a snapshot is asked for without claiming what was
   CHECK(actions<StagePage>().size() == 1);
 }
 
-TEST_CASE_METHOD(PullFixture, "what lies beyond the end of a name is not missed", "[pull][G5]") {
+TEST_CASE_METHOD(ForkFixture, "what lies beyond the end of a name is not missed", "[pull][G5]") {
   Committed committed;
   committed.frontiers.push_back(
       {.number = kDefault, .name = "default", .replicas = {{.replica = kOther, .seq = 4, .end = 4}}});
@@ -123,40 +134,29 @@ TEST_CASE_METHOD(PullFixture, "what lies beyond the end of a name is not missed"
   CHECK(sent<wire::Pull>(kLink1).empty());
 }
 
-TEST_CASE_METHOD(PullFixture, "who contradicts and explains nothing takes turns with those who have something",
+TEST_CASE_METHOD(ForkFixture, "who contradicts and explains nothing takes turns with those who have something",
                  "[pull][G5]") {
-  ReplicaState ours{.replica = kOther, .seq = 4};
-  ours.head[0] = 1;
-  Committed committed;
-  committed.frontiers.push_back({.number = kDefault, .name = "default", .replicas = {ours}});
-  commit_as(committed);
+  hold_four();
   peer_up(kLink2, "b");
-  const auto contradict = [this] {
-    hear(kLink1, wire::Announcement{.channel = 0, .answer_wanted = false, .marks = {{kOther, 4}}, .checks = {0x0200}});
-  };
-  contradict();
+  contradict_four(kLink1);
   pass(kPullGrace);
   const wire::Pull asked = question(kLink1);
   REQUIRE(asked.request.token == describe_token());
   hear_frontier(kLink2, {{kOther, 4}, {kThird, 9}});
   hear(kLink1, wire::Describe{.channel = 0, .id = asked.id, .states = {}});
-  contradict();
+  contradict_four(kLink1);
   pass(4 * kBackoffMin);
   const wire::Pull plain = question(kLink2);
   CHECK(plain.request.token.empty());
-  contradict();
+  contradict_four(kLink1);
   hear_range(kLink2, plain.id, {});
   pass(4 * kBackoffMin);
   CHECK(question(kLink1).request.token == describe_token());
 }
 
-TEST_CASE_METHOD(PullFixture, "a question about forks that comes between leaves the plain question of a snapshot plain",
+TEST_CASE_METHOD(ForkFixture, "a question about forks that comes between leaves the plain question of a snapshot plain",
                  "[pull][G2][G5]") {
-  ReplicaState ours{.replica = kOther, .seq = 4};
-  ours.head[0] = 1;
-  Committed committed;
-  committed.frontiers.push_back({.number = kDefault, .name = "default", .replicas = {ours}});
-  commit_as(committed);
+  hold_four();
   peer_up(kLink2, "b");
   hear_push(kLink1, {.replica = kThird, .first = 1});
   received(kLink1, ReceiveResult::kFork);
@@ -165,7 +165,7 @@ TEST_CASE_METHOD(PullFixture, "a question about forks that comes between leaves 
   pass(4 * kBackoffMin + kPullGrace);
   const wire::Pull claiming = question(kLink1);
   REQUIRE(seq_in(claiming.request.frontier, kThird) == std::numeric_limits<Seq>::max());
-  hear(kLink2, wire::Announcement{.channel = 0, .answer_wanted = false, .marks = {{kOther, 4}}, .checks = {0x0200}});
+  contradict_four(kLink2);
   hear_page(kLink1, claiming.id, 0);
   const wire::Pull between = question(kLink2);
   REQUIRE(between.request.token == describe_token());
@@ -174,7 +174,7 @@ TEST_CASE_METHOD(PullFixture, "a question about forks that comes between leaves 
   CHECK(question(kLink1).request.frontier == Frontier{{kOther, 4}});
 }
 
-TEST_CASE_METHOD(PullFixture, "a description throws nobody else's snapshot away", "[pull][G5]") {
+TEST_CASE_METHOD(ForkFixture, "a description throws nobody else's snapshot away", "[pull][G5]") {
   peer_up(kLink2, "b");
   hear_frontier(kLink2, {{kThird, 10}});
   pass(kPullGrace);
