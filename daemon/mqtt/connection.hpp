@@ -133,8 +133,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   // The client sent this. Whole packets are decoded in place; a partial one is kept, up to the packet limit (what a
-  // bridge of 3.1.1 publishes beyond it is skipped, and costs its topic meanwhile). What
-  // cannot be handled yet (see wants_input) is kept too, so it is bounded by what the adapter reads at once.
+  // bridge of 3.1.1 publishes beyond it is skipped, and costs its topic meanwhile). What cannot be handled yet (see
+  // wants_input) is kept too, so it is bounded by what the adapter reads at once.
   void on_bytes(Instant now, ByteView bytes);
   // Handles what was kept while wants_input() was false. Cheap when there is nothing. May make wants_input() false
   // again.
