@@ -1,9 +1,9 @@
 // How far a wall clock can be believed (G10).
 //
-// A floor is a moment that has certainly passed: it comes from authenticated evidence, such as the time when this
-// program was built; never from what a clock or a peer says. A clock that stands before it, or so far beyond it that it
-// cannot be right, tells nothing: then the node stamps as one without a clock, after what it has seen.
-// Pure. Thread rule: plain values.
+// A floor is a moment that has certainly passed: when this program was built, and what the process has counted since it
+// began; never what this board's clock or a peer says. The machine that builds must know the month. A clock that stands
+// before it, or so far beyond it that it cannot be right, tells nothing: then the node stamps as one without a clock,
+// after what it has seen. Pure. Thread rule: plain values.
 #pragma once
 
 #include <chrono>
