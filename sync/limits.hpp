@@ -65,6 +65,8 @@ inline constexpr std::size_t kLinksMax = 64;
 inline constexpr std::size_t kChannelsPerLinkMax = 256;
 inline constexpr std::size_t kRangeSegmentsMax = 16'384;
 inline constexpr std::size_t kReplicaMarkBytesMax = 8 + 10;
+// Ranges of one message that compares frontiers (link/frontier_compare.hpp).
+inline constexpr std::size_t kRangeClaimsMax = 4096;
 inline constexpr std::size_t kReplicaStateBytesMax = 8 + 10 + 32 + 10;
 inline constexpr std::size_t kLineageBytesMax = 8 + 10 + 2 + kRunsPerReplicaMax * (10 + 8);
 inline constexpr std::size_t kLinkMessageHeadBytesMax = 64;  // version, type, numbers, flags, lengths

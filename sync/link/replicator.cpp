@@ -302,6 +302,8 @@ void Replicator::on_body(Instant now, Link& link, const wire::AnyMessage& messag
 
   if (const auto* announcement = std::get_if<wire::Announcement>(&message)) {
     on_announcement(now, peer, channel, *announcement);
+  } else if (const auto* compare = std::get_if<wire::Compare>(&message)) {
+    on_compare(now, peer, channel, *compare);
   } else if (const auto* segment = std::get_if<wire::Push>(&message)) {
     on_push(now, link, channel, *segment);
   } else if (const auto* question = std::get_if<wire::Pull>(&message)) {

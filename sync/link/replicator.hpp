@@ -3,7 +3,7 @@
 //   push       every committed segment goes at once to every peer that lacks just it; only accelerates
 //   announce   frontiers, when they moved and the peer was not told by a push: at most one a second, a channel, a peer;
 //              asked for again, more and more rarely, while a peer does not confirm what we hold. Two equal peers say
-//              nothing
+//              nothing. A whole frontier of many marks is compared by digest instead (frontier_compare.hpp)
 //   pull       whoever is behind asks whoever is ahead, one question a channel at a time, in bounded windows; repairs
 //              everything that push lost
 //   live       QoS 0 messages, never stored, forwarded once to every node
@@ -322,6 +322,7 @@ class Replicator {
   // replicator_push.cpp: push, announcements, live
   void push(Peer& peer, std::size_t channel, const std::shared_ptr<const SegmentRow>& segment);
   void on_announcement(Instant now, Peer& peer, std::size_t channel, const wire::Announcement& announcement);
+  void pull_soon(Instant now, std::size_t channel, bool at_once);
   void review_announcements(Instant now, Peer& peer, std::size_t channel);
   void announce(Instant now, Peer& peer, std::size_t channel, bool answer_wanted);
   // Of our chain of this replica at this number; 0: unknown.
@@ -329,6 +330,11 @@ class Replicator {
   void run_announcement_timers(Instant now, Peer& peer, std::size_t channel);
   void on_live(const Peer& from, const wire::Live& live, ByteView bytes);
   void forward_live(const Peer* from, ByteView bytes);
+
+  // replicator_compare.cpp: whole frontiers, by digest
+  [[nodiscard]] std::vector<CheckedMark> checked_marks(const Channel& channel) const;
+  void ask_to_compare(Peer& peer, std::size_t channel);
+  void on_compare(Instant now, Peer& peer, std::size_t channel, const wire::Compare& compare);
 
   // replicator_pull.cpp, replicator_answer.cpp: pull, both sides
   enum class Accepted : std::uint8_t { kSubmitted, kHeld, kGap, kLetGo, kBroken };

@@ -84,9 +84,14 @@ void Replicator::on_announcement(Instant now, Peer& peer, std::size_t channel, c
     shared.answer_due = true;
   }
   review_announcements(now, peer, channel);
+  pull_soon(now, channel, /*at_once=*/first);
+}
+
+// What was announced may be on its way as a push.
+void Replicator::pull_soon(Instant now, std::size_t channel, bool at_once) {
   Channel& ours = channels_[channel];
   const bool waiting = ours.asked.has_value() || ours.wake_at != Instant::max();
-  if (!first && !waiting) ours.not_before = std::max(ours.not_before, now + kPullGrace);
+  if (!at_once && !waiting) ours.not_before = std::max(ours.not_before, now + kPullGrace);
   pull(now, channel);
 }
 
@@ -140,6 +145,10 @@ std::uint16_t Replicator::check_of(const Channel& channel, const FrontierEntry& 
 
 void Replicator::announce(Instant now, Peer& peer, std::size_t channel, bool answer_wanted) {
   Shared& shared = peer.channels[channel];
+  shared.answer_due = false;
+  shared.announce_at = Instant::max();
+  shared.announced_at = now;
+  if (shared.told.empty() && channels_[channel].own.size() > kToldAtOnceMax) return ask_to_compare(peer, channel);
   wire::Announcement announcement{.channel = static_cast<wire::ChannelIndex>(channel),
                                   .answer_wanted = answer_wanted,
                                   .marks = above(channels_[channel].own, shared.told),
@@ -150,9 +159,6 @@ void Replicator::announce(Instant now, Peer& peer, std::size_t channel, bool ans
     }
   }
   join(shared.told, announcement.marks);
-  shared.answer_due = false;
-  shared.announce_at = Instant::max();
-  shared.announced_at = now;
   send_to(peer, wire::encode(announcement));
 }
 

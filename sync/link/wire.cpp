@@ -303,8 +303,39 @@ Describe read_describe(Reader& in) {
   return describe;
 }
 
-constexpr std::array<std::string_view, 10> kTypeNames = {"",      "hello", "frontier", "push", "pull",
-                                                         "range", "page",  "restart",  "live", "describe"};
+void put_body(Writer& out, const Compare& compare) {
+  out.varint(compare.channel);
+  out.varint(compare.claims.size());
+  for (const RangeClaim& claim : compare.claims) {
+    out.u8(static_cast<std::uint8_t>(claim.kind));
+    out.u64(claim.range.first);
+    out.u64(claim.range.last);
+    if (claim.kind != RangeClaim::Kind::kTell) out.u64(claim.digest);
+  }
+}
+
+Compare read_compare(Reader& in) {
+  Compare compare;
+  compare.channel = read_channel(in);
+  const std::size_t count = read_count(in, {.max = kRangeClaimsMax, .item_bytes = 1 + 8 + 8});
+  compare.claims.reserve(count);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    const std::uint8_t kind = in.u8();
+    if (kind > static_cast<std::uint8_t>(RangeClaim::Kind::kTell)) in.reject();
+    RangeClaim claim{.kind = RangeClaim::Kind{kind}, .range = {}};
+    claim.range.first = in.u64();
+    claim.range.last = in.u64();
+    if (claim.kind != RangeClaim::Kind::kTell) claim.digest = in.u64();
+    const bool is_behind = compare.claims.empty() || compare.claims.back().range.last < claim.range.first;
+    if (claim.range.last < claim.range.first || !is_behind) in.reject();
+    compare.claims.push_back(claim);
+  }
+  if (compare.claims.empty()) in.reject();
+  return compare;
+}
+
+constexpr std::array<std::string_view, 11> kTypeNames = {"",     "hello",   "frontier", "push",     "pull",   "range",
+                                                         "page", "restart", "live",     "describe", "compare"};
 
 tl::unexpected<Error> broken(std::string_view type) {
   return fail(Category::kInvalidInput,
@@ -322,6 +353,7 @@ AnyMessage read_body(Type type, Reader& in) {
     case Type::kRestart: return read_restart(in);
     case Type::kLive: return read_live(in);
     case Type::kDescribe: return read_describe(in);
+    case Type::kCompare: return read_compare(in);
   }
   in.reject();
   return Restart{};

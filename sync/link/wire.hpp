@@ -27,6 +27,10 @@
 //                 flag 1: retain, flag 2: expiry_s is there
 //   9 describe := channel:number id:number states  instead of 5 to 7: the requester lacks the name of a branch (forks)
 //
+//  10 compare  := channel:number count:number { kind:u8 first:u64 last:u64 [digest:u64] }*count
+//                 Instead of 2 where there are many marks: sync/link/frontier_compare.hpp. Kinds: 0 ask, 1 same, 2
+//                 tell, which has no digest. Ranges of replicas, ascending; none overlaps.
+//
 //   segments   := count:number { segment:text }*count
 //   marks      := count:number { replica:u64 seq:number }*count                          ascending by replica
 //   states     := count:number { replica:u64 seq:number head:32 trimmed:number lineage:text }*count   likewise;
@@ -45,6 +49,7 @@
 #include "sync/base/bytes.hpp"
 #include "sync/base/expected.hpp"
 #include "sync/engine/pull.hpp"
+#include "sync/link/frontier_compare.hpp"
 #include "sync/log/op.hpp"
 #include "sync/merge/merge_kind.hpp"
 
@@ -62,6 +67,7 @@ enum class Type : std::uint8_t {
   kRestart = 7,
   kLive = 8,
   kDescribe = 9,
+  kCompare = 10,
 };
 
 // A channel's position in the sender's Hello.
@@ -145,8 +151,13 @@ struct Describe {
   std::vector<ReplicaState> states;
 };
 
+struct Compare {
+  ChannelIndex channel = 0;
+  std::vector<RangeClaim> claims;
+};
+
 // In the order of Type.
-using AnyMessage = std::variant<Hello, Announcement, Push, Pull, Range, Page, Restart, Live, Describe>;
+using AnyMessage = std::variant<Hello, Announcement, Push, Pull, Range, Page, Restart, Live, Describe, Compare>;
 
 // REQUIRES: within the bounds of sync/limits.hpp.
 [[nodiscard]] Bytes encode(const AnyMessage& message);

@@ -30,6 +30,14 @@ Pull example_pull() {
   return {.channel = 1, .id = 7, .request = std::move(request)};
 }
 
+Compare example_compare() {
+  using Kind = RangeClaim::Kind;
+  return {.channel = 1,
+          .claims = {{.kind = Kind::kAsk, .range = {.first = 0, .last = 0xFF}, .digest = 0x0102030405060708},
+                     {.kind = Kind::kSame, .range = {.first = 0x100, .last = 0x1FF}, .digest = 0x1112131415161718},
+                     {.kind = Kind::kTell, .range = {.first = 0x300}}}};
+}
+
 Live example_live() {
   return {
       .origin = 0x2122232425262728,
@@ -58,7 +66,8 @@ std::vector<AnyMessage> examples(ByteView segment) {
                .frontier = {},
                .packed = {.bytes = segment, .unpacked_bytes = 7}},
           Restart{.channel = 0, .id = 9},
-          example_live()};
+          example_live(),
+          example_compare()};
 }
 
 Bytes from_hex(std::string_view hex) {
@@ -217,6 +226,34 @@ TEST_CASE("describe has the documented bytes, and comes back", "[wire][G5]") {
   CHECK(*std::get<Describe>(*back).states.at(0).lineage == *lineage);
 }
 
+TEST_CASE("compare has the documented bytes", "[wire]") {
+  CHECK(to_hex(encode(example_compare())) ==
+        "020a"
+        "01"
+        "03"
+        "00"
+        "0000000000000000"
+        "00000000000000ff"
+        "0102030405060708"
+        "01"
+        "0000000000000100"
+        "00000000000001ff"
+        "1112131415161718"
+        "02"
+        "0000000000000300"
+        "ffffffffffffffff");
+}
+
+TEST_CASE("compared ranges out of order, that overlap, end before they begin or are none are refused",
+          "[wire][hostile]") {
+  CHECK(decode(from_hex("020a 00 02 02 0000000000000001 0000000000000001 02 0000000000000002 0000000000000002")));
+  CHECK_FALSE(decode(from_hex("020a 00 02 02 0000000000000001 0000000000000002 02 0000000000000002 0000000000000002")));
+  CHECK_FALSE(decode(from_hex("020a 00 02 02 0000000000000002 0000000000000002 02 0000000000000001 0000000000000001")));
+  CHECK_FALSE(decode(from_hex("020a 00 01 02 0000000000000002 0000000000000001")));
+  CHECK_FALSE(decode(from_hex("020a 00 01 03 0000000000000001 0000000000000002")));
+  CHECK_FALSE(decode(from_hex("020a 00 00")));
+}
+
 TEST_CASE("restart has the documented bytes", "[wire]") {
   CHECK(to_hex(encode(Restart{.channel = 1, .id = 300})) ==
         "0207"
@@ -261,7 +298,7 @@ TEST_CASE("a message without version and type is refused", "[wire]") {
 
 TEST_CASE("an unknown type is refused by its number", "[wire]") {
   CHECK(refusal(from_hex("02 00")) == "the peer sent a link message of unknown type 0");
-  CHECK(refusal(from_hex("02 0a 00")) == "the peer sent a link message of unknown type 10");
+  CHECK(refusal(from_hex("02 0b 00")) == "the peer sent a link message of unknown type 11");
 }
 
 TEST_CASE("a refusal names the message", "[wire]") {
