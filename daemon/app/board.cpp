@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cctype>
 #include <chrono>
 #include <fstream>
 #include <gsl/assert>
 #include <iterator>
+#include <mutex>
 #include <span>
+#include <utility>
 
 #include "daemon/monitor/clock_alarm.hpp"
 #include "daemon/monitor/system_probe.hpp"
@@ -48,17 +49,15 @@ std::uint64_t system_clock_ms() {
 }  // namespace
 
 WallTime wall_clock() {
-  static std::atomic<std::int64_t> asked_s{-1};
-  static std::atomic<ClockQuality> quality{ClockQuality::kUnsynchronised};
-  const std::int64_t now_s =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
-  if (asked_s.exchange(now_s) != now_s) quality = monitor::probe_clock_quality();
-  // What has passed since the start has passed for certain, too: so time goes on, also where the clock is not believed.
-  static const auto started = std::chrono::steady_clock::now();
-  const auto running =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
-  return sync::believed({.unix_ms = system_clock_ms(), .quality = quality},
-                        kFloorMs + static_cast<std::uint64_t>(running));
+  static std::mutex guard;
+  static sync::TrustedTime trusted(kFloorMs);
+  static std::int64_t asked_s = -1;
+  static ClockQuality quality = ClockQuality::kUnsynchronised;
+  const std::scoped_lock lock(guard);
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const std::int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+  if (std::exchange(asked_s, now_s) != now_s) quality = monitor::probe_clock_quality();
+  return trusted.believe({.unix_ms = system_clock_ms(), .quality = quality}, Instant{Duration{now}});
 }
 
 std::optional<std::string> clock_alarm() { return monitor::clock_alarm(system_clock_ms(), kFloorMs); }

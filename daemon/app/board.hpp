@@ -10,8 +10,8 @@
 
 namespace hedgerow::app {
 
-// The system's clock and how far it can be believed (sync/clock/trusted_time.hpp; the floor is the month in which this
-// program was built); asks the kernel for the latter at most once a second.
+// The system's clock and how far it can be believed (sync::TrustedTime; the floor is the month in which this program
+// was built); asks the kernel for the latter at most once a second.
 [[nodiscard]] WallTime wall_clock();
 
 // That the system's clock is so far ahead that it cannot be right.

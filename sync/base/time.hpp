@@ -23,7 +23,7 @@ using Duration = std::chrono::nanoseconds;
 // on the wire.
 enum class ClockQuality : std::uint8_t {
   kUnsynchronised = 0,  // the kernel says the clock was never set, or it lies before the build date
-  kSynchronised = 1,    // the kernel says a time service disciplines it
+  kSynchronised = 1,    // a time service disciplines it, or did lately (sync/clock/trusted_time.hpp)
 };
 
 // What the wall clock said: milliseconds since 1970-01-01T00:00:00Z, leap seconds ignored.
