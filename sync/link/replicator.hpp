@@ -239,7 +239,8 @@ class Replicator {
     bool held_overflowed = false;
     // Pulling from it:
     bool has_more = false;
-    unsigned failures = 0;  // timeouts in a row
+    unsigned failures = 0;       // timeouts in a row
+    unsigned empty_answers = 0;  // likewise; and it was said to have something
     std::uint32_t window_bytes = 0;
   };
 

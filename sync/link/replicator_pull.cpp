@@ -15,6 +15,8 @@
 namespace hedgerow::sync {
 namespace {
 
+// After so many answers in a row that brought nothing a peer is no longer believed to have what it was said to.
+constexpr unsigned kEmptyAnswersMax = 8;
 // After so many timeouts in a row a half received snapshot is given up.
 constexpr unsigned kSnapshotFailuresMax = 4;
 
@@ -92,7 +94,9 @@ void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t chann
   shared.has_more = range.more;
   // Asked again and again, it brings nothing: what it passed on before its commit, and lost with that, may be nowhere.
   // Should it have more after all, it says so.
-  if (segments.empty() && !range.more && ours.backoff >= kBackoffMax) {
+  shared.empty_answers = segments.empty() && !range.more ? shared.empty_answers + 1 : 0;
+  if (shared.empty_answers >= kEmptyAnswersMax) {
+    shared.empty_answers = 0;
     Frontier left;
     for (const FrontierEntry& entry : std::exchange(shared.confirmed, {})) {
       const Seq held = seq_in(ours.expected, entry.replica);

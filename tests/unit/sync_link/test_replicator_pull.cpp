@@ -173,6 +173,21 @@ TEST_CASE_METHOD(PullFixture, "what a peer passed on and never brings is not ask
   CHECK(question(kLink1).request.frontier.empty());
 }
 
+TEST_CASE_METHOD(PullFixture, "that one peer brings nothing is not held against another", "[pull][G6]") {
+  const auto ask_and_get_nothing = [this](LinkId link) {
+    for (Duration waited{}; is_quiet() && waited < 2 * kBackoffMax; waited += kBackoffMin) pass(kBackoffMin);
+    const wire::PullId id = question(link).id;
+    hear_range(link, id, {});
+  };
+  hear_ahead(kLink1, {{kOther, 10}});
+  hear_range(kLink1, question(kLink1).id, {});
+  for (int i = 0; i < 6; ++i) ask_and_get_nothing(kLink1);
+  peer_up(kLink2, "z");
+  hear_frontier(kLink2, {{kOther, 30}});
+  for (int i = 0; i < 3; ++i) ask_and_get_nothing(kLink2);
+  CHECK(status(kLink2).lag_ops == 30);
+}
+
 TEST_CASE_METHOD(PullFixture, "a segment with a broken header closes the link", "[pull][hostile]") {
   const Bytes nonsense = {1, 2, 3};
   hear(kLink1, wire::Push{.channel = 0, .segment = nonsense});
