@@ -3,24 +3,10 @@
 
 #include "sync/engine/merged_cell.hpp"
 #include "sync/merge/limits.hpp"
-#include "tests/unit/sync/sync_node.hpp"
+#include "tests/unit/sync/merged_fixture.hpp"
 
 namespace hedgerow::test {
 namespace {
-
-constexpr Keep kKeep{.age_ms = 1'000'000, .size_bytes = 1U << 24U};
-
-struct Documents : SyncNode {
-  explicit Documents(std::uint64_t replica) : SyncNode(replica, kKeep, {}, MergeKind::kDocument) {}
-};
-struct Counters : SyncNode {
-  explicit Counters(std::uint64_t replica) : SyncNode(replica, kKeep, {}, MergeKind::kCounter) {}
-};
-
-void exchange(SyncNode& a, SyncNode& b) {
-  Puller().finish(a, b);
-  Puller().finish(b, a);
-}
 
 std::optional<Error> refusal(SyncNode& node, std::string_view payload, std::optional<std::uint32_t> expiry_s = {}) {
   std::optional<Error> out;
@@ -332,8 +318,8 @@ TEST_CASE("a snapshot brings a cell of which any write is news", "[sync][documen
 
 TEST_CASE("a deleted document and a deleted counter travel in a snapshot", "[sync][pull][G4]") {
   for (const MergeKind kind : {MergeKind::kDocument, MergeKind::kCounter}) {
-    SyncNode a(1, kKeep, {}, kind);
-    SyncNode b(2, kKeep, {}, kind);
+    SyncNode a(1, kMergedKeep, {}, kind);
+    SyncNode b(2, kMergedKeep, {}, kind);
     a.write("t", "5", kRetained);
     Puller().finish(b, a);
     a.write("t", "", kRetained);
@@ -397,14 +383,14 @@ TEST_CASE("how a channel merges is settled by its first write", "[sync][G3]") {
   security::Sha256 hasher;
   const auto opened_as = [&](MergeKind wanted) {
     Engine engine(storage, hasher);
-    REQUIRE(engine.open({{.name = "c", .keep = kKeep, .merge = wanted}}, ReplicaId{99}));
+    REQUIRE(engine.open({{.name = "c", .keep = kMergedKeep, .merge = wanted}}, ReplicaId{99}));
     return engine.channels().front().merge;
   };
   CHECK(opened_as(MergeKind::kDocument) == MergeKind::kDocument);
   CHECK(opened_as(MergeKind::kCounter) == MergeKind::kCounter);
   {
     Engine engine(storage, hasher);
-    REQUIRE(engine.open({{.name = "c", .keep = kKeep, .merge = MergeKind::kCounter}}, ReplicaId{99}));
+    REQUIRE(engine.open({{.name = "c", .keep = kMergedKeep, .merge = MergeKind::kCounter}}, ReplicaId{99}));
     REQUIRE(engine.begin());
     REQUIRE(engine.write(
         at(1), {.channel = engine.channels().front().number, .kind = kRetained, .message = message("t", "1")}));
@@ -429,102 +415,13 @@ TEST_CASE("a channel that the file leaves out goes on merging", "[sync][G3]") {
 
 TEST_CASE("the bound on retained messages holds for documents and counters", "[sync][G6]") {
   for (const MergeKind kind : {MergeKind::kDocument, MergeKind::kCounter}) {
-    SyncNode node(1, kKeep, 1, kind);
+    SyncNode node(1, kMergedKeep, 1, kind);
     node.write("a", "1", kRetained);
     CHECK(refusal(node, "1")->category == Category::kLimit);
     node.write("a", "2", kRetained);
     node.write("a", "", kRetained);
     CHECK_FALSE(refusal(node, "1"));
   }
-}
-
-// --- renewal -------------------------------------------------------------------------------------------------------
-
-constexpr ReplicaId kFresh{9};
-
-// Node 1 was saved to an image after `before`, went on with `shared`, which node 2 has, and was restored; then it wrote
-// `mine`, and takes a new name.
-struct Renewed {
-  explicit Renewed(MergeKind kind) : node(1, kKeep, {}, kind), peer(2, kKeep, {}, kind) {}
-  void run(const std::vector<std::string>& before, const std::vector<std::string>& shared,
-           const std::vector<std::string>& mine) {
-    for (const std::string& payload : before) node.write("t", payload, kRetained);
-    const auto image = node.storage.image();
-    for (const std::string& payload : shared) node.write("t", payload, kRetained);
-    Puller().finish(peer, node);
-    node.storage.put_image(image);
-    node.reopen();
-    node.now_ms += 100;
-    for (const std::string& payload : mine) node.write("t", payload, kRetained);
-    REQUIRE(node.engine->renew(kFresh));
-  }
-  void settle() {
-    exchange(node, peer);
-    CHECK(node.digest() == peer.digest());
-    CHECK(node.storage.open_view().value()->cell(node.c, "t").value()->state ==
-          peer.storage.open_view().value()->cell(peer.c, "t").value()->state);
-  }
-  SyncNode node;
-  SyncNode peer;
-};
-
-TEST_CASE("a counter of a database that was rolled back counts both lives", "[sync][counter][G5]") {
-  Renewed world(MergeKind::kCounter);
-  world.run({"50"}, {"20", "20"}, {"5", "-1"});
-  CHECK(world.node.value("t") == "54");
-  world.settle();
-  CHECK(world.node.value("t") == "94");
-}
-
-TEST_CASE("a counter that only the life after the rollback wrote", "[sync][counter][G5]") {
-  Renewed world(MergeKind::kCounter);
-  world.run({}, {}, {"5", "6"});
-  world.settle();
-  CHECK(world.peer.value("t") == "11");
-}
-
-TEST_CASE("a deletion after the rollback hides what it saw, under the new name", "[sync][counter][G4][G5]") {
-  Renewed world(MergeKind::kCounter);
-  world.run({"50"}, {"20"}, {"5", "", "2"});
-  CHECK(world.node.value("t") == "2");
-  world.settle();
-  CHECK(world.node.value("t") == "22");
-}
-
-TEST_CASE("a renewed counter whose deletion was undone by nothing stays deleted", "[sync][counter][G4][G5]") {
-  Renewed world(MergeKind::kCounter);
-  world.run({"50", ""}, {}, {"5", "-5", ""});
-  world.settle();
-  CHECK(world.peer.value("t") == "-");
-}
-
-TEST_CASE("a counter that a renewal shows again is one retained message more", "[sync][counter][G5][G6]") {
-  Renewed world(MergeKind::kCounter);
-  world.node.write("t", "5", kRetained);
-  exchange(world.node, world.peer);
-  world.peer.write("t", "", kRetained);
-  exchange(world.node, world.peer);
-  CHECK(world.node.engine->totals().live_cells == 0);
-  REQUIRE(world.node.engine->renew(kFresh));
-  CHECK(world.node.value("t") == "5");
-  CHECK(world.node.engine->totals().live_cells == 1);
-  world.node.reopen();
-  CHECK(world.node.engine->totals().live_cells == 1);
-}
-
-TEST_CASE("the new life goes on counting", "[sync][counter][G5]") {
-  Renewed world(MergeKind::kCounter);
-  world.run({"50"}, {"20"}, {"5"});
-  world.node.write("t", "100", kRetained);
-  world.settle();
-  CHECK(world.peer.value("t") == "175");
-}
-
-TEST_CASE("a document of a database that was rolled back keeps both lives' members", "[sync][document][G5]") {
-  Renewed world(MergeKind::kDocument);
-  world.run({R"({"a":1})"}, {R"({"b":1})"}, {R"({"c":{"d":1}})", R"({"a":2})"});
-  world.settle();
-  CHECK(world.peer.value("t") == R"({"a":2,"b":1,"c":{"d":1}})");
 }
 
 }  // namespace
