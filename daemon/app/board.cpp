@@ -60,7 +60,9 @@ WallTime wall_clock() {
   return trusted.believe({.unix_ms = system_clock_ms(), .quality = quality}, Instant{Duration{now}});
 }
 
-std::optional<std::string> clock_alarm() { return monitor::clock_alarm(system_clock_ms(), kFloorMs); }
+std::optional<std::string> clock_alarm() {
+  return monitor::clock_alarm({.unix_ms = system_clock_ms(), .quality = monitor::probe_clock_quality()}, kFloorMs);
+}
 
 std::uint64_t random_u64() {
   std::array<std::uint8_t, 8> bytes{};

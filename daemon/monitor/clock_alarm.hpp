@@ -6,9 +6,12 @@
 #include <optional>
 #include <string>
 
+#include "sync/base/time.hpp"
+
 namespace hedgerow::monitor {
 
-// `said_ms`: by the system's clock. `floor_ms`: when this program was built (sync/clock/trusted_time.hpp).
-[[nodiscard]] std::optional<std::string> clock_alarm(std::uint64_t said_ms, std::uint64_t floor_ms);
+// `said`: by the system's clock, and what the kernel thinks of it. `floor_ms`: when this program was built
+// (sync/clock/trusted_time.hpp).
+[[nodiscard]] std::optional<std::string> clock_alarm(const WallTime& said, std::uint64_t floor_ms);
 
 }  // namespace hedgerow::monitor
