@@ -25,6 +25,18 @@ constexpr Duration kShutdownMax = std::chrono::milliseconds{900};
 
 }  // namespace
 
+Expected<ReadDefinitions> Daemon::Parts::stored_definitions() {
+  const auto stored = database->storage().load();
+  if (!stored) return tl::unexpected<Error>(stored.error());
+  for (const sync::ChannelState& channel : stored->channels) {
+    if (channel.name != config::kSystemChannelName) continue;
+    const auto view = database->views().open_view();
+    if (!view) return tl::unexpected<Error>(view.error());
+    return read_definitions(**view, channel.number, self.mesh);
+  }
+  return ReadDefinitions{};
+}
+
 Expected<void> Daemon::Parts::open_store() {
   auto opened = store_sqlite::open({.dir = config.data.string(),
                                     .board_identity = board_identity(),
@@ -34,6 +46,10 @@ Expected<void> Daemon::Parts::open_store() {
   if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
   database = std::move(*opened);
   if (!database->report().note.empty()) log_line(database->report().note);
+  auto definitions = stored_definitions();
+  if (!definitions) return tl::unexpected<Error>(std::move(definitions.error()));
+  mesh_channels.emplace(config, self.mesh, std::move(*definitions));
+  config.channels = mesh_channels->wanted();
   engine.emplace(database->storage(), engine_hasher);
   return engine->open(channel_settings(config), sync::ReplicaId{random_u64() | 1U});
 }
@@ -58,7 +74,11 @@ void Daemon::Parts::wire() {
       .usable = [this] { return database->check(); },
       .post = [this](std::function<void()> task) { post(std::move(task)); },
       .now = net_asio::EventLoop::now,
-      .on_turn = [this](node::TurnResult turn) { node->on_turn(net_asio::EventLoop::now(), std::move(turn)); },
+      .on_turn =
+          [this](node::TurnResult turn) {
+            mesh_channels->on_committed(turn.committed.frontiers);
+            node->on_turn(net_asio::EventLoop::now(), std::move(turn));
+          },
       .on_fatal =
           [this](const Error& error) {
             fatal = error;
@@ -75,6 +95,7 @@ void Daemon::Parts::on_timer() {
   if (now >= next_tick && !ending) {
     next_tick = now + kTick;
     for (auto& link : dialled) link->on_tick(now);
+    follow_mesh_channels(now);
     report(now);
     log_refusals();
     log_refused_things();
@@ -151,6 +172,7 @@ Expected<std::unique_ptr<Daemon>> Daemon::create(config::Config config, ReadConf
   parts->node = std::make_unique<node::Node>(parts->started, std::move(settings), std::move(ports),
                                              node::ChannelTable(parts->config.channels, parts->engine->channels()),
                                              std::move(*state));
+  parts->mesh_channels->start(*parts->node, *parts->store);
   if (auto open = parts->open_network(); !open) return tl::unexpected<Error>(std::move(open.error()));
   return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));
 }

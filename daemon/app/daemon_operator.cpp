@@ -39,6 +39,7 @@ ReportSources Daemon::Parts::sources() const {
           .uptime_s = static_cast<std::uint64_t>(uptime),
           .scrub = scrub_report(),
           .things = things.get(),
+          .channel_alarms = mesh_channels->alarms(),
           .identity_alarm = identity_alarm(),
           .clock_alarm = clock_alarm()};
 }
@@ -48,6 +49,11 @@ std::optional<std::string> Daemon::Parts::identity_alarm() const {
   return monitor::identity_alarm(self.node, self.identity->not_after_unix_s, wall_clock());
 }
 
+void Daemon::Parts::follow_mesh_channels(Instant now) {
+  if (!mesh_channels->on_tick(now)) return;
+  node->reconfigure(connection_limits(config.limits), node_limits(config.limits), mesh_channels->wanted());
+}
+
 void Daemon::Parts::report(Instant now) {
   std::optional<std::string> identity = identity_alarm();
   if (identity && identity != identity_alarm_told) log_line(*identity);  // once a day: it names the days
@@ -55,7 +61,8 @@ void Daemon::Parts::report(Instant now) {
   std::optional<std::string> clock = clock_alarm();
   if (clock && clock != clock_alarm_told) log_line(*clock);  // once a day: it names the day
   clock_alarm_told = std::move(clock);
-  const std::size_t alarms = node->alarms().size() + (identity_alarm_told ? 1U : 0U) + (clock_alarm_told ? 1U : 0U);
+  const std::size_t alarms = node->alarms().size() + mesh_channels->alarms().size() + (identity_alarm_told ? 1U : 0U) +
+                             (clock_alarm_told ? 1U : 0U);
   if (now >= next_health || alarms != alarms_told) {
     alarms_told = alarms;
     next_health = now + (node->alarms().empty() ? kHealthEvery : kHealthWhileAlarmed);
@@ -107,6 +114,11 @@ void Daemon::Parts::on_control(const control::Question& question, control::Answe
     if (loaded) node->enforce_access();
     return answer->finish(loaded ? monitor::reloaded_json({}) : monitor::error_json(loaded.error().what));
   }
+  if (verb && *verb == "channel-list") return answer->finish(mesh_channels->list_json());
+  if (verb && *verb == "channel-apply") {
+    mesh_channels->apply(question.body, answer);
+    return node->flush();
+  }
   if (operator_answers->take(question, answer)) return node->flush();
   // Digests and lag are of what is durable. The answer does not wait for it: the disk may be what is asked about.
   store->submit(sync::CommitNow{});
@@ -152,6 +164,8 @@ Expected<std::vector<std::string>> Daemon::Parts::reload() {
     std::swap(config.access, wanted->access);
     return tl::unexpected<Error>(std::move(loaded.error()));
   }
+  mesh_channels->reconfigure(*wanted);
+  wanted->channels = mesh_channels->wanted();
   std::vector<std::string> notes = restart_notes(config, *wanted);
   config.limits = wanted->limits;
   for (const auto& listener : listeners) listener->set_limits(network_limits(config.limits));

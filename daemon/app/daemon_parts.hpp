@@ -14,6 +14,7 @@
 #include "daemon/app/access.hpp"
 #include "daemon/app/daemon.hpp"
 #include "daemon/app/dialled_link.hpp"
+#include "daemon/app/mesh_channels.hpp"
 #include "daemon/app/report.hpp"
 #include "daemon/app/self.hpp"
 #include "daemon/app/store_thread.hpp"
@@ -42,6 +43,8 @@ struct Daemon::Parts {
   }
 
   Expected<void> open_store();
+  // What the database knows of the mesh's channels, before anything is defined in it.
+  Expected<ReadDefinitions> stored_definitions();
   void wire();
   Expected<void> open_network();
   Expected<void> open_things();
@@ -50,6 +53,7 @@ struct Daemon::Parts {
   void start_dialling();
   void arm_timer();
   void on_timer();
+  void follow_mesh_channels(Instant now);
   void report(Instant now);
   void log_refusals();
   void log_refused_things();
@@ -83,6 +87,7 @@ struct Daemon::Parts {
   net_asio::EventLoop loop;
   std::optional<StoreThread> store;
   std::optional<Access> access;
+  std::optional<MeshChannels> mesh_channels;
   std::unique_ptr<node::Node> node;
   std::vector<std::unique_ptr<net_asio::Listener>> listeners;
   std::unique_ptr<Things> things;

@@ -27,7 +27,8 @@ struct ReportSources {
   WallTime wall;
   std::uint64_t uptime_s = 0;
   monitor::ScrubReport scrub;
-  const Things* things = nullptr;  // none are configured
+  const Things* things = nullptr;                // none are configured
+  std::vector<std::string> channel_alarms = {};  // of the mesh's definitions
   std::optional<std::string> identity_alarm = {};
   std::optional<std::string> clock_alarm = {};
 };

@@ -51,6 +51,8 @@ constexpr std::array kVerbs = {
     VerbRule{"history", Verb::kHistory, "TOPIC|FILTER", "--since --limit --json"},
     VerbRule{"gaps", Verb::kGaps, "[TOPIC|FILTER]", "--json"},
     VerbRule{"reload", Verb::kReload, "", ""},
+    VerbRule{"channel apply", Verb::kChannelApply, "FILE", ""},
+    VerbRule{"channel list", Verb::kChannelList, "", "--json"},
     VerbRule{"mesh init", Verb::kMeshInit, "NAME", ""},
     VerbRule{"node add", Verb::kNodeAdd, "NAME", "--role --address --out"},
     VerbRule{"user add", Verb::kUserAdd, "NAME", "--password-file"},
@@ -61,7 +63,7 @@ constexpr std::array kVerbs = {
     VerbRule{"thing list", Verb::kThingList, "", "--json"},
 };
 
-constexpr std::array<std::string_view, 5> kLaterVerbs = {"invite", "join", "revoke", "channel", "doctor"};
+constexpr std::array<std::string_view, 4> kLaterVerbs = {"invite", "join", "revoke", "doctor"};
 
 constexpr std::string_view kHelp =
     R"(hedgerow - looks after a mesh of hedgerowd nodes.
@@ -82,6 +84,8 @@ usage: hedgerow [--data DIR] VERB
       --limit N         only the newest N
   gaps [FILTER]       what is missing on this node, and why: of the channels that hold these topics, or of all
   reload              have the daemon read its configuration, its users and its things again
+  channel apply FILE  define channels for the whole mesh, or change them: FILE holds "channels" as a configuration does
+  channel list        the mesh's channels, and which of them this node keeps
   mesh init NAME      make the authority of a new mesh, in DIR/authority
   node add NAME       make the identity of a board or a program, in OUT/identity
       --role ROLE       what it may be: node (a board, the default), app, monitor or admin
@@ -308,9 +312,13 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
   const std::string verb{rule->words};
   const OperandCount wanted = count_operands(*rule);
   const bool is_of_names = rule->operands == "NAME";
+  const bool is_of_files = rule->operands == "FILE";
   if (operands.size() < wanted.least) {
-    return misuse(verb + " needs a " + (is_of_names ? "name" : "topic") + ": hedgerow " + verb + " " +
-                  std::string{rule->operands});
+    return misuse(verb + " needs a " +
+                  (is_of_names   ? "name"
+                   : is_of_files ? "file"
+                                 : "topic") +
+                  ": hedgerow " + verb + " " + std::string{rule->operands});
   }
   if (operands.size() > wanted.most) {
     return misuse("unexpected " + quote_text(operands[wanted.most]) + " after " + verb);
@@ -318,7 +326,9 @@ Expected<Command> parse_command(std::span<const std::string_view> arguments,
   if (const Expected<void> checked = check_options(*rule, of_verb); !checked) {
     return tl::unexpected<Error>(checked.error());
   }
-  if (wanted.most > 0) {
+  if (is_of_files) {
+    command.file = operands[0];
+  } else if (wanted.most > 0) {
     const Expected<void> taken = is_of_names ? take_name(command, operands[0]) : take_topic(command, operands);
     if (!taken) return tl::unexpected<Error>(taken.error());
   }

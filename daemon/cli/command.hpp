@@ -19,6 +19,8 @@
 namespace hedgerow::cli {
 
 enum class Verb {
+  kChannelApply,
+  kChannelList,
   kGaps,
   kGet,
   kHelp,
@@ -46,6 +48,7 @@ struct Command {
   std::vector<security::HostAddress> addresses{};  // kNodeAdd: beside its name; at most kHostAddressesMax
   std::filesystem::path out{};                     // kNodeAdd: where the node's identity goes; never empty
   std::filesystem::path password_file{};           // kUserAdd; empty: standard input
+  std::filesystem::path file{};                    // kChannelApply
   std::string topic{};                             // a topic or a filter; kGaps: empty for everything
   std::optional<std::string> value{};              // kSet; nothing: standard input
   bool hex = false;                                // kThingAdd: as one line of digits

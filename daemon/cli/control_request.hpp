@@ -16,6 +16,10 @@ inline constexpr std::string_view kReloadRequest = "{\"verb\":\"reload\"}\n";
 // The same for the users and the things alone: no mistake in the configuration keeps somebody in who was taken out.
 inline constexpr std::string_view kReloadKeysRequest = "{\"verb\":\"reload-keys\"}\n";
 
+// The mesh's channels and what this node keeps of them, and new definitions, in a body (daemon/app/mesh_channels.hpp).
+inline constexpr std::string_view kChannelListRequest = "{\"verb\":\"channel-list\"}\n";
+inline constexpr std::string_view kChannelApplyRequest = "{\"verb\":\"channel-apply\"}\n";
+
 // The verb of one request line; an error says what is wrong with the line, for monitor::error_json.
 [[nodiscard]] Expected<std::string> parse_control_request(std::string_view line);
 

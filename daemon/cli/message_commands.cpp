@@ -168,6 +168,8 @@ control::Request request_of(const Command& command) {
     case Verb::kHistory: request.verb = control::Verb::kHistory; break;
     case Verb::kSet: request.verb = control::Verb::kSet; break;
     case Verb::kWatch: request.verb = control::Verb::kWatch; break;
+    case Verb::kChannelApply:
+    case Verb::kChannelList:
     case Verb::kGet:
     case Verb::kHelp:
     case Verb::kMeshInit:

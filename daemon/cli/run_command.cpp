@@ -1,5 +1,6 @@
 #include "daemon/cli/run_command.hpp"
 
+#include "daemon/cli/channel_commands.hpp"
 #include "daemon/cli/control_client.hpp"
 #include "daemon/cli/control_request.hpp"
 #include "daemon/cli/message_commands.hpp"
@@ -84,6 +85,8 @@ Expected<std::string> status(const Command& command) {
 
 Expected<std::string> run_command(const Command& command, const Console& console) {
   switch (command.verb) {
+    case Verb::kChannelApply: return channel_apply(command);
+    case Verb::kChannelList: return channel_list(command);
     case Verb::kGaps:
     case Verb::kGet:
     case Verb::kHistory:

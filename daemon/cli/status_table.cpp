@@ -154,20 +154,41 @@ std::string trimmed_of(const JsonValue& status) {
   return is_empty ? std::string() : "\nkeep trimmed what had not been read yet:\n" + table.text();
 }
 
+// A daemon's answer, or what it says went wrong.
+Expected<JsonValue> read_answer(std::string_view json) {
+  Expected<JsonValue> answer = config::read_json(json);
+  if (!answer || answer->kind != JsonKind::kObject) {
+    return fail(Category::kCorrupt, "hedgerowd gave no answer that this program understands: are both of one version?");
+  }
+  if (const JsonValue* const error = answer->find("error"); error != nullptr && error->kind == JsonKind::kString) {
+    return fail(Category::kUnavailable, error->text);
+  }
+  return answer;
+}
+
 }  // namespace
 
 Expected<std::string> status_table(std::string_view json) {
-  const Expected<JsonValue> status = config::read_json(json);
-  if (!status || status->kind != JsonKind::kObject) {
-    return fail(Category::kCorrupt, "hedgerowd gave no answer that this program understands: are both of one version?");
-  }
-  if (const JsonValue* const error = status->find("error"); error != nullptr && error->kind == JsonKind::kString) {
-    return fail(Category::kUnavailable, error->text);
-  }
+  const Expected<JsonValue> status = read_answer(json);
+  if (!status) return tl::unexpected<Error>(status.error());
   return "node " + text_of(*status, "node") + " of mesh " + text_of(*status, "mesh") + ", up " + uptime_of(*status) +
          ", clock " + text_of(*status, "clock") + ", version " + text_of(*status, "version") + ", replica " +
          text_of(*status, "replica") + "\n" + alarms_of(*status) + "\n" + listeners_of(*status) + "\n" +
          links_of(*status) + "\n" + channels_of(*status) + trimmed_of(*status);
+}
+
+Expected<std::string> channel_table(std::string_view json) {
+  const Expected<JsonValue> answer = read_answer(json);
+  if (!answer) return tl::unexpected<Error>(answer.error());
+  Table table{{"CHANNEL", "VERSION", "FILTER", "MERGE", "KEEP", "HERE"}};
+  for_each(*answer, "channels", [&](const JsonValue& channel) {
+    const JsonValue* const keep = channel.find("keep");
+    const std::string kept =
+        keep == nullptr ? std::string{kUnknown} : text_of(*keep, "age") + ", " + text_of(*keep, "size");
+    table.add({text_of(channel, "name"), count_of(channel, "version"), text_of(channel, "filter"),
+               text_of(channel, "merge"), kept, text_of(channel, "here")});
+  });
+  return table.text();
 }
 
 }  // namespace hedgerow::cli

@@ -13,4 +13,7 @@ namespace hedgerow::cli {
 // older or newer daemon) is shown as "-".
 [[nodiscard]] Expected<std::string> status_table(std::string_view json);
 
+// The same of the answer to `channel list`.
+[[nodiscard]] Expected<std::string> channel_table(std::string_view json);
+
 }  // namespace hedgerow::cli

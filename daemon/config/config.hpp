@@ -142,6 +142,7 @@ struct Config {
   std::vector<Listener> listeners{};
   std::vector<HostPort> peers{};    // may name this very board
   std::vector<Channel> channels{};  // the built-in system channel first, then the user's in the order of the file
+  bool names_channels = false;      // the file does; if not, every channel of the mesh is kept (mesh_channels.hpp)
   Durability durability = Durability::kSynced;
   std::chrono::seconds remote_commit = kRemoteCommitDefault;
   Things things{};

@@ -44,10 +44,16 @@ tl::unexpected<Error> not_read(const std::string& name, const security::ReadFail
 
 }  // namespace
 
+Expected<std::string> read_text(const std::filesystem::path& file) {
+  auto text = security::read_regular_file(file, security::Secrecy::kPublic, kFileBytesMax);
+  if (!text) return not_read(file.string(), text.error());
+  return std::move(*text);
+}
+
 Expected<Config> load(const std::filesystem::path& file) {
   const std::string name = file.string();
-  const auto text = security::read_regular_file(file, security::Secrecy::kPublic, kFileBytesMax);
-  if (!text) return not_read(name, text.error());
+  const auto text = read_text(file);
+  if (!text) return tl::unexpected<Error>(text.error());
   tl::expected<Config, Problems> config = parse(*text);
   if (!config) return fail(Category::kInvalidInput, format_problems(name, config.error()));
   return std::move(*config);

@@ -1,6 +1,7 @@
 #include "daemon/config/parse.hpp"
 
 #include <array>
+#include <functional>
 #include <gsl/gsl>
 #include <optional>
 #include <utility>
@@ -82,19 +83,49 @@ std::size_t count_values(const JsonValue& root) {
   return last->order + 1;
 }
 
-}  // namespace
-
-tl::expected<Config, Problems> parse(std::string_view text) {
+// Gives the document's root to `read`.
+tl::expected<void, Problems> walk_document(std::string_view text,
+                                           const std::function<void(SchemaWalk&, const JsonValue&)>& read) {
   tl::expected<ScannedJson, Problems> scan = scan_json(text);
   if (!scan) return tl::unexpected<Problems>(std::move(scan.error()));
   const Expected<JsonValue> root = read_json(scan->strict);
   if (!root) return tl::unexpected<Problems>(Problems{{Position{}, {}, root.error().what}});
   Expects(count_values(*root) == scan->values.size());  // scanner and reader saw the same document
   SchemaWalk walk{*scan};
-  Config config = read_document(walk, *root);
+  read(walk, *root);
   Problems problems = walk.take_problems();
   if (!problems.empty()) return tl::unexpected<Problems>(std::move(problems));
+  return {};
+}
+
+}  // namespace
+
+tl::expected<Config, Problems> parse(std::string_view text) {
+  Config config;
+  auto walked =
+      walk_document(text, [&](SchemaWalk& walk, const JsonValue& root) { config = read_document(walk, root); });
+  if (!walked) return tl::unexpected<Problems>(std::move(walked.error()));
   return config;
+}
+
+tl::expected<std::vector<Channel>, Problems> parse_channels(std::string_view text) {
+  Config config;
+  auto walked = walk_document(text, [&](SchemaWalk& walk, const JsonValue& root) {
+    const std::array fields = {Field{"channels", kRequired, "an array of at least one channel",
+                                     [&](const JsonValue& value) { read_channels(walk, value, config); }}};
+    walk.object(root, fields);
+  });
+  if (!walked) return tl::unexpected<Problems>(std::move(walked.error()));
+  config.channels.erase(config.channels.begin());
+  return std::move(config.channels);
+}
+
+tl::expected<ChannelDefinition, Problems> parse_definition(std::string_view text) {
+  ChannelDefinition definition;
+  auto walked =
+      walk_document(text, [&](SchemaWalk& walk, const JsonValue& root) { read_definition(walk, root, definition); });
+  if (!walked) return tl::unexpected<Problems>(std::move(walked.error()));
+  return definition;
 }
 
 }  // namespace hedgerow::config

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "daemon/config/quantity.hpp"
@@ -65,7 +66,10 @@ void read_keep(SchemaWalk& walk, const JsonValue& value, Keep& out) {
   walk.object(value, fields);
 }
 
-void read_channel(SchemaWalk& walk, const JsonValue& value, Channel& channel) {
+constexpr std::string_view kExpectVersion = "a whole number";
+
+// `version`: of a definition of the mesh; null: a file has none.
+void read_channel(SchemaWalk& walk, const JsonValue& value, Channel& channel, std::uint64_t* version) {
   const std::array fields = {
       Field{"name", kRequired, kExpectName, [&](const JsonValue& member) { channel_name(walk, member, channel); }},
       Field{"filter", kRequired, kExpectTopicFilter,
@@ -106,24 +110,35 @@ void read_channel(SchemaWalk& walk, const JsonValue& value, Channel& channel) {
                                                    Choice<ChannelAck>{"peer", kPeer}};
               channel.ack = walk.choice<ChannelAck>(member, kAcks).value_or(kLocal);
             }},
+      Field{"version", kRequired, kExpectVersion,
+            [&](const JsonValue& member) {
+              const std::optional<std::uint64_t> number = walk.whole_number(member);
+              if (!number) return walk.unexpected(member, kExpectVersion);
+              *version = *number;
+            }},
   };
-  walk.object(value, fields);
+  walk.object(value, std::span(fields).first(version == nullptr ? fields.size() - 1 : fields.size()));
 }
 
 }  // namespace
 
 void read_channels(SchemaWalk& walk, const JsonValue& value, Config& config) {
   config.channels = {system_channel()};
+  config.names_channels = true;
   UniqueTexts names{walk, "the name", kGiveEachItsOwn};
   UniqueTexts filters{walk, "the filter", kGiveEachItsOwn};
   const SchemaWalk::ArrayLimits limits{"an array of at least one channel", kChannelsMax, false};
   walk.array(value, limits, [&](const JsonValue& member) {
     Channel channel;
-    read_channel(walk, member, channel);
+    read_channel(walk, member, channel, nullptr);
     if (!channel.name.empty()) names.insert(*member.find("name"), channel.name);
     if (!channel.filter.empty()) filters.insert(*member.find("filter"), channel.filter);
     config.channels.push_back(std::move(channel));
   });
+}
+
+void read_definition(SchemaWalk& walk, const JsonValue& value, ChannelDefinition& definition) {
+  read_channel(walk, value, definition.channel, &definition.version);
 }
 
 }  // namespace hedgerow::config

@@ -5,6 +5,7 @@
 
 #include "daemon/config/config.hpp"
 #include "daemon/config/json_value.hpp"
+#include "daemon/config/mesh_channels.hpp"
 #include "daemon/config/schema_walk.hpp"
 
 namespace hedgerow::config {
@@ -12,6 +13,8 @@ namespace hedgerow::config {
 void read_listeners(SchemaWalk& walk, const JsonValue& value, Config& config);
 void read_peers(SchemaWalk& walk, const JsonValue& value, Config& config);
 void read_channels(SchemaWalk& walk, const JsonValue& value, Config& config);
+// One channel as the mesh keeps it: mesh_channels.hpp.
+void read_definition(SchemaWalk& walk, const JsonValue& value, ChannelDefinition& definition);
 // After the listeners.
 void read_things(SchemaWalk& walk, const JsonValue& value, Config& config);
 void read_limits(SchemaWalk& walk, const JsonValue& value, Config& config);

@@ -2,6 +2,7 @@
 //
 //   request   answer
 //   {"verb":"status"}, {"verb":"reload"}                        one document (daemon/monitor/status.hpp)
+//   {"verb":"channel-list"}, {"verb":"channel-apply"} and body  one document (daemon/app/mesh_channels.hpp)
 //   {"verb":"get","filter":F}                                   the retained messages that F matches
 //   {"verb":"watch","filter":F[,"count":N]}                     the same, and then what comes, until the asker leaves
 //   {"verb":"history","filter":F[,"since":TEXT][,"limit":N]}    stored messages, in order of arrival; the newest N

@@ -99,6 +99,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   using OperatorTold = std::function<void(const std::optional<Error>& refusal)>;
   // QoS 1. Calls `then` once: refused, perhaps at once, or on disk (G1).
   void publish_for_operator(OperatorPublish publish, OperatorTold then);
+  // Likewise the retained message hedgerow/MESH/`leaf`, which no client may write: what the whole mesh is to know.
+  void set_mesh_state(std::string_view leaf, std::string_view payload, OperatorTold then);
   // Calls `then`, perhaps at once, when all retained messages that came until now can be read.
   void when_cells_stored(std::function<void()> then);
   // Returns the watcher's number. REQUIRES: a valid filter, not shared.

@@ -56,6 +56,24 @@ void Node::publish_for_operator(OperatorPublish publish, OperatorTold then) {
                                     .token = token});
 }
 
+void Node::set_mesh_state(std::string_view leaf, std::string_view payload, OperatorTold then) {
+  if (stopping_) return then(Error{Category::kUnavailable, "hedgerowd is shutting down"});
+  auto message = std::make_shared<const sync::Message>(
+      sync::Message{.topic = "hedgerow/" + settings_.mesh + "/" + std::string(leaf),
+                    .properties = {},
+                    .payload = to_bytes(payload),
+                    .expiry_s = {}});
+  const ChannelTable::Entry* const channel = channels_.owner_of(message->topic);
+  Expects(channel != nullptr);  // the built-in channel
+  told_.emplace(++last_token_, std::move(then));
+  ports_.store.submit(PublishIntent{.write = {.channel = channel->number,
+                                              .kind = {.record = true, .cell = true, .qos = 1},
+                                              .publisher = 0,
+                                              .message = std::move(message)},
+                                    .ack = {},
+                                    .token = last_token_});
+}
+
 void Node::tell_operator(const std::vector<Told>& told) {
   for (const Told& outcome : told) {
     if (outcome.error) ++counters_.refused;

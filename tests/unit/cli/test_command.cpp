@@ -66,6 +66,13 @@ TEST_CASE("a misspelt verb is answered with the one that was meant", "[cli]") {
   CHECK(refused({}) == "a verb is missing, such as status; hedgerow --help lists them");
 }
 
+TEST_CASE("channel apply takes a file, and channel list nothing", "[cli]") {
+  CHECK(accepted({"channel", "apply", "orchard.json"}).file == "orchard.json");
+  CHECK(accepted({"channel", "apply", "orchard.json"}).verb == Verb::kChannelApply);
+  CHECK(accepted({"channel", "list", "--json"}).verb == Verb::kChannelList);
+  CHECK(refused({"channel", "apply"}) == "channel apply needs a file: hedgerow channel apply FILE");
+}
+
 TEST_CASE("a verb of a later version is refused as such", "[cli]") {
   CHECK(refused({"doctor"}) == "the verb \"doctor\" is not in this version");
   CHECK(parse_command(Line{"invite"}, std::nullopt).error().category == Category::kNotInVersion);
@@ -79,7 +86,7 @@ TEST_CASE("operands are counted", "[cli]") {
 
 TEST_CASE("options go with their verb", "[cli]") {
   CHECK(refused({"mesh", "init", "a", "--json"}) ==
-        "--json goes with status, get, set, watch, history, gaps, user list, thing add or thing list");
+        "--json goes with status, get, set, watch, history, gaps, channel list, user list, thing add or thing list");
   CHECK(refused({"get", "a", "--since", "24h"}) == "--since goes with history");
   CHECK(refused({"history", "a", "--count", "3"}) == "--count goes with watch");
   CHECK(refused({"watch", "a", "--limit", "3"}) == "--limit goes with history");

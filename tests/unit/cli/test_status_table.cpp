@@ -52,6 +52,15 @@ TEST_CASE("the table shows listeners, links and channels in columns", "[cli]") {
         "wärme     0       local  #           ff\n");
 }
 
+TEST_CASE("the table of channels shows what the mesh defines, and what of it is here", "[cli]") {
+  CHECK(channel_table(R"({"channels":[{"version":3,"name":"doors","filter":"door/#","merge":"last-write",)"
+                      R"("keep":{"age":"7d","size":"64MiB"},"here":"waits for a restart of this node"}]})")
+            .value() ==
+        "CHANNEL  VERSION  FILTER  MERGE       KEEP       HERE\n"
+        "doors    3        door/#  last-write  7d, 64MiB  waits for a restart of this node\n");
+  CHECK(channel_table(R"({"error":"the disk is full"})").error().what == "the disk is full");
+}
+
 TEST_CASE("alarms come first", "[cli]") {
   CHECK(status_table(to_json(monitor::Status{.alarms = {"the disk is full"}}))->find("\nALARM: the disk is full\n\n") !=
         std::string::npos);

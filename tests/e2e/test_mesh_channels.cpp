@@ -1,0 +1,154 @@
+// Definitions of channels are the mesh's: `hedgerow channel apply` and `list` on real nodes. DESIGN 1.
+#include <algorithm>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/mosquitto.hpp"
+#include "tests/support/daemon.hpp"
+#include "tests/support/process.hpp"
+
+namespace hedgerow::test {
+namespace {
+
+using Catch::Matchers::ContainsSubstring;
+
+Finished hedgerow(const Daemon& node, std::vector<std::string> words) {
+  words.insert(words.begin(), {"--data", node.data().string()});
+  return run(Programs::native().command("hedgerow", words));
+}
+
+Finished apply(const Daemon& node, const std::string& text) {
+  const TemporaryDirectory directory;
+  const auto file = directory.path() / "channels.json";
+  std::ofstream(file) << text;
+  return hedgerow(node, {"channel", "apply", file.string()});
+}
+
+// Asks until the node's list holds.
+bool lists(const Daemon& node, const std::function<bool(const std::string& json)>& holds) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < end) {
+    if (holds(hedgerow(node, {"channel", "list", "--json"}).out)) return true;
+  }
+  return false;
+}
+
+bool lists(const Daemon& node, const std::string& what) {
+  return lists(node, [&](const std::string& json) { return json.find(what) != std::string::npos; });
+}
+
+// The mesh knows all that the node keeps.
+bool has_seeded(const Daemon& node) {
+  return lists(node, [](const std::string& json) {
+    return !json.empty() && json.find("not yet known to other nodes") == std::string::npos;
+  });
+}
+
+bool has_alarm(const Daemon& node, const std::string& what) {
+  return node.wait_for_status([&](const StatusView& status) {
+    return std::any_of(status.alarms.begin(), status.alarms.end(),
+                       [&](const std::string& alarm) { return alarm.find(what) != std::string::npos; });
+  });
+}
+
+// Three nodes; the others dial the first.
+class Three {
+ public:
+  explicit Three(std::string of_barn = {}, std::string of_house = {})
+      : barn({.node = "gw-barn", .channels = std::move(of_barn)}),
+        house({.node = "gw-house", .channels = std::move(of_house)}) {
+    for (Daemon* node : {&barn, &house, &shed}) authority.enrol(*node);
+    house.set_peers({barn.tls_port()});
+    shed.set_peers({barn.tls_port()});
+    barn.start();
+    house.start();
+    shed.start();
+    REQUIRE(barn.wait_for_status([](const StatusView& status) { return status.links_up() == 2; }));
+  }
+  void restart_all() {
+    for (Daemon* node : {&barn, &house, &shed}) node->restart();
+    REQUIRE(barn.wait_for_status([](const StatusView& status) { return status.links_up() == 2; }));
+  }
+
+  Authority authority;
+  Daemon barn;
+  Daemon house;
+  Daemon shed{{.node = "gw-shed"}};
+};
+
+class Contradicting : public Three {
+ public:
+  Contradicting()
+      : Three(R"([{ "name": "doors", "filter": "door/#" }])", R"([{ "name": "doors", "filter": "gate/#" }])") {}
+};
+
+constexpr const char* kTallies =
+    R"({ // what is counted
+  "channels": [{ "name": "tallies", "filter": "tally/#", "merge": "counter" }] })";
+
+}  // namespace
+
+TEST_CASE_METHOD(Three, "a channel that is applied on one node is on every node after a restart", "[e2e][G3]") {
+  const Finished applied = apply(barn, kTallies);
+  INFO(applied.error);
+  REQUIRE(applied.status == ExitStatus{.code = 0, .signal = 0});
+  CHECK_THAT(applied.out, ContainsSubstring("channel tallies: version 1"));
+  for (const Daemon* node : {&barn, &house, &shed}) {
+    REQUIRE(lists(*node, R"("version":1,"name":"tallies")"));
+    REQUIRE(has_alarm(*node, "waits for a restart of this node"));
+  }
+  CHECK(apply(barn, kTallies).out.empty());
+  restart_all();
+  for (const Daemon* node : {&barn, &house, &shed}) {
+    REQUIRE(node->wait_for_status([](const StatusView& status) { return status.channels.contains("tallies"); }));
+    CHECK(node->status().alarms.empty());
+    mosquitto_pub(node->port(), "tally/apples", "2", {"-q", "1", "-r"});
+  }
+  REQUIRE(wait_for_equal_digests({&barn, &house, &shed}));
+  CHECK(hedgerow(shed, {"get", "tally/apples"}).out == "6\n");
+}
+
+TEST_CASE_METHOD(Contradicting, "files that contradict each other are an alarm where the mesh took the other",
+                 "[e2e][G3]") {
+  REQUIRE(has_seeded(barn));
+  REQUIRE(has_seeded(house));
+  const auto contradicts = [](const Daemon& node) {
+    const auto alarms = node.status().alarms;
+    return std::any_of(alarms.begin(), alarms.end(), [](const std::string& alarm) {
+      return alarm.find("the configuration says filter") != std::string::npos;
+    });
+  };
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (contradicts(barn) == contradicts(house) && std::chrono::steady_clock::now() < end) {
+  }
+  CHECK(contradicts(barn) != contradicts(house));
+}
+
+TEST_CASE_METHOD(Contradicting, "apply settles what files contradict each other in", "[e2e][G3]") {
+  REQUIRE(has_seeded(house));
+  REQUIRE(apply(house, R"({ "channels": [{ "name": "doors", "filter": "door/#" }] })").status ==
+          ExitStatus{.code = 0, .signal = 0});
+  REQUIRE(has_alarm(house, "the configuration says filter \"gate/#\", but version 1"));
+  REQUIRE(lists(barn, R"("version":1,"name":"doors","filter":"door/#")"));
+  restart_all();
+  mosquitto_pub(house.port(), "door/front", "open", {"-q", "1", "-r"});
+  REQUIRE(wait_for_equal_digests({&barn, &house}));
+  CHECK(hedgerow(barn, {"get", "door/front"}).out == "open\n");
+}
+
+TEST_CASE_METHOD(Three, "apply refuses what cannot be, and says where and why", "[e2e]") {
+  const Finished wrong = apply(barn, "{ \"channels\": [{ \"name\": \"a\" }] }");
+  CHECK(wrong.status == ExitStatus{.code = 1, .signal = 0});
+  CHECK_THAT(wrong.error, ContainsSubstring("channels.json:1:"));
+  const Finished merge = apply(barn, R"({ "channels": [{ "name": "default", "filter": "#", "merge": "counter" }] })");
+  CHECK(merge.status == ExitStatus{.code = 1, .signal = 0});
+  CHECK_THAT(merge.error, ContainsSubstring("give the channel another name"));
+  CHECK_THAT(hedgerow(barn, {"channel", "list"}).out, ContainsSubstring("default"));
+}
+
+}  // namespace hedgerow::test
