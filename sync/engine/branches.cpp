@@ -75,4 +75,16 @@ bool have_parted(const std::vector<ReplicaState>& ours, const std::vector<Replic
   });
 }
 
+std::vector<ReplicaId> unexplained_forks(const std::vector<ReplicaState>& ours, const std::vector<ReplicaState>& theirs,
+                                         std::size_t count_max) {
+  std::vector<ReplicaId> out;
+  for (const ReplicaState& their : theirs) {
+    const ReplicaState* own = find_in(ours, their.replica);
+    if (own == nullptr || !have_other_heads(*own, their) || have_parted(ours, {their})) continue;
+    if (out.size() == count_max) break;
+    out.push_back(their.replica);
+  }
+  return out;
+}
+
 }  // namespace hedgerow::sync

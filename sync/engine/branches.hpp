@@ -6,6 +6,7 @@
 // Pure. Thread rule: free functions.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "sync/engine/storage.hpp"
@@ -25,7 +26,12 @@ namespace hedgerow::sync {
 [[nodiscard]] inline bool is_untold_base(const ReplicaState& state) {
   return is_branch(state) && state.seq == base_of(state) && state.seq > 0 && state.head == Hash256{};
 }
-// The hash of the last op that is held is not the same everywhere: some trimmed it.
+// Two chains of one replica end with another op each. Where a name ends, who trimmed what comes next may not know the
+// hash: zeros contradict nothing.
+[[nodiscard]] inline bool have_other_heads(const ReplicaState& a, const ReplicaState& b) {
+  return a.seq == b.seq && a.head != b.head && a.head != Hash256{} && b.head != Hash256{};
+}
+// The hash of the last op that is held is not known everywhere: some trimmed it.
 [[nodiscard]] inline bool is_head_untold(const ReplicaState& state) {
   return state.seq == state.end || (is_branch(state) && state.seq == base_of(state));
 }
@@ -50,5 +56,10 @@ void set_ends(std::vector<ReplicaState>& states);
 
 // True iff what a peer calls one name is not, or not only, what we call so.
 [[nodiscard]] bool have_parted(const std::vector<ReplicaState>& ours, const std::vector<ReplicaState>& theirs);
+
+// Replicas whose chains end with another op here than there, though their runs are the same: a process that was copied
+// while it ran, or ops from before there were runs. Nobody can tell where those parted; at most `count_max` of them.
+[[nodiscard]] std::vector<ReplicaId> unexplained_forks(const std::vector<ReplicaState>& ours,
+                                                       const std::vector<ReplicaState>& theirs, std::size_t count_max);
 
 }  // namespace hedgerow::sync

@@ -192,10 +192,8 @@ Expected<ReceiveResult> Engine::join(Merge& merge) {
   for (const ReplicaState& sender : merge.sender) {
     ReplicaState& held = state_in(merge.held, sender.replica);
     if (held.seq > sender.seq) continue;
-    if (held.seq == sender.seq) {
-      if (held.head != sender.head && !is_head_untold(held) && !is_head_untold(sender)) return ReceiveResult::kFork;
-      continue;
-    }
+    if (have_other_heads(held, sender)) return ReceiveResult::kFork;
+    if (held.seq == sender.seq) continue;
     if (sender.seq > sender.trimmed) {
       return contradiction(name_of(sender.replica, sender.seq) + " should be in its log but is missing");
     }

@@ -37,7 +37,7 @@ Engine::Fit Engine::fit(std::size_t index, const ReplicaState& held, const Segme
     for (const Run& run : out.runs) add_run(grown, run);
     return goes_astray(channels_[index].replicas, grown) ? Fit{.result = ReceiveResult::kFork} : out;
   }
-  const bool same = head == held.head || is_head_untold(held);
+  const bool same = head == held.head || held.head == Hash256{};
   return {.result = same ? ReceiveResult::kDuplicate : ReceiveResult::kFork};
 }
 

@@ -430,8 +430,11 @@ std::vector<LinkStatus> Replicator::links() const {
 std::vector<ForkStatus> Replicator::forks() const {
   std::vector<ForkStatus> out;
   for (const Channel& channel : channels_) {
-    for (const auto& [replica, peer] : channel.forked) {
-      out.push_back({.channel = channel.number, .replica = replica, .peer = peer});
+    for (const auto& [peer, replicas] : channel.forked) {
+      for (const ReplicaId replica : replicas) {
+        out.push_back(
+            {.channel = channel.number, .replica = replica, .peer = peer, .is_asked = peer == channel.describe_from});
+      }
     }
   }
   return out;

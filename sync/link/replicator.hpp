@@ -143,11 +143,12 @@ struct LinkStatus {
 };
 
 // Two chains of one replica contradict each other, and no run tells them apart: what `peer` holds of it is refused here
-// (G5).
+// (G5). Who holds our chain of it is still heard.
 struct ForkStatus {
   ChannelNo channel{};
   ReplicaId replica{};  // 0: some replica in a snapshot of that peer
-  std::string peer;     // where it was first seen
+  std::string peer;
+  bool is_asked = false;  // the peer has yet to say what it holds, which may explain it
 };
 
 // What a peer says of a channel is not what this node says.
@@ -259,13 +260,13 @@ class Replicator {
     std::string name;
     MergeKind merge{};
     bool is_prompt = false;
-    Frontier own;                             // committed
-    Frontier expected;                        // own, and what was handed to the store in sequence
-    std::vector<ReplicaState> states;         // committed: ends, and the chains' hashes
-    std::map<ReplicaId, std::string> forked;  // until somebody greets anew
-    std::string describe_from;                // a peer whose chains contradict ours: what does it hold?
-    bool is_described = false;                // by the last answer
-    Seq own_shown = 0;                        // the last of our own that some peer may have seen
+    Frontier own;                                       // committed
+    Frontier expected;                                  // own, and what was handed to the store in sequence
+    std::vector<ReplicaState> states;                   // committed: ends, and the chains' hashes
+    std::map<std::string, std::set<ReplicaId>> forked;  // by peer; until somebody greets anew
+    std::string describe_from;                          // a peer whose chains contradict ours: what does it hold?
+    bool is_described = false;                          // by the last answer
+    Seq own_shown = 0;                                  // the last of our own that some peer may have seen
 
     struct Question {
       std::string peer;
@@ -350,6 +351,8 @@ class Replicator {
   void on_page(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Page& page);
   void on_restart(Instant now, Peer& peer, std::size_t channel);
   void forget_forks(std::size_t channel);
+  void note_fork(Channel& channel, const std::string& peer, ReplicaId replica) const;
+  [[nodiscard]] static bool is_forked(const Channel& channel, const std::string& peer, ReplicaId replica);
   void renew(const std::string& peer);
   // Of our own, in an answer; at most.
   [[nodiscard]] Seq own_shown_by(const PullAnswer& answer) const;
@@ -361,7 +364,7 @@ class Replicator {
   void submit(const Submitted& job, Action action);
   void settle(Instant now, const Submitted& job, const Expected<ReceiveResult>& result);
   void settle_merge(Instant now, std::size_t channel, ReceiveResult result);
-  [[nodiscard]] std::uint64_t missing_from(const Shared& shared, const Channel& channel) const;
+  [[nodiscard]] std::uint64_t missing_from(const Peer& peer, std::size_t channel) const;
   [[nodiscard]] Peer* choose_describer(std::size_t channel);
   [[nodiscard]] Peer* choose_holder(std::size_t channel);
   void pull(Instant now, std::size_t channel);

@@ -1,6 +1,7 @@
 // Whole frontiers of many marks: compared by digest, and told only where they differ.
 #include <algorithm>
 
+#include "sync/engine/branches.hpp"
 #include "sync/link/frontier_compare.hpp"
 #include "sync/link/marks.hpp"
 #include "sync/link/replicator.hpp"
@@ -10,8 +11,13 @@ namespace hedgerow::sync {
 std::vector<CheckedMark> Replicator::checked_marks(const Channel& channel) const {
   std::vector<CheckedMark> marks;
   marks.reserve(channel.own.size());
+  auto state = channel.states.begin();
   for (const FrontierEntry& mark : channel.own) {
-    marks.push_back({.replica = mark.replica, .seq = mark.seq, .check = check_of(channel, mark)});
+    while (state != channel.states.end() && state->replica < mark.replica) ++state;
+    // A digest must not tell apart who knows the hash at the end of a name, and who trimmed what told it.
+    const bool is_untold = state != channel.states.end() && state->replica == mark.replica && is_head_untold(*state);
+    const std::uint16_t check = is_untold ? std::uint16_t{0} : check_of(channel, mark);
+    marks.push_back({.replica = mark.replica, .seq = mark.seq, .check = check});
   }
   return marks;
 }

@@ -33,7 +33,7 @@ Replicator::Accepted Replicator::accept_segment(Link& link, std::size_t channel,
   Shared& shared = peer_of(link)->channels[channel];
   raise(shared.confirmed, header->replica, header->last_seq());
   raise(shared.assumed, header->replica, header->last_seq());
-  if (ours.forked.contains(header->replica)) return Accepted::kHeld;
+  if (is_forked(ours, link.peer, header->replica)) return Accepted::kHeld;
   const Seq expected = seq_in(ours.expected, header->replica);
   if (header->last_seq() <= expected) return Accepted::kHeld;
   if (header->first_seq > expected + 1) return Accepted::kGap;
@@ -105,7 +105,7 @@ void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t chann
     }
     shared.confirmed = std::move(left);
   }
-  if ((!progress && missing_from(shared, ours) > 0) || !in_sequence) back_off(now, channel);
+  if ((!progress && missing_from(peer, channel) > 0) || !in_sequence) back_off(now, channel);
   pull(now, channel);
 }
 
@@ -180,13 +180,26 @@ void Replicator::forget_forks(std::size_t channel) {
   channels_[channel].describe_from.clear();
 }
 
-// Its states go to the engine, which knows what to make of them.
+void Replicator::note_fork(Channel& channel, const std::string& peer, ReplicaId replica) const {
+  if (forks().size() < kForksMax) channel.forked[peer].insert(replica);
+}
+
+bool Replicator::is_forked(const Channel& channel, const std::string& peer, ReplicaId replica) {
+  const auto found = channel.forked.find(peer);
+  return found != channel.forked.end() && found->second.contains(replica);
+}
+
+// Its states go to the engine, which knows what to make of them. What they contradict and do not explain is refused,
+// lest the question be asked for ever.
 void Replicator::on_describe(Instant now, Peer& peer, std::size_t channel, const wire::Describe& describe) {
   question_answered(now, channel, peer.channels[channel]);
   Channel& ours = channels_[channel];
   ours.describe_from.clear();
   ours.is_described = true;
   if (ours.snapshot && ours.snapshot->peer == peer.name) abandon_snapshot(channel);
+  for (const ReplicaId replica : unexplained_forks(ours.states, describe.states, kForksMax)) {
+    note_fork(ours, peer.name, replica);
+  }
   actions_.emplace_back(
       LearnBranches{.channel = channels_[channel].number, .peer = peer.name, .states = describe.states});
   back_off(now, channel);
@@ -195,12 +208,14 @@ void Replicator::on_describe(Instant now, Peer& peer, std::size_t channel, const
 
 // --- asking ----------------------------------------------------------------------------------------------------------
 
-std::uint64_t Replicator::missing_from(const Shared& shared, const Channel& channel) const {
+std::uint64_t Replicator::missing_from(const Peer& peer, std::size_t index) const {
+  const Channel& channel = channels_[index];
+  const Shared& shared = peer.channels[index];
   std::uint64_t missing = shared.has_more ? 1 : 0;
   SeqWalk walk(channel.expected);
   auto state = channel.states.begin();
   for (const FrontierEntry& entry : shared.confirmed) {
-    if (channel.forked.contains(entry.replica)) continue;
+    if (is_forked(channel, peer.name, entry.replica)) continue;
     const Seq held = walk.seq_in(entry.replica);
     // Beyond the end it has other names, which the peer will hear of.
     while (state != channel.states.end() && state->replica < entry.replica) ++state;
@@ -233,7 +248,7 @@ Replicator::Peer* Replicator::choose_holder(std::size_t channel) {
   std::uint64_t best_missing = 0;
   for (auto& [name, peer] : peers_) {
     const Shared& shared = peer.channels[channel];
-    const std::uint64_t missing = shared.shared ? missing_from(shared, ours) : 0;
+    const std::uint64_t missing = shared.shared ? missing_from(peer, channel) : 0;
     if (missing == 0) continue;
     const bool better = best == nullptr || shared.failures < best->channels[channel].failures ||
                         (shared.failures == best->channels[channel].failures && missing > best_missing);
@@ -262,7 +277,8 @@ void Replicator::pull(Instant now, std::size_t channel) {
   }
   const Shared& shared = source->channels[channel];
   const bool paging = ours.snapshot.has_value();
-  const bool claims_forks = !paging && !ours.ask_plainly && !ours.forked.empty();
+  const auto forked = ours.forked.find(source->name);
+  const bool claims_forks = !paging && !ours.ask_plainly && forked != ours.forked.end();
   if (!asks_to_describe) {  // that question comes between, and is asked as it comes
     ours.drain_first = false;
     ours.ask_plainly = ours.ask_plainly && paging;
@@ -275,10 +291,11 @@ void Replicator::pull(Instant now, std::size_t channel) {
                 .speculative = !paging && (ours.expected != ours.own || claims_forks)};
   wire::Pull question{.channel = static_cast<wire::ChannelIndex>(channel), .id = ours.asked->id, .request = {}};
   question.request.frontier = paging ? ours.own : ours.expected;
-  // Of a forked replica nothing more is wanted.
-  for (const auto& [replica, peer] : ours.forked) {
-    if (claims_forks && replica != ReplicaId{})
-      raise(question.request.frontier, replica, std::numeric_limits<Seq>::max());
+  // Of a replica that has forked nothing more is wanted from there.
+  if (claims_forks) {
+    for (const ReplicaId replica : forked->second) {
+      if (replica != ReplicaId{}) raise(question.request.frontier, replica, std::numeric_limits<Seq>::max());
+    }
   }
   if (paging) question.request.token = ours.snapshot->token;
   if (asks_to_describe) question.request.token = describe_token();
@@ -384,7 +401,7 @@ void Replicator::settle(Instant now, const Submitted& job, const Expected<Receiv
     case ReceiveResult::kDuplicate: break;
     case ReceiveResult::kFork:
       // Where the link has gone, it will be met again.
-      if (link != nullptr && ours.forked.size() < kForksMax) ours.forked.emplace(job.replica, link->peer);
+      if (link != nullptr) note_fork(ours, link->peer, job.replica);
       if (link != nullptr) ours.describe_from = link->peer;
       [[fallthrough]];
     case ReceiveResult::kRenew:
@@ -405,10 +422,10 @@ void Replicator::settle_merge(Instant now, std::size_t channel, ReceiveResult re
     return;
   }
   // A chain in the snapshot contradicts ours; which one, a snapshot does not say.
-  if (result == ReceiveResult::kFork && ours.forked.size() < kForksMax) {
-    ours.forked.emplace(ReplicaId{}, ours.snapshot->peer);
+  if (result == ReceiveResult::kFork) {
+    note_fork(ours, ours.snapshot->peer, ReplicaId{});
+    ours.describe_from = ours.snapshot->peer;
   }
-  if (result == ReceiveResult::kFork) ours.describe_from = ours.snapshot->peer;
   if (result == ReceiveResult::kRenew) renew(ours.snapshot->peer);
   abandon_snapshot(channel);
   back_off(now, channel);

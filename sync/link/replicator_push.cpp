@@ -73,7 +73,8 @@ void Replicator::on_announcement(Instant now, Peer& peer, std::size_t channel, c
   for (std::size_t i = 0; i < announcement.checks.size(); ++i) {
     const std::uint16_t check = check_of(channels_[channel], announcement.marks[i]);
     const bool contradicts = check != 0 && announcement.checks[i] != 0 && check != announcement.checks[i];
-    if (contradicts) channels_[channel].describe_from = peer.name;
+    const bool is_refused = is_forked(channels_[channel], peer.name, announcement.marks[i].replica);
+    if (contradicts && !is_refused) channels_[channel].describe_from = peer.name;
     if (contradicts && announcement.marks[i].replica == settings_.replica) is_ours = false;
   }
   if (is_ours) shared.announced_ours = std::max(shared.announced_ours, ours_there);
@@ -139,7 +140,7 @@ void Replicator::run_announcement_timers(Instant now, Peer& peer, std::size_t ch
 
 std::uint16_t Replicator::check_of(const Channel& channel, const FrontierEntry& mark) const {
   const ReplicaState* state = find_in(channel.states, mark.replica);
-  const bool known = state != nullptr && state->seq == mark.seq && !is_head_untold(*state);
+  const bool known = state != nullptr && state->seq == mark.seq;
   return known ? static_cast<std::uint16_t>((state->head[0] << 8U) | state->head[1]) : std::uint16_t{0};
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "sync/limits.hpp"
+#include "sync/link/frontier_compare.hpp"
 #include "sync/log/frontier.hpp"
 #include "tests/unit/sync_link/pull_fixture.hpp"
 
@@ -13,12 +14,23 @@ namespace {
 class ForkFixture : public PullFixture {
  public:
   // Four ops of kOther, whose chain ends with a known hash.
-  void hold_four() {
-    ReplicaState ours{.replica = kOther, .seq = 4};
+  void hold_four(Seq end = kSeqMax) {
+    ReplicaState ours{.replica = kOther, .seq = 4, .end = end};
     ours.head[0] = 1;
     Committed committed;
     committed.frontiers.push_back({.number = kDefault, .name = "default", .replicas = {ours}});
     commit_as(committed);
+  }
+  // The peer that was asked holds four other ops.
+  void describe_other(LinkId link, std::vector<Run> runs) {
+    const wire::Pull asked = question(link);
+    REQUIRE(asked.request.token == describe_token());
+    ReplicaState theirs{.replica = kOther, .seq = 4};
+    theirs.head[0] = 2;
+    if (!runs.empty()) {
+      theirs.lineage = std::make_shared<const Lineage>(Lineage{.root = kOther, .base = 0, .runs = std::move(runs)});
+    }
+    hear(link, wire::Describe{.channel = 0, .id = asked.id, .states = {theirs}});
   }
   void contradict_four(LinkId link) {
     hear(link, wire::Announcement{.channel = 0, .answer_wanted = false, .marks = {{kOther, 4}}, .checks = {0x0200}});
@@ -99,6 +111,76 @@ TEST_CASE_METHOD(ForkFixture, "a fork that nothing explains is reported and not 
   hear_push(kLink1, {.replica = kOther, .first = 2});
   pass(kBackoffMax);
   CHECK(sent<wire::Pull>(kLink1).empty());
+}
+
+TEST_CASE_METHOD(ForkFixture, "two hashes at one number that no run explains are refused, reported, and asked of once",
+                 "[pull][G5]") {
+  hold_four();
+  contradict_four(kLink1);
+  pass(kPullGrace);
+  describe_other(kLink1, {});
+  REQUIRE(replicator().forks().size() == 1);
+  CHECK(replicator().forks()[0].replica == kOther);
+  CHECK(replicator().forks()[0].peer == "a");
+  CHECK_FALSE(replicator().forks()[0].is_asked);
+  contradict_four(kLink1);
+  hear_push(kLink1, {.replica = kOther, .first = 5});
+  CHECK(actions<ApplySegment>().empty());
+  pass(kBackoffMax);
+  CHECK(sent<wire::Pull>(kLink1).empty());
+}
+
+TEST_CASE_METHOD(ForkFixture, "two hashes where runs part are the engine's, and refused by nobody", "[pull][G5]") {
+  hold_four();
+  contradict_four(kLink1);
+  pass(kPullGrace);
+  describe_other(kLink1, {{.first = 3, .mark = 77}});
+  CHECK(actions<LearnBranches>().size() == 1);
+  CHECK(replicator().forks().empty());
+}
+
+TEST_CASE_METHOD(ForkFixture, "what one peer contradicts is taken from who holds our chain", "[pull][G5]") {
+  hold_four();
+  peer_up(kLink2, "b");
+  contradict_four(kLink1);
+  pass(kPullGrace);
+  describe_other(kLink1, {});
+  REQUIRE(replicator().forks().size() == 1);
+  hear_push(kLink2, {.replica = kOther, .first = 5});
+  CHECK(actions<ApplySegment>().size() == 1);
+}
+
+TEST_CASE_METHOD(ForkFixture, "a fork of which the peer is still asked says so", "[pull][G5]") {
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  REQUIRE(replicator().forks().size() == 1);
+  CHECK(replicator().forks()[0].is_asked);
+}
+
+TEST_CASE_METHOD(ForkFixture, "two hashes at the end of a name are compared", "[pull][G5]") {
+  hold_four(/*end=*/4);
+  contradict_four(kLink1);
+  pass(kPullGrace);
+  CHECK(question(kLink1).request.token == describe_token());
+}
+
+TEST_CASE_METHOD(ForkFixture, "frontiers that differ in what is known of an end have one digest", "[pull][G5]") {
+  const auto digest_with = [this](std::uint8_t head_of_end, LinkId link, const std::string& peer) {
+    Committed committed;
+    committed.frontiers.push_back({.number = kDefault, .name = "default", .replicas = {}});
+    for (std::uint64_t i = 1; i <= kToldAtOnceMax + 1; ++i) {
+      ReplicaState state{.replica = ReplicaId{i}, .seq = 4, .end = i == 1 ? 4 : kSeqMax};
+      state.head[0] = i == 1 ? head_of_end : 9;
+      committed.frontiers[0].replicas.push_back(state);
+    }
+    commit_as(committed);
+    link_up(link);
+    hear(link, make_hello(peer));
+    REQUIRE(sent<wire::Compare>(link).size() == 1);
+    return sent<wire::Compare>(link)[0].claims.at(0).digest;
+  };
+  const std::uint64_t known = digest_with(7, kLink2, "b");
+  CHECK(known == digest_with(0, kLink3, "c"));
 }
 
 TEST_CASE_METHOD(ForkFixture, "beside a fork the other replicas go on", "[pull][G5]") {
