@@ -76,7 +76,7 @@ void Daemon::Parts::wire() {
       .now = net_asio::EventLoop::now,
       .on_turn =
           [this](node::TurnResult turn) {
-            mesh_channels->on_committed(turn.committed.frontiers);
+            mesh_channels->on_turn(turn);
             node->on_turn(net_asio::EventLoop::now(), std::move(turn));
           },
       .on_fatal =

@@ -23,6 +23,11 @@ const config::Channel* find_channel(const std::vector<config::Channel>& channels
   return found == channels.end() ? nullptr : &*found;
 }
 
+std::string prefix_of(std::string_view mesh) {
+  return std::string(config::kSystemTopicRoot) + "/" + std::string(mesh) + "/" +
+         std::string(config::kMeshChannelsTopic);
+}
+
 std::string applied_json(const std::vector<config::ChannelDefinition>& next) {
   std::string out = "{\"applied\":[";
   for (const config::ChannelDefinition& definition : next) {
@@ -35,8 +40,7 @@ std::string applied_json(const std::vector<config::ChannelDefinition>& next) {
 }  // namespace
 
 Expected<ReadDefinitions> read_definitions(sync::ReadView& view, sync::ChannelNo number, std::string_view mesh) {
-  const std::string prefix =
-      std::string(config::kSystemTopicRoot) + "/" + std::string(mesh) + "/" + std::string(config::kMeshChannelsTopic);
+  const std::string prefix = prefix_of(mesh);
   ReadDefinitions out;
   std::string after;
   while (true) {
@@ -65,10 +69,19 @@ void MeshChannels::start(node::Node& node, node::StorePort& store) {
   rejoin();
 }
 
-void MeshChannels::on_committed(const std::vector<sync::ChannelState>& frontiers) {
-  is_stale_ = is_stale_ || std::any_of(frontiers.begin(), frontiers.end(), [](const sync::ChannelState& channel) {
-                return channel.name == config::kSystemChannelName;
-              });
+void MeshChannels::on_turn(const node::TurnResult& turn) {
+  const sync::ChannelNo own = node_->channels().owner_of(config::kSystemTopicRoot)->number;
+  const std::string prefix = prefix_of(mesh_);
+  const auto defines = [&](const sync::CommittedSegment& segment) {
+    return segment.channel == own && std::any_of(segment.ops.begin(), segment.ops.end(), [&](const sync::Op& op) {
+             return op.message != nullptr && op.message->topic.starts_with(prefix);
+           });
+  };
+  const auto& merged = turn.committed.merged;
+  has_come_ = has_come_ || std::any_of(turn.handed_out.begin(), turn.handed_out.end(), defines) ||
+              std::any_of(turn.committed.segments.begin(), turn.committed.segments.end(), defines) ||
+              std::find(merged.begin(), merged.end(), own) != merged.end();
+  if (!turn.is_open && std::exchange(has_come_, false)) is_stale_ = true;
 }
 
 bool MeshChannels::on_tick(Instant now) {

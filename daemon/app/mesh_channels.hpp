@@ -36,8 +36,8 @@ class MeshChannels {
 
   // Once, before anything below. What runs until the next start is wanted() at that moment.
   void start(node::Node& node, node::StorePort& store);
-  // A turn of the store changed these channels.
-  void on_committed(const std::vector<sync::ChannelState>& frontiers);
+  // Before the node hears of it. What the node says of itself each minute is in the same channel, and leads to no read.
+  void on_turn(const node::TurnResult& turn);
   // Once a second. True: wanted() has changed.
   [[nodiscard]] bool on_tick(Instant now);
   // The configuration was read again.
@@ -68,7 +68,8 @@ class MeshChannels {
   std::vector<std::string> alarms_;
   node::Node* node_ = nullptr;
   node::StorePort* store_ = nullptr;
-  bool is_stale_ = false;  // the built-in channel changed since it was read
+  bool has_come_ = false;  // a definition that is not committed yet, and so cannot be read
+  bool is_stale_ = false;  // definitions were committed since they were read
   bool is_reading_ = false;
   bool has_changed_ = false;  // wanted(), since on_tick() said so
   std::size_t seeding_ = 0;   // seeds on their way to the disk
