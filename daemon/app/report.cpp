@@ -74,7 +74,8 @@ std::string health_report(const ReportSources& sources) {
                      .refused = counters.refused,
                      .dropped = counters.dropped,
                      .denied = counters.refused_access,
-                     .trimmed = counters.trimmed_beneath};
+                     .trimmed = counters.trimmed_beneath,
+                     .withheld = counters.withheld};
   health.over_budget = {.subscriptions = counters.refused_subscriptions,
                         .readers = counters.closed_readers,
                         .writers = counters.closed_writers};

@@ -126,7 +126,11 @@ std::string message_json(const MessageFacts& facts) {
   write_name(out, "node", facts.node);
   write_name(out, "replica", facts.replica ? hex_of(*facts.replica) : std::string{});
   write_name(out, "channel", facts.channel);
-  if (facts.expires_in_s) out.field("expires_in_s", std::uint64_t{*facts.expires_in_s});
+  if (facts.expiry.state == node::Expiry::State::kWithheld) {
+    out.field("withheld", true);
+  } else if (facts.expiry.left_s) {
+    out.field("expires_in_s", std::uint64_t{*facts.expiry.left_s});
+  }
   write_properties(out, facts.message.properties);
   return out.end_object().take();
 }

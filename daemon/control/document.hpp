@@ -2,12 +2,14 @@
 //
 //   message = {"topic":T, "payload":TEXT | "payload_base64":BASE64, "qos":0..2, "retain":BOOLEAN,
 //              "time":RFC3339, "clock":QUALITY, "node":NAME|null, "replica":HEX|null, "channel":NAME|null
-//              [, "expires_in_s":N] [, "content_type":T] [, "response_topic":T] [, "correlation_data_base64":B]
+//              [, "expires_in_s":N | "withheld":true] [, "content_type":T] [, "response_topic":T] [,
+//              "correlation_data_base64":B]
 //              [, "user_properties":[{"name":T,"value":T}…]]}
 //              time: when the message was written, by the clock of the node that wrote it, or, where it passed live and
 //              was not stored, when it was seen here. clock: how far that can be trusted. node: who wrote it, null
-//              where that is not known here. A payload is text iff it is UTF-8 without control characters other than
-//              tab and line ends.
+//              where that is not known here. withheld: subscribers do not get it, since it may have expired: how old
+//              it is cannot be told without synchronised clocks, here and where it was written. A payload is text iff
+//              it is UTF-8 without control characters other than tab and line ends.
 //   gap     = {"channel":NAME, "node":NAME|null, "replica":HEX, "first":N, "last":N, "count":N, "reason":WORD,
 //              "why":SENTENCE}
 //              first and last: the node's own numbers of its messages in that channel.
@@ -20,6 +22,7 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/node/expiry.hpp"
 #include "sync/base/time.hpp"
 #include "sync/engine/storage.hpp"
 
@@ -33,7 +36,7 @@ struct MessageFacts {
   std::string_view node = {};  // empty: not known
   std::optional<sync::ReplicaId> replica = {};
   std::string_view channel = {};  // empty: none
-  std::optional<std::uint32_t> expires_in_s = {};
+  node::Expiry expiry = {};
 };
 
 [[nodiscard]] std::string message_json(const MessageFacts& facts);

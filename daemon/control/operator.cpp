@@ -116,7 +116,7 @@ class Operator::WatchStream final : public Stream,
                                .node = node,
                                .replica = seen.replica,
                                .channel = channel == nullptr ? std::string_view{} : channel->channel.name,
-                               .expires_in_s = seen.expiry_left_s}));
+                               .expiry = seen.expiry}));
     if (most_ && ++shown_ == *most_) {
       done_ = true;
       return finish(end_json());
@@ -189,7 +189,8 @@ Home Operator::home() const {
           .mesh = node_.settings().mesh,
           .node = node_.settings().name,
           .replica = node_.links().replica(),
-          .now = wall_clock_()};
+          .ages = node_.ages(),
+          .moment = node_.moment()};
 }
 
 bool Operator::take(const Question& question, const AnswerPtr& answer) {

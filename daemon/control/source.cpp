@@ -36,6 +36,10 @@ class NamedSource : public Source {
 
   [[nodiscard]] const Home& home() const { return home_; }
   [[nodiscard]] const NodeNames& names() const { return names_; }
+  [[nodiscard]] node::Expiry expiry_of(const sync::Message& message, const sync::Stamp& stamp, sync::ReplicaId replica,
+                                       sync::Arrival arrival) const {
+    return home_.ages.expiry_of(message, stamp, replica, arrival, home_.moment);
+  }
   [[nodiscard]] std::string_view channel_name(sync::ChannelNo number) const {
     const node::ChannelTable::Entry* const entry = home_.channels.find(number);
     return entry == nullptr ? std::string_view{} : std::string_view{entry->channel.name};
@@ -48,6 +52,10 @@ class NamedSource : public Source {
 };
 
 // --- get ---
+
+constexpr std::string_view kWithheldWhy =
+    "they may have expired: how old they are cannot be told without synchronised clocks, here and where they were "
+    "written";
 
 class RetainedSource final : public NamedSource {
  public:
@@ -63,8 +71,9 @@ class RetainedSource final : public NamedSource {
     // A page with cells is of the channel where reading goes on.
     const node::ChannelTable::Entry* const entry = home().channels.find(place_.channel);
     for (const sync::Cell& cell : cells->cells) {
-      const node::Expiry expiry = node::expiry_of(*cell.message, cell.order.stamp, home().now);
-      if (expiry.expired) continue;
+      const node::Expiry expiry = expiry_of(*cell.message, cell.order.stamp, cell.order.replica, cell.arrival);
+      if (expiry.state == node::Expiry::State::kWithheld) ++withheld_;
+      if (!expiry.is_fresh()) continue;
       page.documents.push_back(
           message_json({.message = *cell.message,
                         .qos = cell.qos,
@@ -73,13 +82,15 @@ class RetainedSource final : public NamedSource {
                         .node = names().find(cell.order.replica),
                         .replica = cell.order.replica,
                         .channel = entry->channel.name,
-                        .expires_in_s = expiry.left_s}));
+                        .expiry = expiry}));
     }
+    if (page.last && withheld_ > 0) page.documents.push_back(lost_json(withheld_, kWithheldWhy));
     return page;
   }
 
   std::string filter_;
   node::RetainedPlace place_;
+  std::uint64_t withheld_ = 0;
 };
 
 // --- history ---
@@ -163,17 +174,16 @@ class HistorySource final : public NamedSource {
     Page page;
     std::size_t bytes = 0;
     damaged_ = 0;
-    const auto read =
-        walk(view, last_, [&](const sync::Op& op, sync::ChannelNo channel, sync::ReplicaId replica, sync::Arrival) {
-          page.documents.push_back(
-              message_json({.message = *op.message,
-                            .qos = op.kind.qos,
-                            .retain = op.kind.cell,
-                            .time = {.unix_ms = op.stamp.wall_ms, .quality = op.stamp.quality},
-                            .node = names().find(replica),
-                            .replica = replica,
-                            .channel = channel_name(channel),
-                            .expires_in_s = node::expiry_of(*op.message, op.stamp, home().now).left_s}));
+    const auto read = walk(
+        view, last_, [&](const sync::Op& op, sync::ChannelNo channel, sync::ReplicaId replica, sync::Arrival arrival) {
+          page.documents.push_back(message_json({.message = *op.message,
+                                                 .qos = op.kind.qos,
+                                                 .retain = op.kind.cell,
+                                                 .time = {.unix_ms = op.stamp.wall_ms, .quality = op.stamp.quality},
+                                                 .node = names().find(replica),
+                                                 .replica = replica,
+                                                 .channel = channel_name(channel),
+                                                 .expiry = expiry_of(*op.message, op.stamp, replica, arrival)}));
           bytes += page.documents.back().size();
           return bytes < kPageDocumentsBytes;
         });
@@ -183,10 +193,10 @@ class HistorySource final : public NamedSource {
     return page;
   }
 
-  [[nodiscard]] bool is_wanted(const sync::Op& op) const {
+  [[nodiscard]] bool is_wanted(const sync::Op& op, sync::ReplicaId replica, sync::Arrival arrival) const {
     if (!op.kind.record || (wish_.since_ms && op.stamp.wall_ms < *wish_.since_ms)) return false;
     return mqtt::matches(wish_.filter, op.message->topic) &&
-           !node::expiry_of(*op.message, op.stamp, home().now).expired;
+           expiry_of(*op.message, op.stamp, replica, arrival).state != node::Expiry::State::kExpired;
   }
 
   // Visits what is wanted after the cursor and up to `upper`, a page at most, until `visit` has enough; the cursor
@@ -206,7 +216,9 @@ class HistorySource final : public NamedSource {
       if (!segment) damaged_ += row.row.count;
       for (std::size_t i = 0; segment && i < segment->ops.size(); ++i) {
         const sync::Arrival arrival = row.row.first_arrival + i;
-        if (arrival <= cursor_ || arrival > upper || !is_wanted(segment->ops[i])) continue;
+        if (arrival <= cursor_ || arrival > upper || !is_wanted(segment->ops[i], row.row.replica, arrival)) {
+          continue;
+        }
         if (visit(segment->ops[i], row.channel, row.row.replica, arrival)) continue;
         cursor_ = arrival;
         return {};

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/node/channels.hpp"
+#include "daemon/node/expiry.hpp"
 #include "sync/engine/storage.hpp"
 
 namespace hedgerow::control {
@@ -33,7 +34,8 @@ struct Home {
   std::string mesh;
   std::string node;
   sync::ReplicaId replica{};
-  WallTime now{};  // at the request
+  node::MessageAges ages;  // at the request
+  node::Moment moment;
 };
 
 // The retained messages that the filter matches, those of each channel in byte order of their topics.

@@ -49,6 +49,7 @@ std::string to_json(const Health& health) {
       .field("dropped", health.messages.dropped)
       .field("denied", health.messages.denied)
       .field("trimmed", health.messages.trimmed)
+      .field("withheld", health.messages.withheld)
       .end_object();
   out.key("over_budget")
       .begin_object()

@@ -47,6 +47,7 @@ struct MessageCounters {
   std::uint64_t dropped = 0;    // deliveries given up at a limit
   std::uint64_t denied = 0;     // connections, publishes and subscriptions that the access rules refused
   std::uint64_t trimmed = 0;    // messages that keep trimmed before a session had read them
+  std::uint64_t withheld = 0;   // deliveries of messages that may have expired: nobody knows
 };
 
 // What was refused or closed since the daemon started, because all clients together held too much.

@@ -16,7 +16,8 @@ struct Counters {
   std::uint64_t closed_readers = 0;         // since the queues of all clients held too much
   std::uint64_t closed_writers = 0;         // likewise, unfinished packets
   std::uint64_t refused_subscriptions = 0;  // since those of all sessions cost too much memory
-  std::uint64_t dropped = 0;  // deliveries given up: QoS 0 to a full connection, or larger than the client accepts
+  std::uint64_t dropped = 0;   // deliveries given up: QoS 0 to a full connection, or larger than the client accepts
+  std::uint64_t withheld = 0;  // deliveries of messages that may have expired: nobody here knows
   std::uint64_t trimmed_beneath = 0;  // messages that keep trimmed before a session or group had read them
   std::uint64_t stream_bytes_in = 0;  // MQTT bytes of connections that have ended
   std::uint64_t stream_bytes_out = 0;

@@ -30,11 +30,12 @@ Delivery::Delivery(Settings settings, Ports ports, SessionRegistry& sessions, co
       counters_(counters),
       log_(ports_.store, channels, settings.latest, counters.dropped, sessions.pages(), ports_.log),
       arrival_times_(settings.latest),
+      ages_(settings.self, settings.latest),
       tree_(ports_.random()),
-      outbound_(settings.self, ports_.wall_clock, budget, counters, ports_.touched, ports_.may_receive),
+      outbound_(settings.self, ages_, ports_.moment, budget, counters, ports_.touched, ports_.may_receive),
       groups_(log_, sessions_, outbound_, tree_, ports_.store, counters, ports_.random,
               [this](const OpRef& op) { return is_late(op); }),
-      watchers_(settings.self, log_, ports_.store, channels, ports_.wall_clock, ports_.log) {}
+      watchers_(settings.self, log_, ports_.store, channels, ages_, ports_.moment, ports_.log) {}
 
 // --- sessions come and go ---
 
@@ -202,7 +203,7 @@ void show_merged(sync::CommittedSegment& segment) {
 void Delivery::on_handed_out(std::vector<sync::CommittedSegment> segments) {
   for (sync::CommittedSegment& segment : segments) {
     show_merged(segment);
-    arrival_times_.note(segment.segment->first_arrival + segment.ops.size() - 1, ports_.wall_clock());
+    arrival_times_.note(segment.segment->first_arrival + segment.ops.size() - 1, ports_.moment().wall);
     deliver_segment(segment, Audience::kKeepsNothing);
     log_.add(std::move(segment));
   }
@@ -220,7 +221,9 @@ void Delivery::deliver_segment(const sync::CommittedSegment& segment, Audience a
 }
 
 void Delivery::on_committed(sync::Committed committed) {
-  arrival_times_.note(committed.last_arrival, ports_.wall_clock());
+  const Moment moment = ports_.moment();
+  arrival_times_.note(committed.last_arrival, moment.wall);
+  ages_.note(committed.last_arrival, moment.now);
   if (!committed.merged.empty()) {
     for (const auto& [id, session] : sessions_.all()) stop_live(*session, reach(*session));
     groups_.stop_live(log_.durable());

@@ -24,6 +24,7 @@
 #include "daemon/node/arrival_times.hpp"
 #include "daemon/node/channels.hpp"
 #include "daemon/node/client.hpp"
+#include "daemon/node/expiry.hpp"
 #include "daemon/node/limits.hpp"
 #include "daemon/node/outbound.hpp"
 #include "daemon/node/session.hpp"
@@ -34,6 +35,7 @@
 namespace hedgerow::node {
 
 using Log = std::function<void(const std::string&)>;  // one sentence for the operator
+using WallClock = std::function<WallTime()>;
 
 class Delivery {
  public:
@@ -43,7 +45,7 @@ class Delivery {
   };
   struct Ports {
     StorePort& store;
-    WallClock wall_clock;
+    std::function<Moment()> moment;
     std::function<std::uint64_t()> random;
     std::function<void(Client&)> touched;  // told of every client that got output, so that the owner flushes it
     Outbound::MayReceive may_receive;
@@ -101,6 +103,7 @@ class Delivery {
   // What this node writes bears another name from now on.
   void on_renewed(sync::ReplicaId self) {
     settings_.self = self;
+    ages_.on_renewed(self);
     outbound_.on_renewed(self);
     watchers_.on_renewed(self);
   }
@@ -115,6 +118,9 @@ class Delivery {
   [[nodiscard]] SharedGroups& groups() { return groups_; }
   [[nodiscard]] const SharedGroups& groups() const { return groups_; }
   [[nodiscard]] Outbound& outbound() { return outbound_; }
+  [[nodiscard]] const MessageAges& ages() const { return ages_; }
+  // The last delivery of one that may have expired.
+  [[nodiscard]] const std::optional<Withheld>& withheld() const { return outbound_.withheld(); }
   [[nodiscard]] Watchers& watchers() { return watchers_; }
   [[nodiscard]] std::size_t subscriptions() const { return tree_.size(); }
 
@@ -171,6 +177,7 @@ class Delivery {
   Counters& counters_;
   ArrivalLog log_;
   ArrivalTimes arrival_times_;
+  MessageAges ages_;
   mqtt::SubscriptionTree tree_;  // of the sessions that are attached, and of the shared subscriptions
   Outbound outbound_;
   SharedGroups groups_;

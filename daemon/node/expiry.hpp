@@ -1,26 +1,79 @@
 // Message Expiry Interval: whether a message may still be shown, and for how long (MQTT 5.0 section 3.3.2.3.3).
-// Pure. Thread rule: free functions without state.
+//
+// A message is shown only if it cannot have expired as far as this node can know (G10). It knows the age
+//   - by the stamp, where the writer's clock and this board's were both synchronised;
+//   - of what it wrote itself since the start of the process, by counting.
+// Anything else may have waited anywhere for any time: it is withheld.
+//
+// Pure. Thread-compatible: a value; the node's own is the loop thread's.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "sync/base/time.hpp"
 #include "sync/log/op.hpp"
 
 namespace hedgerow::node {
 
-struct Expiry {
-  bool expired = false;                      // [MQTT-3.3.2-5]
-  std::optional<std::uint32_t> left_s = {};  // [MQTT-3.3.2-6]; 0 once it has expired; nothing: it never does
+// Two clocks that are both synchronised differ by no more, since the kernel gives that up at 16 s. A stamp further
+// ahead of this board's clock does not say when the message was written: its writer had seen a clock that was ahead.
+inline constexpr std::chrono::milliseconds kClocksDifferMax{32'000};
+
+// When it is asked.
+struct Moment {
+  Instant now;
+  WallTime wall;
+  bool awaits_clock = false;  // somebody may yet set this board's clock: worth to wait for
 };
 
-// `stamp`: when the message was written.
-[[nodiscard]] inline Expiry expiry_of(const sync::Message& message, const sync::Stamp& stamp, const WallTime& now) {
-  if (!message.expiry_s) return {};
-  const std::uint64_t age_s = now.unix_ms > stamp.wall_ms ? (now.unix_ms - stamp.wall_ms) / 1000 : 0;
-  if (age_s >= *message.expiry_s) return {.expired = true, .left_s = 0};
-  return {.left_s = static_cast<std::uint32_t>(*message.expiry_s - age_s)};
-}
+struct Expiry {
+  enum class State : std::uint8_t { kFresh, kExpired, kWithheld };
+  State state = State::kFresh;
+  std::optional<std::uint32_t> left_s = {};  // [MQTT-3.3.2-6]; 0 unless it is fresh; nothing: it never expires
+  // Of what is withheld: only for want of this board's clock; and that it may be worth to wait for it.
+  bool is_for_our_clock = false;
+  bool awaits_clock = false;
+
+  [[nodiscard]] bool is_fresh() const { return state == State::kFresh; }
+};
+
+class MessageAges {
+ public:
+  static constexpr std::chrono::milliseconds kPeriod{250};
+  static constexpr std::size_t kPeriodsMax = 512;  // G6
+
+  // `self`: what this node writes bears that name. `latest`: the last arrival before the start of the process.
+  MessageAges(sync::ReplicaId self, sync::Arrival latest) : self_(self), began_(latest), latest_(latest) {}
+
+  // Everything after the last call, up to `latest`, was committed now.
+  void note(sync::Arrival latest, Instant now);
+  void on_renewed(sync::ReplicaId self) { self_ = self; }
+
+  // `stamp`: when the message was written; `replica`: by whom; `arrival`: of its op here.
+  [[nodiscard]] Expiry expiry_of(const sync::Message& message, const sync::Stamp& stamp, sync::ReplicaId replica,
+                                 sync::Arrival arrival, const Moment& moment) const;
+
+ private:
+  // What came later than `first`, up to the next period's, came in it.
+  struct Period {
+    sync::Arrival first = 0;
+    Instant begin;
+  };
+  struct Bounds {
+    Duration min{0};
+    Duration max{0};
+  };
+  // How long it has been here. Nothing: since before the start.
+  [[nodiscard]] std::optional<Bounds> since_arrival(sync::Arrival arrival, Instant now) const;
+
+  sync::ReplicaId self_;
+  sync::Arrival began_;
+  sync::Arrival latest_;
+  std::vector<Period> periods_;
+};
 
 }  // namespace hedgerow::node

@@ -141,6 +141,14 @@ inline constexpr Duration kPositionDelay = std::chrono::seconds{1};
 inline constexpr Duration kDrainLook = std::chrono::milliseconds{20};
 // The disk counts as full until messages were stored and for so long none was refused.
 inline constexpr Duration kRoomSettles = std::chrono::seconds{3};
+// A board without a battery clock is told the time soon after it started, or got its network. For so long a session
+// waits with a message that may have expired, and with what follows it (expiry.hpp).
+inline constexpr Duration kClockWait = std::chrono::seconds{60};
+// Links that come and go are not a network that has come.
+inline constexpr Duration kAloneLong = std::chrono::minutes{10};
+static_assert(kAloneLong > kClockWait);
+// How long an alarm stands after a message that may have expired was withheld.
+inline constexpr Duration kWithheldAlarmStands = std::chrono::hours{1};
 // How long it is told that something of a peer is refused; it is tried again three times as often.
 inline constexpr Duration kRefusedAlarmStands = std::chrono::seconds{90};
 // Pause between two looks at what keep allows.

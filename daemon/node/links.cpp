@@ -25,13 +25,16 @@ Links::Links(sync::ReplicatorSettings settings, const std::vector<sync::ChannelS
 
 sync::LinkId Links::up(Instant now, std::string_view peer, bool dialled, LinkOutput& output) {
   const sync::LinkId link{++last_link_};
+  if (outputs_.empty() && (!alone_since_ || now - *alone_since_ >= kAloneLong)) connected_at_ = now;
   outputs_.emplace(link, &output);
   carry_out(now, replicator_.on_link_up(now, link, peer, dialled));
   return link;
 }
 
 void Links::down(Instant now, sync::LinkId link) {
-  if (outputs_.erase(link) > 0) carry_out(now, replicator_.on_link_down(now, link));
+  const bool was_there = outputs_.erase(link) > 0;
+  if (was_there && outputs_.empty()) alone_since_ = now;
+  if (was_there) carry_out(now, replicator_.on_link_down(now, link));
 }
 
 void Links::on_message(Instant now, sync::LinkId link, ByteView message) {

@@ -65,6 +65,9 @@ class Links {
 
   [[nodiscard]] const sync::Replicator& replicator() const { return replicator_; }
   [[nodiscard]] sync::ReplicaId replica() const { return settings_.replica; }
+  // When a link came up after there was none for kAloneLong, or since the start. A board gets its network then, and
+  // perhaps its time.
+  [[nodiscard]] std::optional<Instant> connected_at() const { return connected_at_; }
 
  private:
   void carry_out(Instant now, std::span<const sync::Action> actions);
@@ -83,8 +86,10 @@ class Links {
   std::size_t answers_for_former_ = 0;  // owed to the replicator before this one
   std::uint64_t beginning_ = 0;
   std::map<sync::LinkId, LinkOutput*> outputs_;
-  std::optional<Instant> look_again_;  // some queue is long: when to ask whether it has drained
-  std::vector<sync::LinkId> sent_;     // scratch: links whose queue grew
+  std::optional<Instant> connected_at_;
+  std::optional<Instant> alone_since_;  // the last link's end
+  std::optional<Instant> look_again_;   // some queue is long: when to ask whether it has drained
+  std::vector<sync::LinkId> sent_;      // scratch: links whose queue grew
   std::uint64_t last_link_ = 0;
 };
 

@@ -51,7 +51,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
       channels_(std::move(channels)),
       delivery_({.self = state.self, .latest = state.last_arrival},
                 {.store = ports_.store,
-                 .wall_clock = ports_.wall_clock,
+                 .moment = [this] { return moment(); },
                  .random = ports_.random,
                  .touched = [this](Client& client) { touch(client); },
                  .may_receive =
@@ -85,6 +85,7 @@ Node::Node(Instant now, NodeSettings settings, NodePorts ports, ChannelTable cha
       stored_(state.stored),
       channel_alarms_(channels_, ports_.log),
       refusal_log_(ports_.log),
+      started_(now),
       now_(now),
       next_tick_(now + kTick),
       next_trim_(now),
@@ -227,6 +228,7 @@ void Node::on_stored(const sync::Committed& committed) {
 std::vector<std::string> Node::alarms() const {
   std::vector<std::string> out = alarms_;
   for (std::string& alarm : channel_alarms_.sentences()) out.push_back(std::move(alarm));
+  if (auto withheld = withheld_alarm()) out.push_back(*std::move(withheld));
   return out;
 }
 
@@ -266,6 +268,7 @@ void Node::on_timer(Instant now) {
     links_.on_tick(now);
     refusal_log_.on_tick(now);
     channel_alarms_.on_tick(now, links_.replicator().contradictions());
+    tell_withheld();
     if (next_trim_ <= now) {
       next_trim_ = now + kTrimInterval;
       ports_.store.submit(TrimIntent{});

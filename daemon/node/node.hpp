@@ -133,6 +133,8 @@ class Node final : public StreamAcceptor, public ClientOwner {
   [[nodiscard]] std::vector<TrimmedReader> trimmed_readers() const;
   [[nodiscard]] std::size_t clients() const { return clients_.size(); }
   [[nodiscard]] const NodeSettings& settings() const { return settings_; }
+  [[nodiscard]] const MessageAges& ages() const { return delivery_.ages(); }
+  [[nodiscard]] Moment moment() const;
   // What somebody must see to, in sentences: the disk is full, nodes contradict each other. Shown by status and health.
   [[nodiscard]] std::vector<std::string> alarms() const;
 
@@ -280,6 +282,9 @@ class Node final : public StreamAcceptor, public ClientOwner {
   // The engine did not take it. Where there may be room later it is tried again then.
   void on_will_refused(Instant now, const TurnResult::FiredWill& will);
 
+  // That messages are withheld since nobody knows whether they have expired. Nothing: none was lately.
+  [[nodiscard]] std::optional<std::string> withheld_alarm() const;
+  void tell_withheld();
   void publish_system_topics(Instant now);
   void send_acks(const std::vector<Ack>& acks, bool turn_failed);
   // A bridge of 3.1.1 would come back with what the store does not take, for ever: it is told that it is stored. Not
@@ -344,10 +349,12 @@ class Node final : public StreamAcceptor, public ClientOwner {
   bool flushing_ = false;
   sync::StoreTotals stored_;
   std::vector<std::string> alarms_;  // the disk
+  bool withheld_told_ = false;
   ChannelAlarms channel_alarms_;
   RefusalLog refusal_log_;
   Instant refused_at_{};  // the last turn that lacked room
-  Instant now_{};         // as told last
+  Instant started_{};
+  Instant now_{};  // as told last
   Instant next_tick_{};
   Instant next_trim_{};
   Instant next_system_topics_{};

@@ -104,4 +104,29 @@ void Node::unwatch(std::uint64_t watcher) { delivery_.watchers().remove(watcher)
 
 void Node::on_watch_room(std::uint64_t watcher) { delivery_.watchers().pump(watcher); }
 
+// --- what may have expired ---
+
+Moment Node::moment() const {
+  const Instant waits_since = std::max(started_, links_.connected_at().value_or(started_));
+  return {.now = now_, .wall = ports_.wall_clock(), .awaits_clock = now_ - waits_since < kClockWait};
+}
+
+std::optional<std::string> Node::withheld_alarm() const {
+  const std::optional<Withheld>& withheld = delivery_.withheld();
+  if (!withheld || now_ - withheld->last >= kWithheldAlarmStands) return std::nullopt;
+  if (withheld->for_our_clock && ports_.wall_clock().quality == ClockQuality::kSynchronised) return std::nullopt;
+  return "messages with a Message Expiry Interval are withheld from subscribers (" +
+         std::to_string(counters_.withheld) +
+         " since the start), since they may have expired and nobody here knows how old they are: " +
+         (withheld->for_our_clock ? "the clock of this board is not synchronised"
+                                  : "the clocks of the boards that wrote them were not synchronised, or are ahead") +
+         ". Give the boards a time service, or publish without that interval";
+}
+
+void Node::tell_withheld() {
+  const std::optional<std::string> alarm = withheld_alarm();
+  if (alarm && !withheld_told_) ports_.log(*alarm);
+  withheld_told_ = alarm.has_value();
+}
+
 }  // namespace hedgerow::node

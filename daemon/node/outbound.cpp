@@ -4,7 +4,6 @@
 
 #include "daemon/mqtt/properties.hpp"
 #include "daemon/mqtt/topic.hpp"
-#include "daemon/node/expiry.hpp"
 #include "daemon/node/limits.hpp"
 
 namespace hedgerow::node {
@@ -41,12 +40,18 @@ bool Outbound::is_deliverable(const sync::Message& message) {
   return mqtt::is_valid_topic_name(message.topic) && mqtt::are_forwardable_properties(message.properties);
 }
 
-bool Outbound::expired(const sync::Message& message, const sync::Stamp& stamp,
-                       std::optional<std::uint32_t>& left_s) const {
-  if (!message.expiry_s) return false;  // without a look at the clock
-  const Expiry expiry = expiry_of(message, stamp, wall_clock_());
-  left_s = expiry.left_s;
-  return expiry.expired;
+Expiry Outbound::expiry_of(const sync::Message& message, const sync::Stamp& stamp, sync::ReplicaId replica,
+                           sync::Arrival arrival) const {
+  if (!message.expiry_s) return {};  // without a look at the clock
+  return ages_.expiry_of(message, stamp, replica, arrival, moment_());
+}
+
+bool Outbound::withhold(const Expiry& expiry, bool waits) {
+  if (expiry.state != Expiry::State::kWithheld) return true;
+  if (waits && expiry.awaits_clock) return false;
+  ++counters_.withheld;
+  withheld_ = {.last = moment_().now, .for_our_clock = expiry.is_for_our_clock};
+  return true;
 }
 
 bool Outbound::has_room(const Session& session) {
@@ -72,10 +77,12 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
   // The daemon was killed meanwhile: nobody knows whether this was sent.
   const bool is_old = !again && (op.arrival <= window.newest() || window.was_received(op.arrival));
   const bool maybe_sent = !again && !is_old && session.is_maybe_sent(op.arrival);
-  std::optional<std::uint32_t> expiry_left_s;
+  const Expiry expiry = expiry_of(message, op.op.stamp, op.replica, op.arrival);
   // A delivery that was begun goes on: only others expire [MQTT-3.3.2-5] [MQTT-4.4.0-1], or give way to a newer value.
-  const bool is_gone = expired(message, op.op.stamp, expiry_left_s) || op.superseded;
+  const bool is_gone = !expiry.is_fresh() || op.superseded;
   if (is_gone && !again) {
+    const bool keeps_position = session.is_persistent() && qos != mqtt::QoS::kAtMostOnce;
+    if (!is_old && !op.superseded && !withhold(expiry, /*waits=*/keeps_position)) return false;
     return !maybe_sent || qos != mqtt::QoS::kExactlyOnce || lose_logged(session, op.arrival);
   }
   if (op.replica != self_ && !is_deliverable(message)) {
@@ -86,7 +93,7 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
   if (!wish.any && !may_receive_(*session.client, message.topic)) return true;
   const bool retain = wish.retain_as_published && op.op.kind.cell;
   if (qos == mqtt::QoS::kAtMostOnce) {
-    if (op.arrival > session.attached_at) send_at_most_once(*session.client, message, retain, expiry_left_s, wish);
+    if (op.arrival > session.attached_at) send_at_most_once(*session.client, message, retain, expiry.left_s, wish);
     return true;
   }
   if (is_old) return true;
@@ -101,7 +108,7 @@ bool Outbound::send_logged(Session& session, const OpRef& op, const Wish& wish) 
                                                              .packet_id = packet_id,
                                                              .dup = again || maybe_sent,
                                                              .retain = retain,
-                                                             .expiry_left_s = expiry_left_s,
+                                                             .expiry_left_s = expiry.left_s,
                                                              .subscription_ids = wish.identifiers});
   session.client->hand_over();
   touched_(*session.client);
@@ -126,10 +133,10 @@ bool Outbound::lose_logged(Session& session, sync::Arrival arrival) {
 }
 
 Outbound::Outcome Outbound::send_aside(Session& session, const Aside& aside, const Wish& wish) {
-  std::optional<std::uint32_t> expiry_left_s;
+  const Expiry expiry = expiry_of(aside.message, aside.stamp, aside.replica, aside.arrival);
   const auto qos = std::min(wish.qos, aside.qos);
   const bool again = aside.again || (aside.sender == 0 && session.window.was_interrupted(aside.arrival));
-  if (expired(aside.message, aside.stamp, expiry_left_s) && !again) return Outcome::kGone;
+  if (!expiry.is_fresh() && !again) return withhold(expiry, aside.waits) ? Outcome::kGone : Outcome::kNoRoom;
   if (aside.replica != self_ && !is_deliverable(aside.message)) return Outcome::kGone;
   if (!has_room_for(session, aside.message)) return Outcome::kNoRoom;
   if (qos != mqtt::QoS::kAtMostOnce && !session.window.has_room(aside.arrival)) return Outcome::kNoRoom;
@@ -142,7 +149,7 @@ Outbound::Outcome Outbound::send_aside(Session& session, const Aside& aside, con
                                                              .packet_id = packet_id,
                                                              .dup = again && packet_id != 0,
                                                              .retain = aside.retain,
-                                                             .expiry_left_s = expiry_left_s,
+                                                             .expiry_left_s = expiry.left_s,
                                                              .subscription_ids = wish.identifiers});
   session.client->hand_over();
   touched_(*session.client);

@@ -11,12 +11,17 @@
 #include "daemon/node/arrival_log.hpp"
 #include "daemon/node/client.hpp"
 #include "daemon/node/counters.hpp"
+#include "daemon/node/expiry.hpp"
 #include "daemon/node/queue_budget.hpp"
 #include "daemon/node/session.hpp"
 
 namespace hedgerow::node {
 
-using WallClock = std::function<WallTime()>;
+// Why a message that may have expired is withheld.
+struct Withheld {
+  Instant last;                // delivery of one that was
+  bool for_our_clock = false;  // the writer's was synchronised, this board's is not
+};
 
 // What all matching subscriptions of one session ask for together.
 struct Wish {
@@ -33,10 +38,11 @@ class Outbound {
   // Whether the access rules let the client have messages of that topic.
   using MayReceive = std::function<bool(const Client&, std::string_view topic)>;
   // `touched` is told of every client that got output, so that the owner flushes it.
-  Outbound(sync::ReplicaId self, WallClock wall_clock, QueueBudget& budget, Counters& counters,
-           std::function<void(Client&)> touched, MayReceive may_receive)
+  Outbound(sync::ReplicaId self, const MessageAges& ages, std::function<Moment()> moment, QueueBudget& budget,
+           Counters& counters, std::function<void(Client&)> touched, MayReceive may_receive)
       : self_(self),
-        wall_clock_(std::move(wall_clock)),
+        ages_(ages),
+        moment_(std::move(moment)),
         budget_(budget),
         counters_(counters),
         touched_(std::move(touched)),
@@ -44,7 +50,7 @@ class Outbound {
 
   // Whether a message of the log may find room now, as far as is known without reading it.
   [[nodiscard]] bool has_room(const Session& session);
-  // A message of the log, in its order. False: there is no room; nothing was sent.
+  // A message of the log, in its order. False: there is no room, or it waits for this board's clock; nothing was sent.
   bool send_logged(Session& session, const OpRef& op, const Wish& wish);
 
   // A message that stands aside of the log: retained, replayed, or of a shared subscription.
@@ -56,12 +62,13 @@ class Outbound {
     mqtt::QoS qos = mqtt::QoS::kAtMostOnce;
     bool retain = false;
     bool again = false;  // it was sent on an earlier connection
+    bool waits = false;  // one that may have expired waits for this board's clock, where that may yet be set
     Window::Sender sender = 0;
   };
   enum class Outcome : std::uint8_t {
     kSent,    // and, with QoS 1 or 2, in the window
-    kGone,    // expired, or more than the client accepts: to be treated as delivered
-    kNoRoom,  // nothing was sent
+    kGone,    // expired, withheld, or more than the client accepts: to be treated as delivered
+    kNoRoom,  // nothing was sent: try again later
   };
   Outcome send_aside(Session& session, const Aside& aside, const Wish& wish);
 
@@ -72,6 +79,7 @@ class Outbound {
   // clients' parsers.
   [[nodiscard]] static bool is_deliverable(const sync::Message& message);
   [[nodiscard]] sync::ReplicaId self() const { return self_; }
+  [[nodiscard]] const std::optional<Withheld>& withheld() const { return withheld_; }
   void on_renewed(sync::ReplicaId self) { self_ = self; }
 
  private:
@@ -80,16 +88,19 @@ class Outbound {
   static bool lose_logged(Session& session, sync::Arrival arrival);
   void send_at_most_once(Client& client, const sync::Message& message, bool retain,
                          std::optional<std::uint32_t> expiry_left_s, const Wish& wish);
-  // Nothing: it has expired.
-  [[nodiscard]] bool expired(const sync::Message& message, const sync::Stamp& stamp,
-                             std::optional<std::uint32_t>& left_s) const;
+  [[nodiscard]] Expiry expiry_of(const sync::Message& message, const sync::Stamp& stamp, sync::ReplicaId replica,
+                                 sync::Arrival arrival) const;
+  // It is not sent. False: its reader waits with it.
+  bool withhold(const Expiry& expiry, bool waits);
 
   sync::ReplicaId self_;
-  WallClock wall_clock_;
+  const MessageAges& ages_;
+  std::function<Moment()> moment_;
   QueueBudget& budget_;
   Counters& counters_;
   std::function<void(Client&)> touched_;
   MayReceive may_receive_;
+  std::optional<Withheld> withheld_;
 };
 
 }  // namespace hedgerow::node

@@ -303,6 +303,7 @@ bool SharedGroups::send(Group& group, const Member& member, Session& session, co
                                              .qos = static_cast<mqtt::QoS>(op.op.kind.qos),
                                              .retain = member.options.retain_as_published && op.op.kind.cell,
                                              .again = again,
+                                             .waits = is_persistent(group),
                                              .sender = group.id},
                                             wish_);
   switch (outcome) {

@@ -3,17 +3,17 @@
 #include <utility>
 
 #include "daemon/mqtt/topic.hpp"
-#include "daemon/node/expiry.hpp"
 
 namespace hedgerow::node {
 
 Watchers::Watchers(sync::ReplicaId self, ArrivalLog& log, StorePort& store, const ChannelTable& channels,
-                   WallClock wall_clock, Log say)
+                   const MessageAges& ages, std::function<Moment()> moment, Log say)
     : self_(self),
       log_(log),
       store_(store),
       channels_(channels),
-      wall_clock_(std::move(wall_clock)),
+      ages_(ages),
+      moment_(std::move(moment)),
       say_(std::move(say)) {}
 
 std::uint64_t Watchers::add(std::string filter, std::shared_ptr<WatchOutput> output) {
@@ -58,13 +58,12 @@ void Watchers::tell_lost(Watcher& watcher) {
   watcher.output->lost(std::exchange(watcher.dropped, 0), /*trimmed=*/0);
 }
 
-void Watchers::show(Watcher& watcher, Seen seen, const sync::Stamp& stamp) {
-  const Expiry expiry = seen.message.expiry_s ? expiry_of(seen.message, stamp, wall_clock_()) : Expiry{};
-  if (expiry.expired) return;
+void Watchers::show(Watcher& watcher, Seen seen, const sync::Stamp& stamp, sync::Arrival arrival) {
+  if (seen.message.expiry_s) seen.expiry = ages_.expiry_of(seen.message, stamp, *seen.replica, arrival, moment_());
+  if (seen.expiry.state == Expiry::State::kExpired) return;
   // What came from another node is looked at as it is before a client gets it.
   if (seen.replica != self_ && !Outbound::is_deliverable(seen.message)) return;
   seen.stamp = stamp;
-  seen.expiry_left_s = expiry.left_s;
   watcher.output->show(seen);
 }
 
@@ -73,7 +72,7 @@ bool Watchers::pump_retained(std::uint64_t id, Watcher& watcher) {
     if (!watcher.output->has_room()) return false;
     const sync::Cell& cell = watcher.page.cells[watcher.next];
     show(watcher, {.message = *cell.message, .qos = cell.qos, .retain = true, .replica = cell.order.replica},
-         cell.order.stamp);
+         cell.order.stamp, cell.arrival);
   }
   watcher.retained_done = watcher.page.exhausted;
   if (!watcher.retained_done) {
@@ -89,7 +88,7 @@ void Watchers::pump_log(Watcher& watcher) {
     if (!op.op.kind.record || !mqtt::matches(watcher.filter, op.op.message->topic)) return true;
     if (!watcher.output->has_room()) return false;
     show(watcher, {.message = *op.op.message, .qos = op.op.kind.qos, .retain = op.op.kind.cell, .replica = op.replica},
-         op.op.stamp);
+         op.op.stamp, op.arrival);
     return true;
   });
   if (const std::uint64_t trimmed = watcher.reader->take_trimmed(); trimmed > 0) {
@@ -140,7 +139,7 @@ void Watchers::publish_live(const sync::Message& message, bool retain, bool is_o
       watcher.output->show({.message = message,
                             .retain = retain,
                             .replica = is_own ? std::optional(self_) : std::nullopt,
-                            .expiry_left_s = message.expiry_s});
+                            .expiry = {.left_s = message.expiry_s}});
     } else {
       ++watcher.dropped;
     }

@@ -28,7 +28,7 @@ struct Seen {
   bool retain = false;                          // it is the topic's retained message, or became it
   std::optional<sync::Stamp> stamp = {};        // when it was written; none: live, so about now
   std::optional<sync::ReplicaId> replica = {};  // which wrote it; none: live, and from another node
-  std::optional<std::uint32_t> expiry_left_s = {};
+  Expiry expiry = {};                           // fresh or withheld
 };
 
 // Port: where a watcher's messages go.
@@ -48,8 +48,8 @@ class WatchOutput {
 class Watchers {
  public:
   using Log = std::function<void(const std::string&)>;
-  Watchers(sync::ReplicaId self, ArrivalLog& log, StorePort& store, const ChannelTable& channels, WallClock wall_clock,
-           Log say);
+  Watchers(sync::ReplicaId self, ArrivalLog& log, StorePort& store, const ChannelTable& channels,
+           const MessageAges& ages, std::function<Moment()> moment, Log say);
 
   // Returns its number. Nothing comes before start(). REQUIRES: a valid filter, not shared.
   std::uint64_t add(std::string filter, std::shared_ptr<WatchOutput> output);
@@ -84,13 +84,15 @@ class Watchers {
   void pump_log(Watcher& watcher);
   void tell_lost(Watcher& watcher);
   void read_retained(std::uint64_t id, Watcher& watcher);
-  void show(Watcher& watcher, Seen seen, const sync::Stamp& stamp);
+  // REQUIRES: seen.replica
+  void show(Watcher& watcher, Seen seen, const sync::Stamp& stamp, sync::Arrival arrival);
 
   sync::ReplicaId self_;
   ArrivalLog& log_;
   StorePort& store_;
   const ChannelTable& channels_;
-  WallClock wall_clock_;
+  const MessageAges& ages_;
+  std::function<Moment()> moment_;
   Log say_;
   std::uint64_t last_id_ = 0;
   std::map<std::uint64_t, Watcher> watchers_;

@@ -31,7 +31,7 @@ TEST_CASE("a message says when it was written, how far that can be trusted, and 
                     .node = "gw-barn",
                     .replica = sync::ReplicaId{0xAB},
                     .channel = "default",
-                    .expires_in_s = 7}) ==
+                    .expiry = {.left_s = 7}}) ==
       R"({"topic":"a/b","payload":"21.5","qos":1,"retain":true,"time":"2027-01-15T08:00:00.123Z",)"
       R"("clock":"synchronised","node":"gw-barn","replica":"00000000000000ab","channel":"default","expires_in_s":7})");
   CHECK(message_json({.message = said}) ==

@@ -47,6 +47,28 @@ TEST_CASE_METHOD(AskerHarness, "history leaves out what has expired", "[control]
   CHECK(answer_to(R"({"verb":"history","filter":"a"})") == Texts{kEnd});
 }
 
+TEST_CASE_METHOD(AskerHarness, "what may have expired is left out of get, which says so, and marked in history",
+                 "[control][G10][G6]") {
+  publish(
+      {.topic = "a", .payload = "1", .qos = 1, .packet_id = 1, .retain = true, .properties = property(0x02, u32(60))});
+  CHECK(answer_to(R"({"verb":"get","filter":"a"})") == Texts{"a=1", kEnd});
+  restart();
+  wall.quality = ClockQuality::kUnsynchronised;
+  control::Operator after_restart{*node, *this, [this] { return wall; }};
+  const auto ask_anew = [&](const char* document) {
+    const auto answer = std::make_shared<FakeAnswer>();
+    REQUIRE(after_restart.take({.document = document, .body = {}}, answer));
+    settle();
+    return answer;
+  };
+  const auto got = ask_anew(R"({"verb":"get","filter":"a"})");
+  REQUIRE(got->documents.size() == 2);
+  CHECK(got->documents[0].find(R"({"lost":1,"why":"they may have expired)") == 0);
+  const auto past = ask_anew(R"({"verb":"history","filter":"a"})");
+  REQUIRE(past->documents.size() == 2);
+  CHECK(past->documents[0].find(R"("withheld":true)") != std::string::npos);
+}
+
 TEST_CASE_METHOD(AskerHarness, "what comes after the question is not part of the answer", "[control]") {
   store("a", "1");
   const FakeAnswerPtr answer = ask(R"({"verb":"history","filter":"a"})", {}, /*room=*/0);

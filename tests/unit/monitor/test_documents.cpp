@@ -76,7 +76,7 @@ TEST_CASE("health says what the board measured", "[monitor]") {
                  .load = Load{.one_minute = 0.5, .five_minutes = 0.25, .fifteen_minutes = 1},
                  .disk = Disk{.free_bytes = 10, .total_bytes = 20}},
       .clients = 2,
-      .messages = {.received = 5, .delivered = 4, .refused = 1, .dropped = 0, .denied = 2, .trimmed = 3},
+      .messages = {.received = 5, .delivered = 4, .refused = 1, .dropped = 0, .denied = 2, .trimmed = 3, .withheld = 6},
       .over_budget = {.subscriptions = 7, .readers = 8, .writers = 9},
       .things =
           ThingsReport{.connected = 4, .lost = 1, .malformed = 2, .damaged_frames = 7, .strangers = 5, .unproved = 6},
@@ -86,7 +86,7 @@ TEST_CASE("health says what the board measured", "[monitor]") {
         R"({"at_unix_ms":1700000000123,"clock":"synchronised","version":"0.1.0","uptime_s":3600,)"
         R"("temperature_c":48.3,"memory":{"rss_bytes":1,"total_bytes":3,"available_bytes":2},)"
         R"("load":[0.5,0.25,1],"disk":{"free_bytes":10,"total_bytes":20},"clients":2,)"
-        R"("messages":{"received":5,"delivered":4,"refused":1,"dropped":0,"denied":2,"trimmed":3},)"
+        R"("messages":{"received":5,"delivered":4,"refused":1,"dropped":0,"denied":2,"trimmed":3,"withheld":6},)"
         R"("over_budget":{"subscriptions":7,"readers":8,"writers":9},)"
         R"("things":{"connected":4,"lost":1,"malformed":2,"damaged_frames":7,"strangers":5,"unproved":6},)"
         R"("plaintext_listeners":["devices"],)"
@@ -97,7 +97,7 @@ TEST_CASE("health says what the board measured", "[monitor]") {
 TEST_CASE("health leaves out what could not be measured", "[monitor][G10]") {
   CHECK(to_json(Health{}) ==
         R"({"at_unix_ms":0,"clock":"unsynchronised","version":"","uptime_s":0,"clients":0,)"
-        R"("messages":{"received":0,"delivered":0,"refused":0,"dropped":0,"denied":0,"trimmed":0},)"
+        R"("messages":{"received":0,"delivered":0,"refused":0,"dropped":0,"denied":0,"trimmed":0,"withheld":0},)"
         R"("over_budget":{"subscriptions":0,"readers":0,"writers":0},"plaintext_listeners":[],)"
         R"("alarms":[],)"
         R"("scrub":{"finished_unix_ms":null,"damaged_unix_ms":null,"done_bytes":0,"file_bytes":0}})");
