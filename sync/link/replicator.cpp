@@ -21,7 +21,7 @@ Replicator::Replicator(ReplicatorSettings settings, const std::vector<ChannelSta
     : settings_(std::move(settings)), compressor_(&compressor) {
   for (const ChannelState& state : channels) {
     if (channels_.size() == kChannelsPerLinkMax) break;
-    Channel channel;
+    Channel channel(settings_.replica);
     channel.number = state.number;
     channel.name = state.name;
     channel.merge = state.merge;
@@ -142,7 +142,9 @@ void Replicator::forget_link(Instant now, LinkId id) {
     const auto& snapshot = channels_[i].snapshot;
     if (snapshot && snapshot->peer == name && !snapshot->merging) abandon_snapshot(i);
   }
+  const PeerNo gone = peer.number;
   peers_.erase(of_peer);
+  for (std::size_t i = 0; i < channels_.size(); ++i) graft(i, channels_[i].tree.on_gone(gone));
 }
 
 void Replicator::choose_active(Instant now, Peer& peer) {
@@ -165,6 +167,7 @@ void Replicator::start_talking(Instant now, Peer& peer) {
     if (!shared.shared) continue;
     // What an earlier link carried may be lost.
     shared.assumed = shared.confirmed;
+    channels_[i].tree.on_new_link(peer.number);
     shared.told.clear();
     shared.ask_at = Instant::max();
     shared.failures = 0;
@@ -214,6 +217,7 @@ void Replicator::on_hello(Instant now, Link& link, const wire::Hello& hello) {
   Peer& peer = peers_[hello.node];
   if (peer.name.empty()) {
     peer.name = hello.node;
+    peer.number = PeerNo{++last_peer_};
     peer.replica = hello.replica;
     peer.incarnation = hello.incarnation;
     peer.channels.resize(channels_.size());
@@ -308,6 +312,8 @@ void Replicator::on_body(Instant now, Link& link, const wire::AnyMessage& messag
     on_push(now, link, channel, *segment);
   } else if (const auto* question = std::get_if<wire::Pull>(&message)) {
     on_pull(link, peer, channel, *question);
+  } else if (const auto* tree = std::get_if<wire::Tree>(&message)) {
+    on_tree(now, peer, channel, *tree);
   } else if (const auto* range = std::get_if<wire::Range>(&message)) {
     on_range(now, link, peer, channel, *range);
   } else if (const auto* page = std::get_if<wire::Page>(&message)) {
@@ -337,6 +343,7 @@ std::span<const Action> Replicator::on_handed_out(Instant /*now*/, const std::ve
   for (const CommittedSegment& segment : segments) {
     const std::size_t i = channel_index(segment.channel);
     if (i == kNotOurs || segment.segment->replica == settings_.replica) continue;
+    keep_open(i, segment.segment);
     for (auto& [name, peer] : peers_) push(peer, i, segment.segment);
   }
   return finish();
@@ -344,6 +351,7 @@ std::span<const Action> Replicator::on_handed_out(Instant /*now*/, const std::ve
 
 std::span<const Action> Replicator::on_committed(Instant now, const Committed& committed) {
   actions_.clear();
+  forget_open();
   for (const ChannelState& state : committed.frontiers) {
     const std::size_t i = channel_index(state.number);
     if (i == kNotOurs) continue;

@@ -1,6 +1,7 @@
 // The replicator: decides what this node says on its links, and what it makes of what it hears. DESIGN 5.
 //
-//   push       every committed segment goes at once to every peer that lacks just it; only accelerates
+//   push       every committed segment goes at once to every peer that lacks just it, and did not say that others bring
+//              it anyway (push_tree.hpp); only accelerates
 //   announce   frontiers, when they moved and the peer was not told by a push: at most one a second, a channel, a peer;
 //              asked for again, more and more rarely, while a peer does not confirm what we hold. Two equal peers say
 //              nothing. A whole frontier of many marks is compared by digest instead (frontier_compare.hpp)
@@ -39,6 +40,7 @@
 #include "sync/engine/engine.hpp"
 #include "sync/engine/pull.hpp"
 #include "sync/link/live_window.hpp"
+#include "sync/link/push_tree.hpp"
 #include "sync/link/wire.hpp"
 
 namespace hedgerow::sync {
@@ -247,6 +249,7 @@ class Replicator {
 
   struct Peer {
     std::string name;
+    PeerNo number{};
     ReplicaId replica{};
     std::uint64_t incarnation = 0;
     std::string version;
@@ -256,10 +259,14 @@ class Replicator {
   };
 
   struct Channel {
+    explicit Channel(ReplicaId own_replica) : tree(own_replica) {}
     ChannelNo number{};
     std::string name;
     MergeKind merge{};
     bool is_prompt = false;
+    PushTree tree;
+    // Of others, handed out and not committed yet: what an answer to a question leaves out.
+    std::vector<std::shared_ptr<const SegmentRow>> open;
     Frontier own;                                       // committed
     Frontier expected;                                  // own, and what was handed to the store in sequence
     std::vector<ReplicaState> states;                   // committed: ends, and the chains' hashes
@@ -338,10 +345,17 @@ class Replicator {
   void ask_to_compare(Peer& peer, std::size_t channel);
   void on_compare(Instant now, Peer& peer, std::size_t channel, const wire::Compare& compare);
 
+  // replicator_tree.cpp: pushes that come, and who is pushed what
+  void on_push(Instant now, Link& link, std::size_t channel, const wire::Push& push);
+  void on_tree(Instant now, Peer& peer, std::size_t channel, const wire::Tree& tree);
+  void prune(Peer& peer, std::size_t channel, ReplicaId replica);
+  void graft(std::size_t channel, const std::vector<Graft>& grafts);
+  void keep_open(std::size_t channel, const std::shared_ptr<const SegmentRow>& segment);
+  void forget_open();
+
   // replicator_pull.cpp, replicator_answer.cpp: pull, both sides
   enum class Accepted : std::uint8_t { kSubmitted, kHeld, kGap, kLetGo, kBroken };
   Accepted accept_segment(Link& link, std::size_t channel, ByteView segment, bool asked_for);
-  void on_push(Instant now, Link& link, std::size_t channel, const wire::Push& push);
   void on_pull(Link& link, Peer& peer, std::size_t channel, const wire::Pull& pull);
   void answer_next(Shared& shared, std::size_t channel);
   // True iff it was the end of a complete range: what was committed meanwhile follows it without a gap.
@@ -364,9 +378,9 @@ class Replicator {
   void submit(const Submitted& job, Action action);
   void settle(Instant now, const Submitted& job, const Expected<ReceiveResult>& result);
   void settle_merge(Instant now, std::size_t channel, ReceiveResult result);
-  [[nodiscard]] std::uint64_t missing_from(const Peer& peer, std::size_t channel) const;
+  [[nodiscard]] std::uint64_t missing_from(Instant now, const Peer& peer, std::size_t channel) const;
   [[nodiscard]] Peer* choose_describer(std::size_t channel);
-  [[nodiscard]] Peer* choose_holder(std::size_t channel);
+  [[nodiscard]] Peer* choose_holder(Instant now, std::size_t channel);
   void pull(Instant now, std::size_t channel);
   void pull_all(Instant now);
 
@@ -377,6 +391,8 @@ class Replicator {
   std::map<std::string, Peer, std::less<>> peers_;
   std::deque<Submitted> submitted_;
   std::size_t unapplied_bytes_ = 0;
+  std::size_t open_bytes_ = 0;
+  std::uint32_t last_peer_ = 0;
   wire::PullId last_pull_id_ = 0;
   std::uint64_t last_live_ = 0;
   LiveWindow live_window_;

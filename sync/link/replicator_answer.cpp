@@ -31,6 +31,7 @@ void Replicator::on_pull(Link& link, Peer& peer, std::size_t channel, const wire
   Shared& shared = peer.channels[channel];
   shared.heard = true;
   join(shared.assumed, pull.request.frontier);
+  channels_[channel].tree.on_question(peer.number, pull.request.frontier, channels_[channel].own);
   shared.next_question = {.link = link.id, .id = pull.id, .request = pull.request};
   answer_next(shared, channel);
 }
@@ -39,6 +40,8 @@ void Replicator::answer_next(Shared& shared, std::size_t channel) {
   if (shared.answering || !shared.next_question) return;
   shared.answering = std::move(shared.next_question);
   shared.next_question.reset();
+  // What is committed soon may be too late for the answer, and was committed before the next is pushed.
+  shared.held = channels_[channel].open;
   actions_.emplace_back(AnswerPull{.link = shared.answering->link,
                                    .channel = channels_[channel].number,
                                    .request = std::move(shared.answering->request)});

@@ -51,16 +51,6 @@ Replicator::Accepted Replicator::accept_segment(Link& link, std::size_t channel,
   return Accepted::kSubmitted;
 }
 
-void Replicator::on_push(Instant now, Link& link, std::size_t channel, const wire::Push& push) {
-  switch (accept_segment(link, channel, push.segment, /*asked_for=*/false)) {
-    case Accepted::kSubmitted:
-    case Accepted::kHeld: break;
-    case Accepted::kGap:
-    case Accepted::kLetGo: pull(now, channel); break;
-    case Accepted::kBroken: close(now, link.id, "the peer pushed a segment with a broken header"); break;
-  }
-}
-
 bool Replicator::is_answer_to_ours(const Link& link, std::size_t channel, wire::PullId id) const {
   const auto& asked = channels_[channel].asked;
   return asked && asked->id == id && asked->peer == link.peer;
@@ -105,7 +95,7 @@ void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t chann
     }
     shared.confirmed = std::move(left);
   }
-  if ((!progress && missing_from(peer, channel) > 0) || !in_sequence) back_off(now, channel);
+  if ((!progress && missing_from(now, peer, channel) > 0) || !in_sequence) back_off(now, channel);
   pull(now, channel);
 }
 
@@ -208,7 +198,7 @@ void Replicator::on_describe(Instant now, Peer& peer, std::size_t channel, const
 
 // --- asking ----------------------------------------------------------------------------------------------------------
 
-std::uint64_t Replicator::missing_from(const Peer& peer, std::size_t index) const {
+std::uint64_t Replicator::missing_from(Instant now, const Peer& peer, std::size_t index) const {
   const Channel& channel = channels_[index];
   const Shared& shared = peer.channels[index];
   std::uint64_t missing = shared.has_more ? 1 : 0;
@@ -221,7 +211,7 @@ std::uint64_t Replicator::missing_from(const Peer& peer, std::size_t index) cons
     while (state != channel.states.end() && state->replica < entry.replica) ++state;
     const bool known = state != channel.states.end() && state->replica == entry.replica;
     const Seq last = known ? std::min(entry.seq, state->end) : entry.seq;
-    if (last > held) missing += last - held;
+    if (last > held && !channel.tree.is_coming(now, entry.replica, held)) missing += last - held;
     if (entry.seq == 0 && !walk.lists(entry.replica)) ++missing;  // a branch that it has heard of
   }
   return missing;
@@ -238,7 +228,7 @@ Replicator::Peer* Replicator::choose_describer(std::size_t channel) {
 }
 
 // Who has the most of what is missing here.
-Replicator::Peer* Replicator::choose_holder(std::size_t channel) {
+Replicator::Peer* Replicator::choose_holder(Instant now, std::size_t channel) {
   Channel& ours = channels_[channel];
   if (ours.snapshot) {
     const auto found = peers_.find(ours.snapshot->peer);
@@ -248,7 +238,7 @@ Replicator::Peer* Replicator::choose_holder(std::size_t channel) {
   std::uint64_t best_missing = 0;
   for (auto& [name, peer] : peers_) {
     const Shared& shared = peer.channels[channel];
-    const std::uint64_t missing = shared.shared ? missing_from(peer, channel) : 0;
+    const std::uint64_t missing = shared.shared ? missing_from(now, peer, channel) : 0;
     if (missing == 0) continue;
     const bool better = best == nullptr || shared.failures < best->channels[channel].failures ||
                         (shared.failures == best->channels[channel].failures && missing > best_missing);
@@ -266,11 +256,14 @@ void Replicator::pull(Instant now, std::size_t channel) {
   // settle() comes back in both cases.
   if ((ours.drain_first && ours.in_store > 0) || unapplied_bytes_ >= kUnappliedBytesMax) return;
   Peer* const describer = choose_describer(channel);
-  Peer* const holder = choose_holder(channel);
+  Peer* const holder = choose_holder(now, channel);
   // Who contradicts again and again, and explains nothing, takes turns with those who have something.
   const bool asks_to_describe = describer != nullptr && (holder == nullptr || !ours.is_described);
   Peer* const source = asks_to_describe ? describer : holder;
-  if (source == nullptr) return;
+  if (source == nullptr) {
+    ours.wake_at = ours.tree.next_due(now, ours.expected);
+    return;
+  }
   if (now < ours.not_before) {
     ours.wake_at = ours.not_before;
     return;
@@ -299,6 +292,9 @@ void Replicator::pull(Instant now, std::size_t channel) {
   }
   if (paging) question.request.token = ours.snapshot->token;
   if (asks_to_describe) question.request.token = describe_token();
+  for (const FrontierEntry& mark : shared.confirmed) {
+    if (mark.seq > seq_in(question.request.frontier, mark.replica)) ours.tree.on_asked(source->number, mark.replica);
+  }
   const std::size_t room = kUnappliedBytesMax - unapplied_bytes_;
   question.request.window_bytes = std::min(shared.window_bytes, static_cast<std::uint32_t>(room));
   send_to(*source, wire::encode(question));

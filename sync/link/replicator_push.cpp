@@ -37,6 +37,7 @@ void Replicator::push(Peer& peer, std::size_t channel, const std::shared_ptr<con
   if (last <= known) return;
   // Nothing in it says that it is a branch, and whose: who has not heard of that asks.
   if (!lists(shared.assumed, replica) && begins_as_branch(channels_[channel].states, replica)) return;
+  if (channels_[channel].tree.is_lazy(peer.number, replica)) return;
   if (known + 1 < segment->first_seq) {
     // It lacks what lies before, and pulls. What is committed while its question is being answered follows the answer:
     // otherwise a peer that catches up under load would never return to being pushed to.
@@ -85,13 +86,17 @@ void Replicator::on_announcement(Instant now, Peer& peer, std::size_t channel, c
     shared.answer_due = true;
   }
   review_announcements(now, peer, channel);
+  SeqWalk held(channels_[channel].expected);
+  for (const FrontierEntry& mark : announcement.marks) {
+    if (mark.seq > held.seq_in(mark.replica)) channels_[channel].tree.on_announced(now, peer.number, mark);
+  }
   pull_soon(now, channel, /*at_once=*/first);
 }
 
 // What was announced may be on its way as a push.
 void Replicator::pull_soon(Instant now, std::size_t channel, bool at_once) {
   Channel& ours = channels_[channel];
-  const bool waiting = ours.asked.has_value() || ours.wake_at != Instant::max();
+  const bool waiting = ours.asked.has_value() || now < ours.not_before;
   if (!at_once && !waiting) ours.not_before = std::max(ours.not_before, now + kPullGrace);
   pull(now, channel);
 }

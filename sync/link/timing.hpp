@@ -20,6 +20,10 @@ static_assert(kAskAgainMin > 2 * kAnnounceInterval);
 
 // An announcement that overtakes a push on another link is no reason to pull yet.
 inline constexpr Duration kPullGrace = std::chrono::milliseconds(100);
+// What a pruned peer announces is on its way down the tree: ten links, with room.
+inline constexpr Duration kTreeGrace = std::chrono::milliseconds(500);
+// Who goes on pushing copies is told again.
+inline constexpr Duration kPruneInterval = std::chrono::seconds(1);
 inline constexpr Duration kPullTimeout = std::chrono::seconds(10);
 // Doubled with each timeout in a row, so that a thin link gets its answer through.
 inline constexpr unsigned kPullTimeoutDoublings = 4;

@@ -334,8 +334,25 @@ Compare read_compare(Reader& in) {
   return compare;
 }
 
-constexpr std::array<std::string_view, 11> kTypeNames = {"",     "hello",   "frontier", "push",     "pull",   "range",
-                                                         "page", "restart", "live",     "describe", "compare"};
+void put_body(Writer& out, const Tree& tree) {
+  out.varint(tree.channel);
+  out.u8(static_cast<std::uint8_t>(tree.what));
+  put_marks(out, tree.marks);
+}
+
+Tree read_tree(Reader& in) {
+  Tree tree;
+  tree.channel = read_channel(in);
+  const std::uint8_t what = in.u8();
+  if (what > static_cast<std::uint8_t>(Tree::What::kGraft)) in.reject();
+  tree.what = Tree::What{what};
+  tree.marks = read_marks(in);
+  if (tree.marks.empty()) in.reject();
+  return tree;
+}
+
+constexpr std::array<std::string_view, 12> kTypeNames = {"",     "hello",   "frontier", "push",     "pull",    "range",
+                                                         "page", "restart", "live",     "describe", "compare", "tree"};
 
 tl::unexpected<Error> broken(std::string_view type) {
   return fail(Category::kInvalidInput,
@@ -354,6 +371,7 @@ AnyMessage read_body(Type type, Reader& in) {
     case Type::kLive: return read_live(in);
     case Type::kDescribe: return read_describe(in);
     case Type::kCompare: return read_compare(in);
+    case Type::kTree: return read_tree(in);
   }
   in.reject();
   return Restart{};

@@ -30,6 +30,9 @@
 //  10 compare  := channel:number count:number { kind:u8 first:u64 last:u64 [digest:u64] }*count
 //                 Instead of 2 where there are many marks: sync/link/frontier_compare.hpp. Kinds: 0 ask, 1 same, 2
 //                 tell, which has no digest. Ranges of replicas, ascending; none overlaps.
+//  11 tree     := channel:number what:u8 marks
+//                 What 0: prune, others bring these replicas, announce them only; 1: graft, push them again. At least
+//                 one mark: how far the sender holds the replica, or has it in its hands.
 //
 //   segments   := count:number { segment:text }*count
 //   marks      := count:number { replica:u64 seq:number }*count                          ascending by replica
@@ -68,6 +71,7 @@ enum class Type : std::uint8_t {
   kLive = 8,
   kDescribe = 9,
   kCompare = 10,
+  kTree = 11,
 };
 
 // A channel's position in the sender's Hello.
@@ -156,8 +160,15 @@ struct Compare {
   std::vector<RangeClaim> claims;
 };
 
+struct Tree {
+  enum class What : std::uint8_t { kPrune = 0, kGraft = 1 };
+  ChannelIndex channel = 0;
+  What what{};
+  Frontier marks;  // at least one
+};
+
 // In the order of Type.
-using AnyMessage = std::variant<Hello, Announcement, Push, Pull, Range, Page, Restart, Live, Describe, Compare>;
+using AnyMessage = std::variant<Hello, Announcement, Push, Pull, Range, Page, Restart, Live, Describe, Compare, Tree>;
 
 // REQUIRES: within the bounds of sync/limits.hpp.
 [[nodiscard]] Bytes encode(const AnyMessage& message);

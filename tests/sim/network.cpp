@@ -127,15 +127,21 @@ void Network::arrive(const std::shared_ptr<Connection>& connection, std::size_t 
   const Stream& back = connection->streams[1 - direction];
   if (links_.contains(stream.sender)) (*nodes_)[back.to]->drained(stream.sender);
   if (lost || connection->broken || !links_.contains(stream.receiver)) return;
-  count(message);
+  count(message, back.to, stream.to);
   (*nodes_)[stream.to]->message(stream.receiver, message);
 }
 
-void Network::count(const Bytes& message) {
+void Network::count(const Bytes& message, std::size_t from, std::size_t to) {
   const auto decoded = sync::wire::decode(message);
   if (!decoded) return;
-  const auto add = [this](ByteView segment) {
-    if (const auto header = sync::peek_segment(segment)) delivered_ops_ += header->count;
+  const auto add = [&](ByteView segment) {
+    const auto header = sync::peek_segment(segment);
+    if (!header) return;
+    delivered_ops_ += header->count;
+    if (spread_ == nullptr) return;
+    for (sync::Seq seq = header->first_seq; seq <= header->last_seq(); ++seq) {
+      spread_->on_op(scheduler_.now(), header->replica, seq, from, to);
+    }
   };
   if (const auto* push = std::get_if<sync::wire::Push>(&*decoded)) {
     add(push->segment);

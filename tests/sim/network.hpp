@@ -12,6 +12,7 @@
 #include "tests/sim/options.hpp"
 #include "tests/sim/scheduler.hpp"
 #include "tests/sim/sim_node.hpp"
+#include "tests/sim/spread.hpp"
 
 namespace hedgerow::sim {
 
@@ -45,6 +46,8 @@ class Network final : public Wires {
   [[nodiscard]] std::uint64_t data_bytes() const { return data_bytes_; }
   // Ops that arrived in pushes and ranges, again those that were known.
   [[nodiscard]] std::uint64_t delivered_ops() const { return delivered_ops_; }
+  // From now on every op that arrives in a push or range is told to it; it must outlive the network.
+  void watch(Spread& spread) { spread_ = &spread; }
   [[nodiscard]] std::size_t under_way() const { return under_way_; }
 
  private:
@@ -75,7 +78,7 @@ class Network final : public Wires {
     bool waiting = false;  // for the listener to be there
   };
 
-  void count(const Bytes& message);
+  void count(const Bytes& message, std::size_t from, std::size_t to);
   void want(std::size_t dialler, std::size_t listener);
   void dial_later(std::size_t slot);
   void dial_who_can();
@@ -102,6 +105,7 @@ class Network final : public Wires {
   std::uint64_t data_bytes_ = 0;
   std::uint64_t delivered_ops_ = 0;
   std::size_t under_way_ = 0;
+  Spread* spread_ = nullptr;
 };
 
 }  // namespace hedgerow::sim

@@ -16,10 +16,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kProbes = 11;
 constexpr std::size_t kPayloadBytes = 64;
 constexpr std::uint64_t kTrimmedLogBytes = std::uint64_t{64} << 10U;
 constexpr Duration kStuck = 10min;
+// What trees must keep while a link breaks each second.
+constexpr double kDeliveriesMax = 1.5;
+constexpr std::size_t kHopsMax = 12;
+constexpr Duration kSpreadMax = 4s;  // before the sync that announcements wait for
 
 Options options_of(const ScaleQuestion& question) {
   Options out = draw_options(question.seed, question.nodes, 0, {.tranquil = true});
@@ -29,6 +32,7 @@ Options options_of(const ScaleQuestion& question) {
   out.network.redial_max = 1s;
   out.network.unnoticed_max = 100ms;
   out.clocks = {.skew_max = 50ms, .corrected_after = 1000s};
+  out.remote_commit = 5s;
   out.answer_bytes_max = std::size_t{256} << 10U;
   return out;
 }
@@ -81,22 +85,11 @@ class Scale {
   Mesh mesh_;
 };
 
-// Single writes, far apart: how long each takes to be on every disk.
-std::vector<Duration> probe(Scale& scale) {
-  std::vector<Duration> out;
-  for (std::size_t i = 0; i < kProbes; ++i) {
-    scale.mesh().run_for(5s);
-    const std::uint64_t everywhere = scale.mesh().oracle().placed() + scale.mesh().size();
-    const Instant begin = scale.mesh().scheduler().now();
-    scale.write(scale.some_node(), scale.some_topic());
-    while (scale.mesh().oracle().placed() < everywhere) {
-      scale.mesh().run_for(1ms);
-      if (scale.mesh().scheduler().now() - begin > kStuck) throw Violation("a single write does not come everywhere");
-    }
-    out.push_back(scale.mesh().scheduler().now() - begin);
-  }
-  std::sort(out.begin(), out.end());
-  return out;
+void check_bounds(const ScaleAnswer& answer) {
+  const auto fail = [](const std::string& what) { throw Violation("the broadcast trees: " + what); };
+  if (answer.deliveries > kDeliveriesMax) fail(std::to_string(answer.deliveries) + " deliveries of an op to a node");
+  if (answer.hops_max > kHopsMax) fail("an op crossed " + std::to_string(answer.hops_max) + " links");
+  if (answer.spread_max > kSpreadMax) fail("an op took until the sync of a turn that was left open to come to all");
 }
 
 }  // namespace
@@ -113,11 +106,11 @@ ScaleAnswer measure_nodes(const ScaleQuestion& question) {
   for (std::size_t node = 0; node < mesh.size(); ++node) scale.write(node, scale.some_topic());
   scale.settle(10ms);
 
-  const std::vector<Duration> spreads = probe(scale);
-  out.spread_median = spreads[spreads.size() / 2];
-  out.spread_max = spreads.back();
+  mesh.run_for(5s);
   scale.settle(100ms);
 
+  Spread spread(question.nodes);
+  mesh.network().watch(spread);
   const std::uint64_t bytes = mesh.network().sent_bytes();
   const std::uint64_t data = mesh.network().data_bytes();
   const std::uint64_t delivered = mesh.network().delivered_ops();
@@ -137,6 +130,13 @@ ScaleAnswer measure_nodes(const ScaleQuestion& question) {
   out.bytes = static_cast<double>(mesh.network().sent_bytes() - bytes) / each;
   out.control_bytes = out.bytes - static_cast<double>(mesh.network().data_bytes() - data) / each;
   out.deliveries = static_cast<double>(mesh.network().delivered_ops() - delivered) / each;
+  const std::vector<Duration> times = spread.times();
+  if (!times.empty()) {
+    out.spread_median = times[times.size() / 2];
+    out.spread_max = times.back();
+  }
+  out.hops_max = spread.hops_max();
+  check_bounds(out);
   out.node_bytes = scale.weigh(question.nodes / 2);
   return out;
 }

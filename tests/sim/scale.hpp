@@ -22,9 +22,10 @@ struct ScaleQuestion {
 
 struct ScaleAnswer {
   Duration greeting{};       // from the first start until all links are up and silent
-  Duration spread_median{};  // of single writes: until every node has it on disk
+  Duration spread_median{};  // of each op: from the first node that it was sent to until the last one
   Duration spread_max{};
-  Duration settling{};  // from the last of the ops until all agree
+  std::size_t hops_max = 0;  // links that an op crossed to a node
+  Duration settling{};       // from the last of the ops until all agree, on their disks
   // Of one op and node, on the wire, headers of MQTT and TLS apart.
   double bytes = 0;
   double control_bytes = 0;  // of these, what carries no ops
@@ -32,7 +33,7 @@ struct ScaleAnswer {
   std::uint64_t node_bytes = 0;  // of memory: engine and replicator of a node, at the end, without its store
   std::uint64_t broken = 0;      // links
 };
-// Throws Violation.
+// Throws Violation, also where the broadcast trees do not keep to the bounds of scale.cpp.
 [[nodiscard]] ScaleAnswer measure_nodes(const ScaleQuestion& question);
 
 struct JoinAnswer {

@@ -39,6 +39,17 @@ TEST_CASE_METHOD(PromptFixture, "who does not wait for us is told once a second"
   CHECK(sent<wire::Announcement>(kLink1).size() == 1);
 }
 
+TEST_CASE_METHOD(PromptFixture, "who waits for us is told at once, also where others bring us what it wrote",
+                 "[link]") {
+  peer_up(kLink2, "b");
+  hear_push(kLink2, {.replica = writer});
+  hear_push(kLink1, {.replica = writer});
+  REQUIRE(sent<wire::Tree>(kLink1).size() == 1);
+  commit({{.replica = writer}});
+  REQUIRE(sent<wire::Announcement>(kLink1).size() == 1);
+  CHECK(sent<wire::Announcement>(kLink1)[0].marks == Frontier{{writer, 1}});
+}
+
 TEST_CASE_METHOD(PromptFixture, "only what a peer says that it holds counts as there", "[link][G1]") {
   commit({{.replica = kOwnReplica, .count = 3}});
   CHECK(replicator().confirmed_by_some_peer(kDefault) == 0);

@@ -67,7 +67,8 @@ std::vector<AnyMessage> examples(ByteView segment) {
                .packed = {.bytes = segment, .unpacked_bytes = 7}},
           Restart{.channel = 0, .id = 9},
           example_live(),
-          example_compare()};
+          example_compare(),
+          Tree{.channel = 1, .what = Tree::What::kGraft, .marks = {{ReplicaId{1}, 300}, {ReplicaId{2}, 1}}}};
 }
 
 Bytes from_hex(std::string_view hex) {
@@ -273,6 +274,22 @@ TEST_CASE("live has the documented bytes", "[wire]") {
         "3432");
 }
 
+TEST_CASE("tree has the documented bytes", "[wire]") {
+  CHECK(to_hex(encode(Tree{.channel = 1, .what = Tree::What::kPrune, .marks = {{ReplicaId{2}, 300}}})) ==
+        "020b"
+        "01"
+        "00"
+        "01"
+        "0000000000000002"
+        "ac02");
+  CHECK(decode(from_hex("020b 01 01 01 0000000000000002 01")));
+}
+
+TEST_CASE("a tree message that names nothing, or wants something unknown, is refused", "[wire]") {
+  CHECK_FALSE(decode(from_hex("020b 01 00 00")));
+  CHECK_FALSE(decode(from_hex("020b 01 02 01 0000000000000002 01")));
+}
+
 TEST_CASE("what is encoded decodes to itself", "[wire]") {
   const Bytes segment = {0xDE, 0xAD};
   for (const AnyMessage& example : examples(segment)) {
@@ -298,7 +315,7 @@ TEST_CASE("a message without version and type is refused", "[wire]") {
 
 TEST_CASE("an unknown type is refused by its number", "[wire]") {
   CHECK(refusal(from_hex("02 00")) == "the peer sent a link message of unknown type 0");
-  CHECK(refusal(from_hex("02 0b 00")) == "the peer sent a link message of unknown type 11");
+  CHECK(refusal(from_hex("02 0c 00")) == "the peer sent a link message of unknown type 12");
 }
 
 TEST_CASE("a refusal names the message", "[wire]") {
