@@ -29,8 +29,25 @@ void ChannelAlarms::on_received(Instant now, const Received& received) {
   refused = {.sentence = std::move(sentence), .until = now + kRefusedAlarmStands};
 }
 
-void ChannelAlarms::on_tick(Instant now, const std::vector<sync::ChannelContradiction>& contradictions) {
+std::string ChannelAlarms::sentence_of(const sync::ForkStatus& fork) const {
+  const ChannelTable::Entry* const entry = channels_.find(fork.channel);
+  return "channel \"" + (entry == nullptr ? "" : entry->channel.name) + "\": " + fork.peer +
+         " holds other messages than this node under one and the same name" +
+         (fork.replica == sync::ReplicaId{} ? ""
+                                            : ", replica " + std::to_string(static_cast<std::uint64_t>(fork.replica))) +
+         ": they are not taken from there. A board was copied while it ran; set the database aside on the node that is "
+         "wrong, it fills up from the others";
+}
+
+void ChannelAlarms::on_tick(Instant now, const std::vector<sync::ChannelContradiction>& contradictions,
+                            const std::vector<sync::ForkStatus>& forks) {
   std::set<std::string> seen;
+  for (const sync::ForkStatus& fork : forks) {
+    if (fork.is_asked) continue;
+    std::string sentence = sentence_of(fork);
+    if (!of_peers_.contains(sentence)) log_(sentence);
+    seen.insert(std::move(sentence));
+  }
   for (const sync::ChannelContradiction& contradiction : contradictions) {
     if (!of_peers_.contains(contradiction.what)) log_(contradiction.what);
     seen.insert(contradiction.what);

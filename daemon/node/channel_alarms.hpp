@@ -1,5 +1,6 @@
 // ChannelAlarms: what somebody must see to in channels: this node's file contradicts what the channel holds, or a
-// peer's; or what a peer sends is refused at a limit, so that nothing behind it comes through (G3, G6).
+// peer's; or what a peer sends is refused: at a limit, so that nothing behind it comes through (G3, G6), or since it
+// contradicts what is held here and nothing tells why (G5).
 // Each is logged once when it begins.
 // Thread rule: the loop thread. Ownership: the table must outlive it.
 #pragma once
@@ -21,7 +22,8 @@ class ChannelAlarms {
   ChannelAlarms(const ChannelTable& channels, Log log);
 
   void on_received(Instant now, const Received& received);
-  void on_tick(Instant now, const std::vector<sync::ChannelContradiction>& contradictions);
+  void on_tick(Instant now, const std::vector<sync::ChannelContradiction>& contradictions,
+               const std::vector<sync::ForkStatus>& forks);
 
   [[nodiscard]] std::vector<std::string> sentences() const;
 
@@ -31,6 +33,8 @@ class ChannelAlarms {
     std::string sentence;
     Instant until{};
   };
+
+  [[nodiscard]] std::string sentence_of(const sync::ForkStatus& fork) const;
 
   const ChannelTable& channels_;
   Log log_;

@@ -267,7 +267,7 @@ void Node::on_timer(Instant now) {
     expire_sessions(now);
     links_.on_tick(now);
     refusal_log_.on_tick(now);
-    channel_alarms_.on_tick(now, links_.replicator().contradictions());
+    channel_alarms_.on_tick(now, links_.replicator().contradictions(), links_.replicator().forks());
     tell_withheld();
     if (next_trim_ <= now) {
       next_trim_ = now + kTrimInterval;
