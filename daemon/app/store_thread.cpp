@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "daemon/node/intent_weight.hpp"
 #include "daemon/node/turn_share.hpp"
 
 namespace hedgerow::app {
@@ -11,37 +12,6 @@ namespace hedgerow::app {
 namespace {
 
 constexpr auto kScrubAfterStart = std::chrono::seconds{30};  // whoever connects comes first
-
-constexpr std::size_t kIntentBytes = 128;  // about what an intent costs beside its payload
-
-std::size_t weight(const node::Intent& intent) {
-  if (const auto* publish = std::get_if<node::PublishIntent>(&intent)) {
-    const sync::Message& message = *publish->write.message;
-    return kIntentBytes + message.topic.size() + message.properties.size() + message.payload.size();
-  }
-  if (const auto* put = std::get_if<node::PutWillIntent>(&intent)) {
-    return kIntentBytes + put->will.message.topic.size() + put->will.message.payload.size();
-  }
-  if (const auto* replace = std::get_if<node::ReplaceSessionIntent>(&intent)) {
-    std::size_t bytes = kIntentBytes;
-    for (const node::StoredWill& will : replace->wills)
-      bytes += will.message.topic.size() + will.message.payload.size();
-    return bytes;
-  }
-  if (const auto* segment = std::get_if<sync::ApplySegment>(&intent)) return kIntentBytes + segment->segment.size();
-  if (const auto* page = std::get_if<sync::StagePage>(&intent)) return kIntentBytes + page->page.size();
-  if (const auto* merge = std::get_if<sync::MergeStaged>(&intent)) {
-    return kIntentBytes + merge->frontier.size() * sizeof(sync::ReplicaState);
-  }
-  if (const auto* put = std::get_if<node::PutSessionIntent>(&intent)) {
-    std::size_t bytes = kIntentBytes;
-    for (const node::StoredSubscription& subscription : put->session.subscriptions) {
-      bytes += sizeof subscription + subscription.filter.size();
-    }
-    return bytes;
-  }
-  return kIntentBytes;
-}
 
 }  // namespace
 
@@ -71,7 +41,7 @@ void StoreThread::finish() {
 }
 
 void StoreThread::submit(node::Intent intent) {
-  pending_bytes_.fetch_add(weight(intent), std::memory_order_relaxed);
+  pending_bytes_.fetch_add(node::weight(intent), std::memory_order_relaxed);
   bool was_empty = false;
   {
     const std::lock_guard lock(store_mutex_);
@@ -117,7 +87,7 @@ void StoreThread::run_store() {
     }
     if (!intents.empty()) {
       std::size_t bytes = 0;
-      for (const node::Intent& intent : intents) bytes += weight(intent);
+      for (const node::Intent& intent : intents) bytes += node::weight(intent);
       if (turn_.must_commit_before(intents)) hand_back(turn_.commit(ports_.wall_clock()));
       const bool was_open = turn_.is_open();
       node::TurnResult result = turn_.run(ports_.wall_clock(), intents);
