@@ -56,8 +56,11 @@ WallTime wall_clock() {
   const std::scoped_lock lock(guard);
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   const std::int64_t now_s = std::chrono::duration_cast<std::chrono::seconds>(now).count();
-  if (std::exchange(asked_s, now_s) != now_s) quality = monitor::probe_clock_quality();
-  return trusted.believe({.unix_ms = system_clock_ms(), .quality = quality}, Instant{Duration{now}});
+  // Read before the kernel is asked about it: what is set in between is not vouched for.
+  const std::uint64_t said_ms = system_clock_ms();
+  const bool asks = std::exchange(asked_s, now_s) != now_s || trusted.has_jumped(said_ms, Instant{Duration{now}});
+  if (asks) quality = monitor::probe_clock_quality();
+  return trusted.believe({.unix_ms = said_ms, .quality = quality}, Instant{Duration{now}});
 }
 
 std::optional<std::string> clock_alarm() {

@@ -49,6 +49,12 @@ class TrustedTime {
   // What is made of what the clock said at `now`. The first call is the start. REQUIRES: `now` does not go back.
   [[nodiscard]] WallTime believe(const WallTime& said, Instant now);
 
+  // The clock did more than drift since a time service disciplined it last: somebody may have set it, and what was
+  // known of its quality before says nothing.
+  [[nodiscard]] bool has_jumped(std::uint64_t unix_ms, Instant now) const {
+    return held_.has_value() && !only_drifted(unix_ms, now);
+  }
+
  private:
   struct Held {
     std::uint64_t unix_ms = 0;

@@ -82,6 +82,19 @@ TEST_CASE("a clock that lost its time service is trusted for a week", "[sync][G1
   CHECK(time.believe(unsure(set + kWeekMs + 1), kStart + kWeek + 1ms) == unsure(set + kWeekMs + 1));
 }
 
+TEST_CASE("that somebody set the clock is seen before it is believed", "[sync][G10]") {
+  TrustedTime time(kFloor);
+  const std::uint64_t set = kFloor + kYear;
+  CHECK_FALSE(time.has_jumped(set, kStart));  // nothing is known of it
+  CHECK(time.believe(sure(set), kStart) == sure(set));
+  CHECK_FALSE(time.has_jumped(set + 900, kStart));
+  CHECK(time.has_jumped(set + 172'800'000, kStart + 100ms));
+  CHECK(time.has_jumped(set - 3'000, kStart + 100ms));
+  // Asked again, the kernel says that nobody vouches for it any more.
+  CHECK(time.believe(unsure(set + 172'800'000), kStart + 100ms) == unsure(set + 172'800'000));
+  CHECK(time.has_jumped(set + 172'800'000, kStart + 200ms));
+}
+
 TEST_CASE("a clock that did more than drift since it lost its time service is not trusted", "[sync][G10]") {
   TrustedTime time(kFloor);
   const std::uint64_t set = kFloor + kYear;
