@@ -223,7 +223,7 @@ void Delivery::deliver_segment(const sync::CommittedSegment& segment, Audience a
 void Delivery::on_committed(sync::Committed committed) {
   const Moment moment = ports_.moment();
   arrival_times_.note(committed.last_arrival, moment.wall);
-  ages_.note(committed.last_arrival, moment.now);
+  ages_.note(committed.last_arrival, moment.now, moment.wall);
   if (!committed.merged.empty()) {
     for (const auto& [id, session] : sessions_.all()) stop_live(*session, reach(*session));
     groups_.stop_live(log_.durable());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 
 namespace hedgerow::node {
 
@@ -25,26 +26,40 @@ Expiry after(std::uint32_t expiry_s, std::uint64_t age_ms) {
 
 }  // namespace
 
-void MessageAges::note(sync::Arrival latest, Instant now) {
+void MessageAges::note(sync::Arrival latest, Instant now, const WallTime& wall) {
   if (latest <= latest_) return;
   if (periods_.empty() || now - periods_.back().begin >= kPeriod) {
-    // Of the older half every other one is given up: what is old is known less exactly.
-    if (periods_.size() == kPeriodsMax) {
-      for (std::size_t kept = 1; kept < kPeriodsMax / 4; ++kept) periods_[kept] = periods_[2 * kept];
-      periods_.erase(periods_.begin() + kPeriodsMax / 4, periods_.begin() + kPeriodsMax / 2);
-    }
-    periods_.push_back({.first = latest_ + 1, .begin = now});
+    if (periods_.size() == kPeriodsMax) thin_out(now);
+    periods_.push_back({.first = latest_ + 1, .begin = now, .wall_ms = wall.unix_ms});
   }
   latest_ = latest;
 }
 
+// Of the older half that one is given up by which the least is lost, measured by how old it is: what is old is known
+// less exactly, by a few per cent after a year.
+void MessageAges::thin_out(Instant now) {
+  std::size_t least = 1;
+  double least_lost = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 1; i < kPeriodsMax / 2; ++i) {
+    const Duration lost = periods_[i + 1].begin - periods_[i - 1].begin;
+    const Duration age = std::max<Duration>(now - periods_[i + 1].begin, kPeriod);
+    const double share = static_cast<double>(lost.count()) / static_cast<double>(age.count());
+    if (share >= least_lost) continue;
+    least_lost = share;
+    least = i;
+  }
+  periods_.erase(periods_.begin() + static_cast<std::ptrdiff_t>(least));
+}
+
 std::optional<MessageAges::Bounds> MessageAges::since_arrival(sync::Arrival arrival, Instant now) const {
   if (arrival <= began_) return std::nullopt;
-  if (arrival > latest_) return Bounds{};  // committed, and not told yet
+  if (arrival > latest_) return Bounds{.wall_ms = std::nullopt};  // committed, and not told yet
   const auto next = std::upper_bound(periods_.begin(), periods_.end(), arrival,
                                      [](sync::Arrival value, const Period& period) { return value < period.first; });
   const auto passed = [&](const Period& period) { return std::max(now - period.begin, Duration{0}); };
-  return Bounds{.min = next == periods_.end() ? Duration{0} : passed(*next), .max = passed(*std::prev(next))};
+  const Period& came = *std::prev(next);
+  return Bounds{
+      .min = next == periods_.end() ? Duration{0} : passed(*next), .max = passed(came), .wall_ms = came.wall_ms};
 }
 
 Expiry MessageAges::expiry_of(const sync::Message& message, const sync::Stamp& stamp, sync::ReplicaId replica,
@@ -58,9 +73,9 @@ Expiry MessageAges::expiry_of(const sync::Message& message, const sync::Stamp& s
 
   const std::optional<Bounds> here = since_arrival(arrival, moment.now);
   if (here && replica == self_) {
-    // Where no clock was set meanwhile, the stamp tells of a will for how long it waited to be published.
-    const bool counts_on = !knows_now && !knows_then;
-    return after(*message.expiry_s, std::max(in_ms(here->max), counts_on ? by_stamp : 0));
+    const std::uint64_t came_ms = here->wall_ms.value_or(moment.wall.unix_ms);
+    const std::uint64_t waited_ms = came_ms > stamp.wall_ms ? came_ms - stamp.wall_ms : 0;
+    return after(*message.expiry_s, in_ms(here->max) + waited_ms);
   }
   if (here && in_ms(here->min) / 1000 >= *message.expiry_s) return after(*message.expiry_s, in_ms(here->min));
   const bool is_for_our_clock = knows_then && !knows_now;

@@ -2,7 +2,8 @@
 //
 // A message is shown only if it cannot have expired as far as this node can know (G10). It knows the age
 //   - by the stamp, where the writer's clock and this board's were both synchronised;
-//   - of what it wrote itself since the start of the process, by counting.
+//   - of what it wrote itself since the start of the process, by counting; and by the clock of that moment for how long
+//     it had waited to be written (a will).
 // Anything else may have waited anywhere for any time: it is withheld.
 //
 // Pure. Thread-compatible: a value; the node's own is the loop thread's.
@@ -15,13 +16,17 @@
 #include <vector>
 
 #include "sync/base/time.hpp"
+#include "sync/clock/trusted_time.hpp"
 #include "sync/log/op.hpp"
 
 namespace hedgerow::node {
 
-// Two clocks that are both synchronised differ by no more, since the kernel gives that up at 16 s. A stamp further
-// ahead of this board's clock does not say when the message was written: its writer had seen a clock that was ahead.
-inline constexpr std::chrono::milliseconds kClocksDifferMax{32'000};
+// Two clocks that are both trusted differ by no more: the kernel gives one up at 16 s, and then it may drift for as
+// long as sync/clock/trusted_time.hpp holds it over. A stamp further ahead of this board's clock does not say when the
+// message was written: its writer had seen a clock that was ahead.
+inline constexpr std::chrono::milliseconds kClocksDifferMax =
+    2 * (std::chrono::milliseconds{16'000} + sync::kDriftSlack +
+         sync::kHoldoverMax * sync::kDriftPpmMax / std::int64_t{1'000'000});
 
 // When it is asked.
 struct Moment {
@@ -49,8 +54,8 @@ class MessageAges {
   // `self`: what this node writes bears that name. `latest`: the last arrival before the start of the process.
   MessageAges(sync::ReplicaId self, sync::Arrival latest) : self_(self), began_(latest), latest_(latest) {}
 
-  // Everything after the last call, up to `latest`, was committed now.
-  void note(sync::Arrival latest, Instant now);
+  // Everything after the last call, up to `latest`, was committed now. `wall`: this board's clock, as it stands.
+  void note(sync::Arrival latest, Instant now, const WallTime& wall);
   void on_renewed(sync::ReplicaId self) { self_ = self; }
 
   // `stamp`: when the message was written; `replica`: by whom; `arrival`: of its op here.
@@ -62,11 +67,14 @@ class MessageAges {
   struct Period {
     sync::Arrival first = 0;
     Instant begin;
+    std::uint64_t wall_ms = 0;  // by this board's clock, whatever that is worth
   };
   struct Bounds {
     Duration min{0};
     Duration max{0};
+    std::optional<std::uint64_t> wall_ms;  // when it came, at the earliest; nothing: just now
   };
+  void thin_out(Instant now);
   // How long it has been here. Nothing: since before the start.
   [[nodiscard]] std::optional<Bounds> since_arrival(sync::Arrival arrival, Instant now) const;
 

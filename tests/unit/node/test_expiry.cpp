@@ -52,7 +52,7 @@ TEST_CASE_METHOD(Fixture, "what never expires is shown, whatever the clocks are"
 TEST_CASE_METHOD(Fixture, "between synchronised clocks the expiry counts from the stamp", "[node][MQTT-3.3.2-5]") {
   const sync::ReplicaId writer = GENERATE(kSelf, kOther);
   const sync::Arrival arrival = GENERATE(kBefore, kBefore + 1);
-  ages.note(kBefore + 1, kStart);
+  ages.note(kBefore + 1, kStart, moment.wall);
   CHECK(judge(kSure, writer, arrival, 20'999ms).left_s == 40U);
   CHECK(judge(kSure, writer, arrival, 59'999ms).left_s == 1U);
   CHECK(judge(kSure, writer, arrival, 60s).state == Expiry::State::kExpired);
@@ -61,7 +61,7 @@ TEST_CASE_METHOD(Fixture, "between synchronised clocks the expiry counts from th
 
 TEST_CASE_METHOD(Fixture, "another's message is withheld where one of the clocks was not synchronised", "[node][G10]") {
   const sync::Arrival arrival = GENERATE(kBefore, kBefore + 1);
-  ages.note(kBefore + 1, kStart);
+  ages.note(kBefore + 1, kStart, moment.wall);
   moment.awaits_clock = true;
   const ClockQuality then = GENERATE(kSure, kUnsure);
   moment.wall.quality = then == kSure ? kUnsure : GENERATE(kSure, kUnsure);
@@ -79,7 +79,7 @@ TEST_CASE_METHOD(Fixture, "nobody waits for a clock that is not expected to be s
 }
 
 TEST_CASE_METHOD(Fixture, "what was written here since the start is aged by counting", "[node][G10]") {
-  ages.note(kBefore + 1, kStart);
+  ages.note(kBefore + 1, kStart, moment.wall);
   pass(59'999ms);
   const ClockQuality then = GENERATE(kSure, kUnsure);
   moment.wall = {.unix_ms = 5'000, .quality = then == kSure ? kUnsure : GENERATE(kSure, kUnsure)};
@@ -100,7 +100,7 @@ TEST_CASE_METHOD(Fixture, "what was written here before the start is withheld wi
 }
 
 TEST_CASE_METHOD(Fixture, "without any clock the time that a will waited counts", "[node][G10]") {
-  ages.note(kBefore + 1, kStart);
+  ages.note(kBefore + 1, kStart, moment.wall);
   moment.wall.quality = kUnsure;
   CHECK(judge(kUnsure, kSelf, kBefore + 1, 30s).left_s == 30U);
 }
@@ -109,14 +109,14 @@ TEST_CASE_METHOD(Fixture, "a stamp ahead of time does not say how old a message 
   CHECK(judge(kSure, kOther, kBefore + 1, -kClocksDifferMax).left_s == 60U);
   CHECK(judge(kSure, kOther, kBefore + 1, -kClocksDifferMax - 1ms).state == Expiry::State::kWithheld);
   CHECK_FALSE(judge(kSure, kOther, kBefore + 1, -1h).is_for_our_clock);
-  ages.note(kBefore + 1, kStart);
+  ages.note(kBefore + 1, kStart, moment.wall);
   CHECK(judge(kSure, kSelf, kBefore + 1, -1h).left_s == 60U);
 }
 
 TEST_CASE_METHOD(Fixture, "what has been here for longer than its expiry has expired, whoever wrote it",
                  "[node][G10]") {
-  ages.note(kBefore + 1, kStart);
-  ages.note(kBefore + 2, kStart + 1s);
+  ages.note(kBefore + 1, kStart, moment.wall);
+  ages.note(kBefore + 2, kStart + 1s, moment.wall);
   pass(60s);
   CHECK(judge(kUnsure, kOther, kBefore + 1).state == Expiry::State::kWithheld);
   pass(1s);
@@ -141,16 +141,47 @@ TEST_CASE_METHOD(Fixture, "however much came, no message counts as younger than 
   sync::Arrival arrival = kBefore;
   constexpr std::uint64_t kMany = 20'000;
   for (std::uint64_t i = 0; i < kMany; ++i) {
-    ages.note(++arrival, moment.now);
+    ages.note(++arrival, moment.now, moment.wall);
     pass(1s);
   }
   std::uint64_t least_left = 1'000'000;
   for (std::uint64_t age_s = 1; age_s <= kMany; ++age_s) {
-    const auto left = judge(kSure, kSelf, arrival + 1 - age_s).left_s;
+    const auto left = judge(kSure, kSelf, arrival + 1 - age_s, -std::chrono::seconds(kMany - age_s)).left_s;
     REQUIRE(left);
     REQUIRE(*left <= 1'000'000 - age_s);
+    REQUIRE(*left + age_s + age_s / 16 + 1 >= 1'000'000);  // nor as much older
     REQUIRE(*left <= least_left);
     if (age_s < 250) REQUIRE(*left == 1'000'000 - age_s);  // what is recent is known exactly
     least_left = *left;
   }
+}
+
+TEST_CASE_METHOD(Fixture, "after hours under load a message is as old as it is, and others' expire here",
+                 "[node][G6]") {
+  moment.wall.quality = kUnsure;
+  sync::Arrival arrival = kBefore;
+  const auto load = [&](Duration time) {
+    for (Duration passed{}; passed < time; passed += 1s) {
+      ages.note(++arrival, moment.now, moment.wall);
+      pass(1s);
+    }
+  };
+  load(8h);
+  message.expiry_s = 2 * 3600;
+  const sync::Arrival ours = ++arrival;
+  ages.note(ours, moment.now, moment.wall);
+  load(40min);
+  CHECK(judge(kUnsure, kSelf, ours, -8h).is_fresh());
+  CHECK(judge(kSure, kOther, ours).state == Expiry::State::kWithheld);
+  load(90min);
+  CHECK(judge(kUnsure, kSelf, ours, -8h).state == Expiry::State::kExpired);
+  CHECK(judge(kSure, kOther, ours).state == Expiry::State::kExpired);
+}
+
+TEST_CASE_METHOD(Fixture, "a clock that somebody sets by hand ages nothing", "[node][G10]") {
+  moment.wall.quality = kUnsure;
+  ages.note(kBefore + 1, kStart, moment.wall);
+  pass(1s);
+  moment.wall.unix_ms += 172'800'000;
+  CHECK(judge(kUnsure, kSelf, kBefore + 1).left_s == 59U);
 }
