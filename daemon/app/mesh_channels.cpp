@@ -142,7 +142,7 @@ void MeshChannels::rejoin() {
 bool MeshChannels::is_level(Instant now) const {
   const node::ChannelTable::Entry* const own = node_->channels().owner_of(config::kSystemTopicRoot);
   const sync::Replicator& replicator = node_->links().replicator();
-  if (own == nullptr || replicator.behind(own->number) > 0) return false;
+  if (own == nullptr || !replicator.has_heard(own->number) || replicator.behind(own->number) > 0) return false;
   const std::vector<sync::LinkStatus> links = replicator.links();
   return std::any_of(links.begin(), links.end(), [now](const sync::LinkStatus& link) {
     return link.state != sync::LinkState::kGreeting && now - link.since >= kLinkSettles;
@@ -191,7 +191,15 @@ std::string MeshChannels::list_json() const {
 void MeshChannels::apply(std::string_view text, const control::AnswerPtr& answer) {
   const auto wanted = config::parse_channels(text);
   if (!wanted) return answer->finish(monitor::error_json(config::format_problems("channels", wanted.error())));
-  auto next = config::next_versions(read_.definitions, running_, *wanted);
+  std::vector<config::Channel> running = running_;
+  for (config::Channel& channel : running) {
+    const auto& entries = node_->channels().entries();
+    const auto held = std::find_if(entries.begin(), entries.end(), [&](const node::ChannelTable::Entry& entry) {
+      return entry.channel.name == channel.name;
+    });
+    if (held != entries.end()) channel.merge = held->merge;
+  }
+  auto next = config::next_versions(read_.definitions, running, *wanted);
   if (!next) return answer->finish(monitor::error_json(next.error().what));
   if (next->empty()) return answer->finish(applied_json({}));
   struct Waiting {

@@ -47,6 +47,15 @@ bool has_unique_filters(const std::vector<Channel>& channels) {
                      [&](const Channel& channel) { return seen.insert(channel.filter).second; });
 }
 
+// A seed that takes the place of the built-in channel, in which a node without a file keeps everything: what is on its
+// way there would be stranded by what one configuration says.
+bool replaces_default(const ChannelDefinition& definition) {
+  const Channel builtin = default_channel();
+  const Channel& channel = definition.channel;
+  if (definition.version > 0 || (channel.name != builtin.name && channel.filter != builtin.filter)) return false;
+  return channel.name != builtin.name || channel.filter != builtin.filter || channel.merge != builtin.merge;
+}
+
 Channel joined(const Channel& of_file, const Channel& of_mesh) {
   Channel out = of_file;
   out.filter = of_mesh.filter;
@@ -105,6 +114,14 @@ JoinedChannels join_channels(const std::vector<Channel>& file, bool names_channe
   if (!names_channels) {
     out.channels = {system_channel()};
     for (const auto& [name, definition] : mesh) {
+      if (replaces_default(definition)) {
+        out.alarms.push_back(sentence(
+            {named(name), " with the filter ", quote_text(definition.channel.filter),
+             " stands in another node's configuration only, and is left out here, where the built-in channel has "
+             "its name or its filter: change that configuration, or make it all nodes' with hedgerow channel "
+             "apply FILE"}));
+        continue;
+      }
       out.channels.push_back(definition.channel);
       if (has_unique_filters(out.channels)) continue;
       out.channels.pop_back();
@@ -112,9 +129,9 @@ JoinedChannels join_channels(const std::vector<Channel>& file, bool names_channe
           sentence({named(name), " is left out here, since its filter ", quote_text(definition.channel.filter),
                     " is that of another: give one of them another filter with hedgerow channel apply FILE"}));
     }
+    const bool is_named = find_channel(out.channels, default_channel().name) != nullptr;
     out.channels.push_back(default_channel());
-    const bool is_needed = has_unique_filters(out.channels) && !mesh.contains(default_channel().name);
-    if (!is_needed) out.channels.pop_back();
+    if (is_named || !has_unique_filters(out.channels)) out.channels.pop_back();
     return out;
   }
   out.channels = file;
@@ -154,7 +171,9 @@ std::vector<ChannelDefinition> seeds(const std::vector<Channel>& file, const Cha
   std::vector<ChannelDefinition> out;
   for (const Channel& channel : file) {
     if (channel.name == kSystemChannelName || channel.scope == Scope::kLocal || mesh.contains(channel.name)) continue;
-    if (mesh.size() + out.size() < kChannelsMax) out.push_back({.version = 0, .channel = channel});
+    const bool is_taken = std::any_of(mesh.begin(), mesh.end(),
+                                      [&](const auto& known) { return known.second.channel.filter == channel.filter; });
+    if (!is_taken && mesh.size() + out.size() < kChannelsMax) out.push_back({.version = 0, .channel = channel});
   }
   return out;
 }
@@ -172,14 +191,16 @@ Expected<std::vector<ChannelDefinition>> next_versions(const ChannelDefinitions&
                             "configuration of the nodes that want it"}));
     }
     const auto known = mesh.find(channel.name);
-    const Channel* const old = known != mesh.end() ? &known->second.channel : find_channel(running, channel.name);
+    // What the node holds counts: another one's seed may say what none of them can do.
+    const Channel* old = find_channel(running, channel.name);
+    if (old == nullptr && known != mesh.end()) old = &known->second.channel;
     if (old != nullptr && old->merge != channel.merge) {
       return fail(Category::kRefused,
                   sentence({named(channel.name), " merges by ", quote_text(sync::to_string(old->merge)),
                             ", and its messages cannot be merged by ", quote_text(sync::to_string(channel.merge)),
                             ": give the channel another name"}));
     }
-    if (known != mesh.end() && *old == channel) continue;
+    if (known != mesh.end() && known->second.channel == channel) continue;
     ChannelDefinition next{.version = known == mesh.end() ? 1 : known->second.version + 1, .channel = channel};
     after.insert_or_assign(channel.name, next);
     out.push_back(std::move(next));
@@ -188,13 +209,16 @@ Expected<std::vector<ChannelDefinition>> next_versions(const ChannelDefinitions&
     return fail(Category::kLimit, sentence({"the mesh would have ", std::to_string(after.size()),
                                             " channels, and may have at most ", std::to_string(kChannelsMax)}));
   }
-  std::map<std::string_view, std::string_view> filters;
-  for (const auto& [name, definition] : after) {
-    const auto [other, is_new] = filters.emplace(definition.channel.filter, name);
-    if (is_new) continue;
-    return fail(Category::kInvalidInput,
-                sentence({named(name), " would have the filter ", quote_text(definition.channel.filter), " of ",
-                          named(other->second), ": give each its own"}));
+  for (const Channel& channel : running) {
+    if (channel.scope == Scope::kMesh) after.try_emplace(channel.name, ChannelDefinition{.channel = channel});
+  }
+  for (const ChannelDefinition& next : out) {
+    for (const auto& [name, other] : after) {
+      if (name == next.channel.name || other.channel.filter != next.channel.filter) continue;
+      return fail(Category::kInvalidInput,
+                  sentence({named(next.channel.name), " would have the filter ", quote_text(next.channel.filter),
+                            " of ", named(name), ": give each its own"}));
+    }
   }
   return out;
 }

@@ -8,7 +8,7 @@
 //                                      only while there is no version, so no seed, however late, undoes an `apply`.
 // filter and merge are the mesh's; of keep the smaller counts, bound by bound; what a file says of late, conflate and
 // ack is its node's own. A file with "channels" keeps only those that it names; one without keeps all of the mesh's,
-// as the mesh has them, and the built-in default where none of them takes its place.
+// as the mesh has them, and the built-in default where none of them takes its place: no seed does, only an `apply`.
 //
 // Pure. Thread rule: plain values, free functions without state.
 #pragma once
@@ -61,12 +61,12 @@ struct JoinedChannels {
 [[nodiscard]] std::vector<std::string> waiting_for_restart(const std::vector<Channel>& running,
                                                            const std::vector<Channel>& wanted);
 
-// Those of the file that the mesh does not know, as definitions of version 0.
+// Those of the file that the mesh does not know, nor their filter, as definitions of version 0.
 [[nodiscard]] std::vector<ChannelDefinition> seeds(const std::vector<Channel>& file, const ChannelDefinitions& mesh);
 
-// The new versions that `wanted` makes, none where nothing changes. `running`: what this node runs, for a channel that
-// the mesh does not know yet. Refused as a whole, with the remedy: another merge for a channel that exists, a filter
-// that another channel has, scope local, more channels than kChannelsMax.
+// The new versions that `wanted` makes, none where nothing changes. `running`: what this node runs, merged as its
+// database merges it. Refused as a whole, with the remedy: another merge for a channel that exists, a filter that
+// another channel of the mesh or of this node has, scope local, more channels than kChannelsMax.
 [[nodiscard]] Expected<std::vector<ChannelDefinition>> next_versions(const ChannelDefinitions& mesh,
                                                                      const std::vector<Channel>& running,
                                                                      const std::vector<Channel>& wanted);

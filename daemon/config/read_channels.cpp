@@ -66,7 +66,8 @@ void read_keep(SchemaWalk& walk, const JsonValue& value, Keep& out) {
   walk.object(value, fields);
 }
 
-constexpr std::string_view kExpectVersion = "a whole number";
+constexpr std::uint64_t kVersionMax = std::uint64_t{1} << 53U;  // what every JSON program reads as it is
+constexpr std::string_view kExpectVersion = "a whole number up to 9007199254740992";
 
 // `version`: of a definition of the mesh; null: a file has none.
 void read_channel(SchemaWalk& walk, const JsonValue& value, Channel& channel, std::uint64_t* version) {
@@ -113,7 +114,7 @@ void read_channel(SchemaWalk& walk, const JsonValue& value, Channel& channel, st
       Field{"version", kRequired, kExpectVersion,
             [&](const JsonValue& member) {
               const std::optional<std::uint64_t> number = walk.whole_number(member);
-              if (!number) return walk.unexpected(member, kExpectVersion);
+              if (!number || *number > kVersionMax) return walk.unexpected(member, kExpectVersion);
               *version = *number;
             }},
   };

@@ -464,6 +464,12 @@ Seq Replicator::confirmed_by_some_peer(ChannelNo number) const {
   return most;
 }
 
+bool Replicator::has_heard(ChannelNo number) const {
+  const std::size_t i = channel_index(number);
+  return i != kNotOurs &&
+         std::any_of(peers_.begin(), peers_.end(), [i](const auto& each) { return each.second.channels[i].heard; });
+}
+
 std::uint64_t Replicator::behind(ChannelNo number) const {
   const std::size_t i = channel_index(number);
   if (i == kNotOurs) return 0;

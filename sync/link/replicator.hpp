@@ -191,6 +191,8 @@ class Replicator {
   [[nodiscard]] std::vector<ForkStatus> forks() const;
   // Of the peers that are linked now.
   [[nodiscard]] std::vector<ChannelContradiction> contradictions() const;
+  // Some peer has said what it holds of the channel.
+  [[nodiscard]] bool has_heard(ChannelNo channel) const;
   // Ops of the channel that some peer is known to hold and we lack.
   [[nodiscard]] std::uint64_t behind(ChannelNo channel) const;
   // The greatest number of ours in the channel that some peer said it has durably; 0: none.

@@ -113,6 +113,54 @@ TEST_CASE("a channel of the mesh for everything takes the place of the built-in 
   CHECK(joined.alarms.empty());
 }
 
+TEST_CASE("what one configuration says takes the place of no other node's built-in default", "[config][G3]") {
+  const std::vector<Channel> none{system_channel(), default_channel()};
+  Channel document = default_channel();
+  document.merge = sync::MergeKind::kDocument;
+  for (const Channel& seed :
+       {Channel{.name = "all", .filter = "#"}, Channel{.name = "default", .filter = "home/#"}, document}) {
+    const JoinedChannels joined = join_channels(none, false, mesh_of({{.version = 0, .channel = seed}}));
+    CHECK(joined.channels == none);
+    REQUIRE(joined.alarms.size() == 1);
+    CHECK_THAT(joined.alarms[0], ContainsSubstring("is left out here") && ContainsSubstring("hedgerow channel apply"));
+  }
+  Channel longer = default_channel();
+  longer.keep.age = std::chrono::hours{168};
+  const JoinedChannels joined = join_channels(none, false, mesh_of({{.version = 0, .channel = longer}}));
+  CHECK(joined.channels == std::vector<Channel>{system_channel(), longer});
+  CHECK(joined.alarms.empty());
+}
+
+TEST_CASE("a channel for everything does not strand what is in the default", "[config][G6]") {
+  const auto next = next_versions({}, {system_channel(), default_channel()}, {{.name = "all", .filter = "#"}});
+  REQUIRE_FALSE(next);
+  CHECK_THAT(next.error().what, ContainsSubstring("channel \"default\"") && ContainsSubstring("give each its own"));
+}
+
+TEST_CASE("a filter that the mesh has is not seeded again, and a clash of others' stops no change", "[config]") {
+  const Channel gates{.name = "gates", .filter = "door/#"};
+  CHECK(seeds({system_channel(), gates}, mesh_of({{.version = 0, .channel = doors()}})).empty());
+  const ChannelDefinitions mesh = mesh_of({{.version = 0, .channel = doors()}, {.version = 0, .channel = gates}});
+  CHECK(next_versions(mesh, {}, {{.name = "bells", .filter = "bell/#"}}));
+}
+
+TEST_CASE("a seed that says what no database holds is put right", "[config]") {
+  Channel counter = doors();
+  counter.merge = sync::MergeKind::kCounter;
+  const ChannelDefinitions mesh = mesh_of({{.version = 0, .channel = counter}});
+  const auto next = next_versions(mesh, {doors()}, {doors()});
+  REQUIRE(next);
+  REQUIRE(next->size() == 1);
+  CHECK((*next)[0].version == 1);
+  CHECK_FALSE(next_versions(mesh, {doors()}, {counter}));
+}
+
+TEST_CASE("a version that could not be raised any more is none", "[config]") {
+  ChannelDefinitions taken;
+  CHECK_FALSE(take_definition(taken, "doors", R"({"version":18446744073709551615,"name":"doors","filter":"door/#"})"));
+  CHECK(take_definition(taken, "doors", R"({"version":9007199254740992,"name":"doors","filter":"door/#"})"));
+}
+
 TEST_CASE("a local channel of a file is not the mesh's", "[config]") {
   Channel local = doors("gate/#");
   local.scope = Scope::kLocal;
