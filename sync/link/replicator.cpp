@@ -1,21 +1,14 @@
-// Links, greetings, and the ways in. Push and pull have files of their own.
+// Links, and the ways in. What comes in by them has files of its own.
 #include "sync/link/replicator.hpp"
 
 #include <algorithm>
 #include <gsl/assert>
-#include <limits>
 
 #include "sync/limits.hpp"
 #include "sync/link/marks.hpp"
 #include "sync/link/timing.hpp"
 
 namespace hedgerow::sync {
-namespace {
-
-constexpr std::size_t kNotOurs = std::numeric_limits<std::size_t>::max();
-
-}  // namespace
-
 Replicator::Replicator(ReplicatorSettings settings, const std::vector<ChannelState>& channels,
                        const Compressor& compressor)
     : settings_(std::move(settings)), compressor_(&compressor) {
@@ -178,94 +171,6 @@ void Replicator::start_talking(Instant now, Peer& peer) {
   }
 }
 
-// --- greeting --------------------------------------------------------------------------------------------------------
-
-std::optional<std::string> Replicator::reject_greeting(const Link& link, const wire::Hello& hello) const {
-  if (hello.mesh != settings_.mesh) {
-    return "the peer belongs to mesh \"" + hello.mesh + "\", this node to \"" + settings_.mesh + "\"";
-  }
-  if (hello.incarnation == settings_.incarnation && hello.replica == settings_.replica) return std::string(kReasonSelf);
-  if (hello.node == settings_.node) {
-    return "another node of the mesh is also named \"" + hello.node + "\": give one of the two a name of its own";
-  }
-  if (!link.authenticated.empty() && link.authenticated != hello.node) {
-    return "the peer calls itself \"" + hello.node + "\", but its certificate says \"" + link.authenticated + "\"";
-  }
-  return std::nullopt;
-}
-
-void Replicator::on_hello(Instant now, Link& link, const wire::Hello& hello) {
-  if (!link.peer.empty()) return close(now, link.id, "the peer greeted twice");
-  if (auto reason = reject_greeting(link, hello)) return close(now, link.id, std::move(*reason));
-  if (hello.replica == settings_.replica) {
-    renew(hello.node);
-    return close(now, link.id,
-                 "node \"" + hello.node + "\" runs on a copy of this node's database: both go on under new names");
-  }
-
-  // Links from before the peer's restart are dead, though nobody has noticed yet.
-  const auto known = peers_.find(hello.node);
-  if (known != peers_.end() && known->second.incarnation != hello.incarnation) {
-    std::vector<LinkId> dead;
-    for (const auto& [id, other] : links_) {
-      if (other.peer == hello.node) dead.push_back(id);
-    }
-    for (const LinkId id : dead) close(now, id, "\"" + hello.node + "\" has started anew on another link");
-  }
-
-  link.peer = hello.node;
-  Peer& peer = peers_[hello.node];
-  if (peer.name.empty()) {
-    peer.name = hello.node;
-    peer.number = PeerNo{++last_peer_};
-    peer.replica = hello.replica;
-    peer.incarnation = hello.incarnation;
-    peer.channels.resize(channels_.size());
-    // Of two that say everything at once, one leaves it to the other to compare. Whatever moves later is said with
-    // checks, so of two marks that come to one number one is always compared.
-    for (Shared& shared : peer.channels) shared.checks = settings_.node < peer.name;
-  }
-  peer.version = hello.software;
-  peer.contradictions.clear();
-  for (const wire::Hello::Channel& theirs : hello.channels) {
-    const auto ours =
-        std::find_if(channels_.begin(), channels_.end(), [&](const Channel& each) { return each.name == theirs.name; });
-    const bool is_shared = ours != channels_.end() && compare(*ours, theirs, peer);
-    const auto index = is_shared ? static_cast<std::size_t>(ours - channels_.begin()) : kNotOurs;
-    link.numbering.push_back(index);
-    if (index != kNotOurs) peer.channels[index].shared = true;
-  }
-  for (std::size_t i = 0; i < channels_.size(); ++i) forget_forks(i);
-  choose_active(now, peer);
-}
-
-const std::string& Replicator::filter_of(const Channel& channel) const {
-  static const std::string kUnknown;
-  const auto found = settings_.filters.find(channel.name);
-  return found == settings_.filters.end() ? kUnknown : found->second;
-}
-
-bool Replicator::compare(const Channel& ours, const wire::Hello::Channel& theirs, Peer& peer) const {
-  const auto note = [&](std::string_view key, std::string_view here, std::string_view there, bool is_kept_apart) {
-    peer.contradictions.push_back(
-        {.channel = ours.number,
-         .peer = peer.name,
-         .what = "channel \"" + ours.name + "\" has " + std::string(key) + " \"" + std::string(here) +
-                 "\" here, but \"" + std::string(there) + "\" on " + peer.name +
-                 (is_kept_apart ? ": nothing of it is exchanged with that node until both say the same"
-                                : ": let both configurations say the same"),
-         .is_kept_apart = is_kept_apart});
-  };
-  if (ours.merge != theirs.merge) {
-    note("merge", to_string(ours.merge), to_string(theirs.merge), /*is_kept_apart=*/true);
-    return false;
-  }
-  const std::string& filter = filter_of(ours);
-  const bool differs = !filter.empty() && !theirs.filter.empty() && filter != theirs.filter;
-  if (differs) note("filter", filter, theirs.filter, /*is_kept_apart=*/false);
-  return true;
-}
-
 // --- events ----------------------------------------------------------------------------------------------------------
 
 std::span<const Action> Replicator::on_message(Instant now, LinkId id, ByteView bytes) {
@@ -404,78 +309,6 @@ Instant Replicator::next_deadline() const {
     if (channel.asked) next = std::min(next, channel.asked->deadline);
   }
   return next;
-}
-
-// --- status ----------------------------------------------------------------------------------------------------------
-
-std::vector<LinkStatus> Replicator::links() const {
-  std::vector<LinkStatus> out;
-  for (const auto& [id, link] : links_) {
-    LinkStatus status;
-    status.link = id;
-    status.peer = link.peer.empty() ? link.authenticated : link.peer;
-    status.dialled = link.dialled;
-    status.pushes_skipped = link.pushes_skipped;
-    status.live_skipped = link.live_skipped;
-    status.since = link.since;
-    status.state = LinkState::kGreeting;
-    const auto found = peers_.find(link.peer);
-    if (found != peers_.end()) {
-      const Peer& peer = found->second;
-      status.state = peer.active == id ? LinkState::kUp : LinkState::kStandby;
-      status.version = peer.version;
-      for (std::size_t i = 0; i < channels_.size(); ++i) {
-        if (!peer.channels[i].shared) continue;
-        status.lag_ops += ops_missing(peer.channels[i].confirmed, channels_[i].own);
-        status.peer_lag_ops += ops_missing(channels_[i].own, peer.channels[i].confirmed);
-      }
-    }
-    out.push_back(std::move(status));
-  }
-  return out;
-}
-
-std::vector<ForkStatus> Replicator::forks() const {
-  std::vector<ForkStatus> out;
-  for (const Channel& channel : channels_) {
-    for (const auto& [peer, replicas] : channel.forked) {
-      for (const ReplicaId replica : replicas) {
-        out.push_back(
-            {.channel = channel.number, .replica = replica, .peer = peer, .is_asked = peer == channel.describe_from});
-      }
-    }
-  }
-  return out;
-}
-
-std::vector<ChannelContradiction> Replicator::contradictions() const {
-  std::vector<ChannelContradiction> out;
-  for (const auto& [name, peer] : peers_) {
-    out.insert(out.end(), peer.contradictions.begin(), peer.contradictions.end());
-  }
-  return out;
-}
-
-Seq Replicator::confirmed_by_some_peer(ChannelNo number) const {
-  const std::size_t i = channel_index(number);
-  Seq most = 0;
-  if (i == kNotOurs) return most;
-  for (const auto& [name, peer] : peers_) most = std::max(most, peer.channels[i].announced_ours);
-  return most;
-}
-
-bool Replicator::has_heard(ChannelNo number) const {
-  const std::size_t i = channel_index(number);
-  return i != kNotOurs &&
-         std::any_of(peers_.begin(), peers_.end(), [i](const auto& each) { return each.second.channels[i].heard; });
-}
-
-std::uint64_t Replicator::behind(ChannelNo number) const {
-  const std::size_t i = channel_index(number);
-  if (i == kNotOurs) return 0;
-  Frontier known;
-  for (const auto& [name, peer] : peers_) join(known, peer.channels[i].confirmed);
-  return ops_missing(known, channels_[i].own);
 }
 
 }  // namespace hedgerow::sync

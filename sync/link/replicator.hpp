@@ -25,6 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,81 +40,12 @@
 #include "sync/base/compressor.hpp"
 #include "sync/engine/engine.hpp"
 #include "sync/engine/pull.hpp"
+#include "sync/link/actions.hpp"
 #include "sync/link/live_window.hpp"
 #include "sync/link/push_tree.hpp"
 #include "sync/link/wire.hpp"
 
 namespace hedgerow::sync {
-
-// Names one link for as long as it is up; never reused within a process.
-enum class LinkId : std::uint64_t {};
-
-struct SendOnLink {
-  LinkId link{};
-  Bytes message;  // one wire message (wire.hpp), at most kLinkMessageBytesMax
-};
-// The link is forgotten; nothing more is expected of it, not even on_link_down().
-struct CloseLink {
-  LinkId link{};
-  std::string reason;
-};
-// The reason of a CloseLink that tells the app to dial this address no more.
-inline constexpr std::string_view kReasonSelf = "this address leads to this node itself";
-
-// For the store thread: Engine::receive / stage / merge_staged / drop_staged.
-struct ApplySegment {
-  LinkId link{};
-  ChannelNo channel{};
-  Bytes segment;
-  bool may_wait = false;  // it was pushed, and nothing waits for it here: its commit may take a while (RemoteCommit)
-};
-struct StagePage {
-  LinkId link{};
-  ChannelNo channel{};
-  std::string peer;
-  std::uint64_t page_no = 0;
-  Bytes page;
-};
-struct MergeStaged {
-  LinkId link{};
-  ChannelNo channel{};
-  std::string peer;
-  std::vector<ReplicaState> frontier;
-  std::uint64_t pages = 0;
-};
-struct DropStaged {
-  ChannelNo channel{};
-  std::string peer;
-};
-// For the store thread: what was handed out of a turn that is still open is to be committed now.
-struct CommitNow {};
-// For the reader thread: answer_pull (pull.hpp). The view must be opened after this action was returned.
-struct AnswerPull {
-  LinkId link{};
-  ChannelNo channel{};
-  PullRequest request;
-};
-// A live message for local subscribers.
-struct DeliverLive {
-  MessagePtr message;
-  bool retain = false;
-};
-// `peer` holds more of what bears this replica's name than this node ever wrote: its database was rolled back to an
-// earlier state, or is one of two copies. Engine::renew(), then a new Replicator in the place of this one (G5). It
-// comes once; until then nothing else changes, but that our own ops are kept back.
-struct RenewReplica {
-  std::string peer;
-  std::vector<ShownOps> shown;  // no more of our own is shown from here on
-};
-// What `peer` holds of each replica, which may show that two nodes wrote under one name: Engine::learn(), and where
-// that changes anything a new Replicator in the place of this one (G5).
-struct LearnBranches {
-  ChannelNo channel{};
-  std::string peer;
-  std::vector<ReplicaState> states;
-};
-using Action = std::variant<SendOnLink, CloseLink, ApplySegment, StagePage, MergeStaged, DropStaged, CommitNow,
-                            AnswerPull, DeliverLive, RenewReplica, LearnBranches>;
 
 struct ReplicatorSettings {
   std::string mesh;
@@ -203,6 +135,8 @@ class Replicator {
   [[nodiscard]] std::size_t unanswered() const { return submitted_.size(); }
 
  private:
+  static constexpr std::size_t kNotOurs = std::numeric_limits<std::size_t>::max();
+
   struct Link {
     LinkId id{};
     std::string authenticated;  // the name that the caller knows, or empty
@@ -310,7 +244,7 @@ class Replicator {
     std::size_t size_bytes = 0;
   };
 
-  // replicator.cpp: links and greeting
+  // replicator.cpp, replicator_greeting.cpp: links and greeting
   [[nodiscard]] Link* find_link(LinkId link);
   [[nodiscard]] Peer* peer_of(const Link& link);
   [[nodiscard]] bool is_active(const Link& link) const;
@@ -366,25 +300,29 @@ class Replicator {
   void on_range(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Range& range);
   void on_page(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Page& page);
   void on_restart(Instant now, Peer& peer, std::size_t channel);
-  void forget_forks(std::size_t channel);
-  void note_fork(Channel& channel, const std::string& peer, ReplicaId replica) const;
-  [[nodiscard]] static bool is_forked(const Channel& channel, const std::string& peer, ReplicaId replica);
-  void renew(const std::string& peer);
   // Of our own, in an answer; at most.
   [[nodiscard]] Seq own_shown_by(const PullAnswer& answer) const;
-  void on_describe(Instant now, Peer& peer, std::size_t channel, const wire::Describe& describe);
   void question_answered(Instant now, std::size_t channel, Shared& shared);
   void question_failed(Instant now, std::size_t channel);
   void abandon_snapshot(std::size_t channel);
   void back_off(Instant now, std::size_t channel);
-  void submit(const Submitted& job, Action action);
-  void settle(Instant now, const Submitted& job, const Expected<ReceiveResult>& result);
-  void settle_merge(Instant now, std::size_t channel, ReceiveResult result);
   [[nodiscard]] std::uint64_t missing_from(Instant now, const Peer& peer, std::size_t channel) const;
-  [[nodiscard]] Peer* choose_describer(std::size_t channel);
   [[nodiscard]] Peer* choose_holder(Instant now, std::size_t channel);
   void pull(Instant now, std::size_t channel);
   void pull_all(Instant now);
+
+  // replicator_forks.cpp: chains that contradict each other
+  void forget_forks(std::size_t channel);
+  void note_fork(Channel& channel, const std::string& peer, ReplicaId replica) const;
+  [[nodiscard]] static bool is_forked(const Channel& channel, const std::string& peer, ReplicaId replica);
+  void on_describe(Instant now, Peer& peer, std::size_t channel, const wire::Describe& describe);
+  [[nodiscard]] Peer* choose_describer(std::size_t channel);
+  void renew(const std::string& peer);
+
+  // replicator_store.cpp: what is handed to the store
+  void submit(const Submitted& job, Action action);
+  void settle(Instant now, const Submitted& job, const Expected<ReceiveResult>& result);
+  void settle_merge(Instant now, std::size_t channel, ReceiveResult result);
 
   ReplicatorSettings settings_;
   const Compressor* compressor_;

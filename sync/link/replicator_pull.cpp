@@ -155,47 +155,6 @@ void Replicator::on_restart(Instant now, Peer& peer, std::size_t channel) {
   pull(now, channel);
 }
 
-// `peer` knows more of us than we do.
-void Replicator::renew(const std::string& peer) {
-  if (std::exchange(renewing_, true)) return;
-  RenewReplica action{.peer = peer, .shown = {}};
-  for (const Channel& channel : channels_)
-    action.shown.push_back({.channel = channel.number, .last = channel.own_shown});
-  actions_.emplace_back(std::move(action));
-}
-
-// What contradicted us is met again, and asked about again.
-void Replicator::forget_forks(std::size_t channel) {
-  channels_[channel].forked.clear();
-  channels_[channel].describe_from.clear();
-}
-
-void Replicator::note_fork(Channel& channel, const std::string& peer, ReplicaId replica) const {
-  if (forks().size() < kForksMax) channel.forked[peer].insert(replica);
-}
-
-bool Replicator::is_forked(const Channel& channel, const std::string& peer, ReplicaId replica) {
-  const auto found = channel.forked.find(peer);
-  return found != channel.forked.end() && found->second.contains(replica);
-}
-
-// Its states go to the engine, which knows what to make of them. What they contradict and do not explain is refused,
-// lest the question be asked for ever.
-void Replicator::on_describe(Instant now, Peer& peer, std::size_t channel, const wire::Describe& describe) {
-  question_answered(now, channel, peer.channels[channel]);
-  Channel& ours = channels_[channel];
-  ours.describe_from.clear();
-  ours.is_described = true;
-  if (ours.snapshot && ours.snapshot->peer == peer.name) abandon_snapshot(channel);
-  for (const ReplicaId replica : unexplained_forks(ours.states, describe.states, kForksMax)) {
-    note_fork(ours, peer.name, replica);
-  }
-  actions_.emplace_back(
-      LearnBranches{.channel = channels_[channel].number, .peer = peer.name, .states = describe.states});
-  back_off(now, channel);
-  pull(now, channel);
-}
-
 // --- asking ----------------------------------------------------------------------------------------------------------
 
 std::uint64_t Replicator::missing_from(Instant now, const Peer& peer, std::size_t index) const {
@@ -215,16 +174,6 @@ std::uint64_t Replicator::missing_from(Instant now, const Peer& peer, std::size_
     if (entry.seq == 0 && !walk.lists(entry.replica)) ++missing;  // a branch that it has heard of
   }
   return missing;
-}
-
-// A peer whose chains contradict ours, to be asked what it holds.
-Replicator::Peer* Replicator::choose_describer(std::size_t channel) {
-  Channel& ours = channels_[channel];
-  if (ours.describe_from.empty()) return nullptr;
-  const auto found = peers_.find(ours.describe_from);
-  if (found != peers_.end()) return &found->second;
-  forget_forks(channel);
-  return nullptr;
 }
 
 // Who has the most of what is missing here.
@@ -341,90 +290,6 @@ void Replicator::back_off(Instant now, std::size_t channel) {
   Channel& ours = channels_[channel];
   ours.backoff = std::clamp(ours.backoff * 2, kBackoffMin, kBackoffMax);
   ours.not_before = std::max(ours.not_before, now + ours.backoff);
-}
-
-// --- the store's hands -----------------------------------------------------------------------------------------------
-
-void Replicator::submit(const Submitted& job, Action action) {
-  unapplied_bytes_ += job.size_bytes;
-  ++channels_[job.channel].in_store;
-  submitted_.push_back(job);
-  actions_.push_back(std::move(action));
-}
-
-std::span<const Action> Replicator::on_received(Instant now, LinkId link, ChannelNo channel,
-                                                const Expected<ReceiveResult>& result) {
-  actions_.clear();
-  Expects(!submitted_.empty());
-  const Submitted job = submitted_.front();
-  Expects(job.link == link);
-  Expects(channels_[job.channel].number == channel);
-  submitted_.pop_front();
-  const bool was_full = unapplied_bytes_ >= kUnappliedBytesMax;
-  unapplied_bytes_ -= job.size_bytes;
-  settle(now, job, result);
-  if (was_full && unapplied_bytes_ < kUnappliedBytesMax) {
-    pull_all(now);
-  } else {
-    pull(now, job.channel);
-  }
-  return finish();
-}
-
-void Replicator::settle(Instant now, const Submitted& job, const Expected<ReceiveResult>& result) {
-  Channel& ours = channels_[job.channel];
-  --ours.in_store;
-  if (ours.in_store == 0) ours.expected = ours.own;
-  if (!result) {
-    ours.expected = ours.own;
-    back_off(now, job.channel);
-    if (job.job == Job::kMerge || (job.job == Job::kStage && ours.snapshot && !ours.snapshot->merging)) {
-      abandon_snapshot(job.channel);
-    }
-    const bool peers_fault =
-        result.error().category == Category::kCorrupt || result.error().category == Category::kInvalidInput;
-    if (peers_fault && links_.contains(job.link)) close(now, job.link, "the peer sent " + result.error().what);
-    return;
-  }
-  const Link* link = find_link(job.link);
-  switch (job.job) {
-    case Job::kStage: return;
-    case Job::kMerge: return settle_merge(now, job.channel, *result);
-    case Job::kApply: break;
-  }
-  switch (*result) {
-    case ReceiveResult::kApplied: ours.backoff = {}; break;
-    case ReceiveResult::kDuplicate: break;
-    case ReceiveResult::kFork:
-      // Where the link has gone, it will be met again.
-      if (link != nullptr) note_fork(ours, link->peer, job.replica);
-      if (link != nullptr) ours.describe_from = link->peer;
-      [[fallthrough]];
-    case ReceiveResult::kRenew:
-    case ReceiveResult::kGap:
-      if (*result == ReceiveResult::kRenew && link != nullptr) renew(link->peer);
-      ours.expected = ours.own;
-      back_off(now, job.channel);
-      break;
-  }
-}
-
-void Replicator::settle_merge(Instant now, std::size_t channel, ReceiveResult result) {
-  Channel& ours = channels_[channel];
-  if (!ours.snapshot) return;
-  if (result == ReceiveResult::kApplied) {
-    ours.snapshot.reset();
-    ours.backoff = {};
-    return;
-  }
-  // A chain in the snapshot contradicts ours; which one, a snapshot does not say.
-  if (result == ReceiveResult::kFork) {
-    note_fork(ours, ours.snapshot->peer, ReplicaId{});
-    ours.describe_from = ours.snapshot->peer;
-  }
-  if (result == ReceiveResult::kRenew) renew(ours.snapshot->peer);
-  abandon_snapshot(channel);
-  back_off(now, channel);
 }
 
 }  // namespace hedgerow::sync
