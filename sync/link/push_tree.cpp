@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sync/limits.hpp"
 #include "sync/link/timing.hpp"
 
 namespace hedgerow::sync {
@@ -52,6 +53,11 @@ PushTree::Neighbour& PushTree::neighbour(PeerNo peer) {
   return found != neighbours_.end() ? *found : neighbours_.emplace_back(Neighbour{.peer = peer, .lazy = {}});
 }
 
+PushTree::Source* PushTree::source_of(ReplicaId replica) {
+  if (Source* const known = find_in(sources_, replica)) return known;
+  return sources_.size() < kReplicasPerChannelMax ? &found_or_added(sources_, replica) : nullptr;
+}
+
 // --- what this node is sent ------------------------------------------------------------------------------------------
 
 void PushTree::on_news(Instant now, PeerNo from, ReplicaId replica) {
@@ -61,14 +67,15 @@ void PushTree::on_news(Instant now, PeerNo from, ReplicaId replica) {
   // It was sent before the prune arrived.
   if (pruned != nullptr && now - pruned->since < kPruneInterval) return;
   if (pruned != nullptr) erase_from(lazy, replica);
-  found_or_added(sources_, replica).upstream = from;
+  if (Source* const source = source_of(replica)) source->upstream = from;
 }
 
 bool PushTree::on_copy(Instant now, PeerNo from, ReplicaId replica) {
   if (replica != own_) {
-    Source& source = found_or_added(sources_, replica);
-    if (source.upstream == PeerNo{}) source.upstream = from;
-    if (source.upstream == from) return false;
+    Source* const source = source_of(replica);
+    if (source == nullptr) return false;
+    if (source->upstream == PeerNo{}) source->upstream = from;
+    if (source->upstream == from) return false;
   }
   std::vector<Lazy>& lazy = neighbour(from).lazy;
   const Lazy* const pruned = find_in(lazy, replica);
@@ -103,7 +110,8 @@ Instant PushTree::next_due(Instant now, const Frontier& held) {
 }
 
 void PushTree::on_asked(PeerNo from, ReplicaId replica) {
-  if (erase_from(neighbour(from).lazy, replica)) found_or_added(sources_, replica).upstream = from;
+  if (!erase_from(neighbour(from).lazy, replica)) return;
+  if (Source* const source = source_of(replica)) source->upstream = from;
 }
 
 // --- what this node sends --------------------------------------------------------------------------------------------

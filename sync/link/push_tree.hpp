@@ -88,6 +88,8 @@ class PushTree {
   };
 
   [[nodiscard]] Neighbour& neighbour(PeerNo peer);
+  // Null: there are as many as a channel may have replicas (G6). Then copies of the others go on coming.
+  [[nodiscard]] Source* source_of(ReplicaId replica);
   // Forgets the upstream, and looks for another.
   void seek(Source& source, std::vector<Graft>& out);
 

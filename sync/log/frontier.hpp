@@ -30,8 +30,10 @@ template <class Entries>
 }
 
 [[nodiscard]] inline bool lists(const Frontier& frontier, ReplicaId replica) {
-  return std::any_of(frontier.begin(), frontier.end(),
-                     [replica](const FrontierEntry& entry) { return entry.replica == replica; });
+  const auto found =
+      std::lower_bound(frontier.begin(), frontier.end(), replica,
+                       [](const FrontierEntry& entry, ReplicaId wanted) { return entry.replica < wanted; });
+  return found != frontier.end() && found->replica == replica;
 }
 
 template <class States>

@@ -1,7 +1,9 @@
 // Who is pushed what. sync/link/push_tree.hpp
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 
+#include "sync/limits.hpp"
 #include "sync/link/push_tree.hpp"
 #include "sync/link/timing.hpp"
 
@@ -197,6 +199,14 @@ TEST_CASE_METHOD(TreeFixture, "a new link begins with nothing pruned", "[link]")
   tree.on_new_link(kB);
   CHECK_FALSE(tree.is_lazy(kB, kR));
   CHECK(tree.is_lazy(kC, kR));
+}
+
+TEST_CASE_METHOD(TreeFixture, "no more upstreams are remembered than a channel may have replicas",
+                 "[link][hostile][G6]") {
+  for (std::uint64_t i = 1; i <= kReplicasPerChannelMax + 100; ++i) tree.on_news(now, kA, ReplicaId{1000 + i});
+  std::size_t grafted = 0;
+  for (const Graft& graft : tree.on_gone(kA)) grafted = std::max(grafted, graft.replicas.size());
+  CHECK(grafted == kReplicasPerChannelMax);
 }
 
 }  // namespace hedgerow::sync::test
