@@ -160,6 +160,7 @@ void Replicator::start_talking(Instant now, Peer& peer) {
     if (!shared.shared) continue;
     // What an earlier link carried may be lost.
     shared.assumed = shared.confirmed;
+    graft(i, channels_[i].tree.on_gone(peer.number));
     channels_[i].tree.on_new_link(peer.number);
     shared.told.clear();
     shared.ask_at = Instant::max();
@@ -193,6 +194,7 @@ std::span<const Action> Replicator::on_message(Instant now, LinkId id, ByteView 
 }
 
 void Replicator::on_body(Instant now, Link& link, const wire::AnyMessage& message, ByteView bytes) {
+  const LinkId id = link.id;  // the link may be closed below
   Peer& peer = *peer_of(link);
   if (const auto* live = std::get_if<wire::Live>(&message)) return on_live(peer, *live, bytes);
 
@@ -228,6 +230,19 @@ void Replicator::on_body(Instant now, Link& link, const wire::AnyMessage& messag
   } else if (const auto* describe = std::get_if<wire::Describe>(&message)) {
     if (is_answer_to_ours(link, channel, describe->id)) on_describe(now, peer, channel, *describe);
   }
+  close_if_boundless(now, id, channel);
+}
+
+// What a peer holds grows, and never beyond what a channel may have; what it is thought to have takes in ours as well.
+void Replicator::close_if_boundless(Instant now, LinkId id, std::size_t channel) {
+  const Link* const link = find_link(id);
+  const Peer* const peer = link == nullptr ? nullptr : peer_of(*link);
+  if (peer == nullptr) return;
+  const Shared& shared = peer->channels[channel];
+  if (shared.confirmed.size() <= kReplicasPerChannelMax && shared.assumed.size() <= 2 * kReplicasPerChannelMax) return;
+  close(now, id,
+        "the peer speaks of more replicas than the " + std::to_string(kReplicasPerChannelMax) +
+            " that a channel may have");
 }
 
 std::span<const Action> Replicator::on_queue(Instant now, LinkId id, std::size_t queued_bytes) {

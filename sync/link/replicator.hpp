@@ -152,7 +152,8 @@ class Replicator {
   // What one peer and we know of each other in one channel.
   struct Shared {
     bool shared = false;      // both replicate the channel
-    bool heard = false;       // it announced its frontier at least once
+    bool heard = false;       // something of its frontier is known
+    bool announced = false;   // by what it said unasked, or since it is the same as ours
     Frontier confirmed;       // what it said it holds
     Seq announced_ours = 0;   // of our own ops, in an announcement: it has them durably
     Frontier assumed;         // the same, and what is on its way to it
@@ -180,6 +181,8 @@ class Replicator {
     bool has_more = false;
     unsigned failures = 0;       // timeouts in a row
     unsigned empty_answers = 0;  // likewise; and it was said to have something
+    unsigned refused_snapshots = 0;
+    Instant not_asked_before = Instant::min();  // it has but a snapshot, which is refused
     std::uint32_t window_bytes = 0;
   };
 
@@ -260,6 +263,7 @@ class Replicator {
   [[nodiscard]] std::optional<std::string> reject_greeting(const Link& link, const wire::Hello& hello) const;
   void on_hello(Instant now, Link& link, const wire::Hello& hello);
   void on_body(Instant now, Link& link, const wire::AnyMessage& message, ByteView bytes);
+  void close_if_boundless(Instant now, LinkId link, std::size_t channel);
   void send(Link& link, Bytes message);
   void send_to(Peer& peer, Bytes message);
   [[nodiscard]] bool is_congested(const Peer& peer) const;
@@ -314,10 +318,20 @@ class Replicator {
   // replicator_forks.cpp: chains that contradict each other
   void forget_forks(std::size_t channel);
   void note_fork(Channel& channel, const std::string& peer, ReplicaId replica) const;
+  // Null: nothing.
+  [[nodiscard]] static const std::set<ReplicaId>* forked_of(const Channel& channel, const std::string& peer);
   [[nodiscard]] static bool is_forked(const Channel& channel, const std::string& peer, ReplicaId replica);
+  [[nodiscard]] static bool brings_refused(const Channel& channel, const std::string& peer,
+                                           const std::vector<ReplicaState>& frontier);
+  // For a fork that is known.
+  [[nodiscard]] static bool is_snapshot_refused(const Channel& channel, const std::string& peer);
+  void refuse_snapshot(Instant now, const std::string& peer, std::size_t channel);
   void on_describe(Instant now, Peer& peer, std::size_t channel, const wire::Describe& describe);
   [[nodiscard]] Peer* choose_describer(std::size_t channel);
   void renew(const std::string& peer);
+
+  // replicator_status.cpp
+  [[nodiscard]] Frontier wanted_of(const Peer& peer, std::size_t channel) const;
 
   // replicator_store.cpp: what is handed to the store
   void submit(const Submitted& job, Action action);

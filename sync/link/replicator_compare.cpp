@@ -26,6 +26,7 @@ std::vector<CheckedMark> Replicator::checked_marks(const Channel& channel) const
 void Replicator::ask_to_compare(Peer& peer, std::size_t channel) {
   Shared& shared = peer.channels[channel];
   shared.told = channels_[channel].own;
+  shared.checks = true;
   const std::uint64_t digest = digest_of(checked_marks(channels_[channel]));
   send_to(peer,
           wire::encode(wire::Compare{.channel = static_cast<wire::ChannelIndex>(channel),
@@ -35,8 +36,14 @@ void Replicator::ask_to_compare(Peer& peer, std::size_t channel) {
 void Replicator::on_compare(Instant now, Peer& peer, std::size_t channel, const wire::Compare& compare) {
   Shared& shared = peer.channels[channel];
   const Channel& ours = channels_[channel];
+  if (is_congested(peer)) {  // on_queue() begins anew
+    shared.told.clear();
+    shared.answer_due = true;
+    return review_announcements(now, peer, channel);
+  }
   Comparison made = compare_frontier(checked_marks(ours), compare.claims);
   shared.heard = shared.heard || !made.agreed.empty();
+  shared.announced = shared.announced || made.agreed.size() == ours.own.size();
   join(shared.confirmed, made.agreed);
   join(shared.assumed, made.agreed);
   join(shared.told, made.agreed);

@@ -7,6 +7,7 @@
 #include "sync/limits.hpp"
 #include "sync/link/replicator.hpp"
 #include "sync/link/timing.hpp"
+#include "sync/log/frontier.hpp"
 
 namespace hedgerow::sync {
 
@@ -29,9 +30,44 @@ void Replicator::note_fork(Channel& channel, const std::string& peer, ReplicaId 
   if (forks().size() < kForksMax) channel.forked[peer].insert(replica);
 }
 
-bool Replicator::is_forked(const Channel& channel, const std::string& peer, ReplicaId replica) {
+const std::set<ReplicaId>* Replicator::forked_of(const Channel& channel, const std::string& peer) {
   const auto found = channel.forked.find(peer);
-  return found != channel.forked.end() && found->second.contains(replica);
+  return found == channel.forked.end() ? nullptr : &found->second;
+}
+
+bool Replicator::is_forked(const Channel& channel, const std::string& peer, ReplicaId replica) {
+  const auto* const forked = forked_of(channel, peer);
+  return forked != nullptr && forked->contains(replica);
+}
+
+// A snapshot tells where a chain stands, and not how it came there: what is refused could be put behind ours.
+bool Replicator::brings_refused(const Channel& channel, const std::string& peer,
+                                const std::vector<ReplicaState>& frontier) {
+  const auto* const forked = forked_of(channel, peer);
+  return forked != nullptr && std::any_of(forked->begin(), forked->end(), [&](ReplicaId replica) {
+           return replica != ReplicaId{} && seq_in(frontier, replica) > 0;
+         });
+}
+
+bool Replicator::is_snapshot_refused(const Channel& channel, const std::string& peer) {
+  const auto* const forked = forked_of(channel, peer);
+  return forked != nullptr && forked->contains(ReplicaId{}) && forked->size() > 1;
+}
+
+// Once, and of no fork that is known, it may be for want of a description that explains it. Else it would be the same
+// each time: others are asked meanwhile.
+void Replicator::refuse_snapshot(Instant now, const std::string& peer, std::size_t channel) {
+  note_fork(channels_[channel], peer, ReplicaId{});
+  const auto found = peers_.find(peer);
+  if (found == peers_.end()) return;
+  Shared& shared = found->second.channels[channel];
+  const Duration pause =
+      std::min(kRefusedSnapshotPauseMin * (1U << shared.refused_snapshots), kRefusedSnapshotPauseMax);
+  if (shared.refused_snapshots > 0 || is_snapshot_refused(channels_[channel], peer)) {
+    shared.not_asked_before = now + pause;
+    shared.window_bytes = kPullWindowMin;
+  }
+  if (pause < kRefusedSnapshotPauseMax) ++shared.refused_snapshots;
 }
 
 // Its states go to the engine, which knows what to make of them. What they contradict and do not explain is refused,

@@ -10,6 +10,7 @@
 #include "sync/link/packing.hpp"
 #include "sync/link/replicator.hpp"
 #include "sync/link/timing.hpp"
+#include "sync/link/wanted.hpp"
 #include "sync/log/segment.hpp"
 
 namespace hedgerow::sync {
@@ -104,6 +105,10 @@ void Replicator::on_page(Instant now, Link& link, Peer& peer, std::size_t channe
   Channel& ours = channels_[channel];
   const bool speculative = ours.asked->speculative;
   question_answered(now, channel, peer.channels[channel]);
+  if (!ours.snapshot && is_snapshot_refused(ours, peer.name)) {
+    refuse_snapshot(now, peer.name, channel);
+    return pull(now, channel);
+  }
   if (!ours.snapshot && speculative) {
     // A snapshot lacks what the question claimed to hold, so the claim must be true, and durable, first (G2).
     ours.drain_first = true;
@@ -112,6 +117,12 @@ void Replicator::on_page(Instant now, Link& link, Peer& peer, std::size_t channe
     return pull(now, channel);
   }
   if (page.page_no != (ours.snapshot ? ours.snapshot->pages : 0)) {
+    abandon_snapshot(channel);
+    back_off(now, channel);
+    return pull(now, channel);
+  }
+  if (page.next_token.empty() && brings_refused(ours, peer.name, page.frontier)) {
+    refuse_snapshot(now, peer.name, channel);
     abandon_snapshot(channel);
     back_off(now, channel);
     return pull(now, channel);
@@ -162,17 +173,11 @@ std::uint64_t Replicator::missing_from(Instant now, const Peer& peer, std::size_
   const Shared& shared = peer.channels[index];
   std::uint64_t missing = shared.has_more ? 1 : 0;
   SeqWalk walk(channel.expected);
-  auto state = channel.states.begin();
-  for (const FrontierEntry& entry : shared.confirmed) {
-    if (is_forked(channel, peer.name, entry.replica)) continue;
-    const Seq held = walk.seq_in(entry.replica);
-    // Beyond the end it has other names, which the peer will hear of.
-    while (state != channel.states.end() && state->replica < entry.replica) ++state;
-    const bool known = state != channel.states.end() && state->replica == entry.replica;
-    const Seq last = known ? std::min(entry.seq, state->end) : entry.seq;
-    if (last > held && !channel.tree.is_coming(now, entry.replica, held)) missing += last - held;
-    if (entry.seq == 0 && !walk.lists(entry.replica)) ++missing;  // a branch that it has heard of
-  }
+  each_wanted(shared.confirmed, channel.states, forked_of(channel, peer.name), [&](ReplicaId replica, Seq last) {
+    const Seq held = walk.seq_in(replica);
+    if (last > held && !channel.tree.is_coming(now, replica, held)) missing += last - held;
+    if (last == 0 && !walk.lists(replica)) ++missing;  // a branch that it has heard of
+  });
   return missing;
 }
 
@@ -187,6 +192,7 @@ Replicator::Peer* Replicator::choose_holder(Instant now, std::size_t channel) {
   std::uint64_t best_missing = 0;
   for (auto& [name, peer] : peers_) {
     const Shared& shared = peer.channels[channel];
+    if (now < shared.not_asked_before) continue;
     const std::uint64_t missing = shared.shared ? missing_from(now, peer, channel) : 0;
     if (missing == 0) continue;
     const bool better = best == nullptr || shared.failures < best->channels[channel].failures ||

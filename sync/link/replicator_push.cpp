@@ -68,6 +68,7 @@ void Replicator::on_announcement(Instant now, Peer& peer, std::size_t channel, c
   Shared& shared = peer.channels[channel];
   const bool first = !shared.heard;
   shared.heard = true;
+  shared.announced = true;
   const Seq ours_there = seq_in(announcement.marks, settings_.replica);
   if (ours_there > seq_in(channels_[channel].own, settings_.replica)) renew(peer.name);
   bool is_ours = true;  // what it calls so

@@ -4,8 +4,17 @@
 
 #include "sync/link/marks.hpp"
 #include "sync/link/replicator.hpp"
+#include "sync/link/wanted.hpp"
 
 namespace hedgerow::sync {
+
+// What it said it holds, as far as it may be asked for.
+Frontier Replicator::wanted_of(const Peer& peer, std::size_t channel) const {
+  Frontier out;
+  each_wanted(peer.channels[channel].confirmed, channels_[channel].states, forked_of(channels_[channel], peer.name),
+              [&](ReplicaId replica, Seq last) { out.push_back({.replica = replica, .seq = last}); });
+  return out;
+}
 
 std::vector<LinkStatus> Replicator::links() const {
   std::vector<LinkStatus> out;
@@ -25,7 +34,7 @@ std::vector<LinkStatus> Replicator::links() const {
       status.version = peer.version;
       for (std::size_t i = 0; i < channels_.size(); ++i) {
         if (!peer.channels[i].shared) continue;
-        status.lag_ops += ops_missing(peer.channels[i].confirmed, channels_[i].own);
+        status.lag_ops += ops_missing(wanted_of(peer, i), channels_[i].own);
         status.peer_lag_ops += ops_missing(channels_[i].own, peer.channels[i].confirmed);
       }
     }
@@ -53,14 +62,14 @@ Seq Replicator::confirmed_by_some_peer(ChannelNo number) const {
 bool Replicator::has_heard(ChannelNo number) const {
   const std::size_t i = channel_index(number);
   return i != kNotOurs &&
-         std::any_of(peers_.begin(), peers_.end(), [i](const auto& each) { return each.second.channels[i].heard; });
+         std::any_of(peers_.begin(), peers_.end(), [i](const auto& each) { return each.second.channels[i].announced; });
 }
 
 std::uint64_t Replicator::behind(ChannelNo number) const {
   const std::size_t i = channel_index(number);
   if (i == kNotOurs) return 0;
   Frontier known;
-  for (const auto& [name, peer] : peers_) join(known, peer.channels[i].confirmed);
+  for (const auto& [name, peer] : peers_) join(known, wanted_of(peer, i));
   return ops_missing(known, channels_[i].own);
 }
 

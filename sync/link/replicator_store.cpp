@@ -76,13 +76,15 @@ void Replicator::settle_merge(Instant now, std::size_t channel, ReceiveResult re
   Channel& ours = channels_[channel];
   if (!ours.snapshot) return;
   if (result == ReceiveResult::kApplied) {
+    const auto source = peers_.find(ours.snapshot->peer);
+    if (source != peers_.end()) source->second.channels[channel].refused_snapshots = 0;
     ours.snapshot.reset();
     ours.backoff = {};
     return;
   }
   // A chain in the snapshot contradicts ours; which one, a snapshot does not say.
   if (result == ReceiveResult::kFork) {
-    note_fork(ours, ours.snapshot->peer, ReplicaId{});
+    refuse_snapshot(now, ours.snapshot->peer, channel);
     ours.describe_from = ours.snapshot->peer;
   }
   if (result == ReceiveResult::kRenew) renew(ours.snapshot->peer);

@@ -29,6 +29,10 @@ inline constexpr Duration kPullTimeout = std::chrono::seconds(10);
 inline constexpr unsigned kPullTimeoutDoublings = 4;
 inline constexpr std::uint32_t kPullWindowMin = std::uint32_t{8} << 10U;
 inline constexpr std::uint32_t kPullWindowMax = kAnswerBytesDefault;
+// A peer of which nothing but a snapshot would help, and whose snapshots are refused as forks.
+// Doubled from one to the next.
+inline constexpr Duration kRefusedSnapshotPauseMin = std::chrono::minutes(1);
+inline constexpr Duration kRefusedSnapshotPauseMax = std::chrono::minutes(10);
 // After an answer that brought nothing, and after a refusal of our own store.
 inline constexpr Duration kBackoffMin = std::chrono::milliseconds(200);
 inline constexpr Duration kBackoffMax = std::chrono::seconds(30);

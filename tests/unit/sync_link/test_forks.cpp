@@ -206,12 +206,93 @@ TEST_CASE_METHOD(ForkFixture, "a snapshot is asked for without claiming what was
   CHECK(actions<StagePage>().size() == 1);
 }
 
+TEST_CASE_METHOD(ForkFixture, "who offers only a snapshot that is refused keeps nobody else from being asked",
+                 "[pull][G3][G5][G6]") {
+  peer_up(kLink2, "b");
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  describe_nothing();
+  hear_frontier(kLink1, {{kThird, 9}});
+  pass(4 * kBackoffMin + kPullGrace);
+  hear_page(kLink1, question(kLink1).id, 0);  // it was asked with a claim
+  const wire::Pull plain = question(kLink1);
+  hear_page(kLink1, plain.id, 0, {{.replica = kThird, .seq = 9}});
+  REQUIRE(actions<MergeStaged>().size() == 1);
+  received(kLink1);
+  received(kLink1, ReceiveResult::kFork);
+  hear_frontier(kLink2, {{kThird, 9}});
+  bool is_b_asked = false;
+  for (int i = 0; i < 400 && !is_b_asked; ++i) {
+    pass(kBackoffMin);
+    is_b_asked = !sent<wire::Pull>(kLink2).empty();
+    if (const auto to_a = sent<wire::Pull>(kLink1); !to_a.empty()) {
+      REQUIRE(to_a[0].request.token == describe_token());
+      hear(kLink1, wire::Describe{.channel = 0, .id = to_a[0].id, .states = {}});
+    }
+  }
+  CHECK(is_b_asked);
+}
+
+TEST_CASE_METHOD(ForkFixture, "a snapshot that is refused is not fetched again and again", "[pull][G5][G6]") {
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  describe_nothing();
+  hear_frontier(kLink1, {{kThird, 9}});
+  int staged = 0;
+  for (Duration passed{}; passed < 5min; passed += kBackoffMin) {
+    pass(kBackoffMin);
+    const auto asked = sent<wire::Pull>(kLink1);
+    if (asked.empty()) continue;
+    if (asked[0].request.token == describe_token()) {
+      hear(kLink1, wire::Describe{.channel = 0, .id = asked[0].id, .states = {}});
+      continue;
+    }
+    hear_page(kLink1, asked[0].id, 0, {{.replica = kThird, .seq = 9}});
+    if (actions<StagePage>().empty() && !sent<wire::Pull>(kLink1).empty()) {
+      hear_page(kLink1, question(kLink1).id, 0, {{.replica = kThird, .seq = 9}});
+    }
+    if (actions<StagePage>().empty()) continue;
+    ++staged;
+    received(kLink1);
+    received(kLink1, ReceiveResult::kFork);
+  }
+  CHECK(staged == 1);
+}
+
+TEST_CASE_METHOD(ForkFixture, "no snapshot brings the chain that is refused from that peer", "[pull][G3][G5]") {
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  describe_nothing();
+  hear_frontier(kLink1, {{kThird, 9}});
+  pass(4 * kBackoffMin + kPullGrace);
+  hear_page(kLink1, question(kLink1).id, 0);
+  hear_page(kLink1, question(kLink1).id, 0);
+  REQUIRE(actions<StagePage>().size() == 1);
+  hear_page(kLink1, question(kLink1).id, 1,
+            {{.replica = kOther, .seq = 120, .trimmed = 110}, {.replica = kThird, .seq = 9}});
+  CHECK(actions<MergeStaged>().empty());
+  CHECK(actions<DropStaged>().size() == 1);
+  received(kLink1);
+  pass(kBackoffMax);
+  CHECK(sent<wire::Pull>(kLink1).empty());
+}
+
+TEST_CASE_METHOD(ForkFixture, "what is refused is not waited for", "[pull][G5]") {
+  hear_push(kLink1, {.replica = kOther, .first = 1});
+  received(kLink1, ReceiveResult::kFork);
+  describe_nothing();
+  hear_frontier(kLink1, {{kOther, 20}});
+  CHECK(replicator().behind(kDefault) == 0);
+  CHECK(status(kLink1).lag_ops == 0);
+}
+
 TEST_CASE_METHOD(ForkFixture, "what lies beyond the end of a name is not missed", "[pull][G5]") {
   Committed committed;
   committed.frontiers.push_back(
       {.number = kDefault, .name = "default", .replicas = {{.replica = kOther, .seq = 4, .end = 4}}});
   commit_as(committed);
   hear_frontier(kLink1, {{kOther, 100}});
+  CHECK(replicator().behind(kDefault) == 0);
   pass(kBackoffMax);
   CHECK(sent<wire::Pull>(kLink1).empty());
 }

@@ -25,6 +25,16 @@ wire::Compare compare(RangeClaim::Kind kind, const Frontier& frontier) {
   return {.channel = 0, .claims = {{.kind = kind, .range = {}, .digest = digest_of(marks_of(frontier))}}};
 }
 
+// With node "a", where a hundred replicas have written and node "m" holds all.
+struct Meeting : LinkFixture {
+  Meeting() {
+    commit_merged(frontier);
+    link_up(kLink1);
+    hear(kLink1, make_hello("a"));
+  }
+  const Frontier frontier = written_by(100);
+};
+
 // What node "m" says after its greeting to this equal one, in a minute, where so many replicas have written.
 std::size_t bytes_said(const std::string& peer, std::uint64_t replicas) {
   LinkFixture fixture;
@@ -61,49 +71,67 @@ TEST_CASE("a few marks are told at once", "[link]") {
   CHECK(bytes_said("a", kToldAtOnceMax) + bytes_said("z", kToldAtOnceMax) <= 1024);
 }
 
-TEST_CASE("who holds the same by its digest is pushed to, and not asked again", "[link]") {
-  LinkFixture fixture;
-  const Frontier frontier = written_by(100);
-  fixture.commit_merged(frontier);
-  fixture.link_up(kLink1);
-  fixture.hear(kLink1, make_hello("a"));
-  REQUIRE(fixture.sent<wire::Compare>(kLink1).size() == 1);
-  fixture.hear(kLink1, compare(RangeClaim::Kind::kSame, frontier));
-  CHECK(fixture.status(kLink1).peer_lag_ops == 0);
-  fixture.pass(60s);
-  CHECK(fixture.is_quiet());
+TEST_CASE_METHOD(Meeting, "who holds the same by its digest is pushed to, and not asked again", "[link]") {
+  REQUIRE(sent<wire::Compare>(kLink1).size() == 1);
+  hear(kLink1, compare(RangeClaim::Kind::kSame, frontier));
+  CHECK(status(kLink1).peer_lag_ops == 0);
+  pass(60s);
+  CHECK(is_quiet());
   const FrontierEntry& some = frontier[40];
-  fixture.commit({{.replica = some.replica, .first = some.seq + 1}});
-  CHECK(fixture.sent<wire::Push>(kLink1).size() == 1);
+  commit({{.replica = some.replica, .first = some.seq + 1}});
+  CHECK(sent<wire::Push>(kLink1).size() == 1);
 }
 
-TEST_CASE("of frontiers that differ the parts are compared, and told where they are small", "[link]") {
-  LinkFixture fixture;
-  const Frontier frontier = written_by(100);
-  fixture.commit_merged(frontier);
-  fixture.link_up(kLink1);
-  fixture.hear(kLink1, make_hello("a"));
+TEST_CASE_METHOD(Meeting, "of frontiers that differ the parts are compared, and told where they are small", "[link]") {
   Frontier theirs = frontier;
   theirs[70].seq += 5;
-  fixture.hear(kLink1, compare(RangeClaim::Kind::kAsk, theirs));
-  const auto parts = fixture.sent<wire::Compare>(kLink1);
+  hear(kLink1, compare(RangeClaim::Kind::kAsk, theirs));
+  const auto parts = sent<wire::Compare>(kLink1);
   REQUIRE(parts.size() == 1);
   const Comparison answer = compare_frontier(marks_of(theirs), parts[0].claims);
   CHECK(answer.agreed.size() > 90);
   CHECK(answer.told.size() < 10);
-  fixture.hear(kLink1, wire::Compare{.channel = 0, .claims = answer.claims});
+  hear(kLink1, wire::Compare{.channel = 0, .claims = answer.claims});
   // It wants to be told these few, and is.
-  const auto told = fixture.sent<wire::Announcement>(kLink1);
+  const auto told = sent<wire::Announcement>(kLink1);
   REQUIRE(told.size() == 1);
   CHECK(told[0].marks.size() == answer.told.size());
   CHECK(told[0].checks.size() == told[0].marks.size());
   Frontier rest;
   for (const CheckedMark& mark : answer.told) rest.push_back({.replica = mark.replica, .seq = mark.seq});
-  fixture.hear_frontier(kLink1, rest);
-  CHECK(fixture.status(kLink1).lag_ops == 5);
-  CHECK(fixture.status(kLink1).peer_lag_ops == 0);
-  fixture.pass(1s);
-  CHECK(fixture.question(kLink1).request.frontier == frontier);
+  hear_frontier(kLink1, rest);
+  CHECK(status(kLink1).lag_ops == 5);
+  CHECK(status(kLink1).peer_lag_ops == 0);
+  pass(1s);
+  CHECK(question(kLink1).request.frontier == frontier);
+}
+
+TEST_CASE("who compares and does not read is not answered until it does", "[link][hostile][G6]") {
+  LinkFixture fixture;
+  const Frontier frontier = written_by(100);
+  fixture.commit_merged(frontier);
+  fixture.peer_up(kLink1, "a");
+  fixture.queue(kLink1, kLinkQueueBytesSoft + 1);
+  fixture.hear(kLink1, wire::Compare{.channel = 0, .claims = {{.kind = RangeClaim::Kind::kTell, .range = {}}}});
+  CHECK(fixture.actions<SendOnLink>().empty());
+  fixture.pass(kAnnounceInterval);
+  fixture.queue(kLink1, 0);
+  CHECK(fixture.sent<wire::Compare>(kLink1).size() == 1);
+}
+
+TEST_CASE_METHOD(Meeting, "a question says nothing of what a peer holds, and a digest does", "[link]") {
+  hear(kLink1, wire::Pull{.channel = 0, .id = 7, .request = {}});
+  CHECK_FALSE(replicator().has_heard(kDefault));
+  hear(kLink1, compare(RangeClaim::Kind::kSame, frontier));
+  CHECK(replicator().has_heard(kDefault));
+}
+
+TEST_CASE_METHOD(Meeting, "what moves after frontiers were compared is said with checks", "[link][G5]") {
+  hear(kLink1, compare(RangeClaim::Kind::kSame, frontier));
+  pass(kAnnounceInterval);
+  commit_merged({{kOwnReplica, 1}});
+  REQUIRE(sent<wire::Announcement>(kLink1).size() == 1);
+  CHECK(sent<wire::Announcement>(kLink1)[0].checks.size() == 1);
 }
 
 TEST_CASE("who asks in an announcement is answered by a digest", "[link]") {

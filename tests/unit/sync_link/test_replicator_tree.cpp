@@ -157,4 +157,30 @@ TEST_CASE_METHOD(BranchesFixture, "a live message goes to every peer, whatever w
   CHECK(sent<wire::Live>(kLink2).size() == 1);
 }
 
+TEST_CASE_METHOD(BranchesFixture, "where another link to the upstream takes over, the lazy peers push again",
+                 "[link]") {
+  peer_up(kLink3, "a");
+  REQUIRE(status(kLink3).state == LinkState::kUp);
+  take_from_a(1);
+  hear_push(kLink2, {.replica = kOther});
+  REQUIRE(sent<wire::Tree>(kLink2).size() == 1);
+  link_down(kLink3);
+  REQUIRE(status(kLink1).state == LinkState::kUp);
+  REQUIRE(sent<wire::Tree>(kLink2).size() == 1);
+  CHECK(sent<wire::Tree>(kLink2)[0].what == What::kGraft);
+}
+
+TEST_CASE_METHOD(BranchesFixture, "who speaks of more replicas than a channel may have is closed",
+                 "[link][hostile][G6]") {
+  const auto many = [](std::uint64_t from) {
+    Frontier marks;
+    for (std::uint64_t i = 0; i < kReplicasPerChannelMax; ++i) marks.push_back({ReplicaId{from + i}, 1});
+    return marks;
+  };
+  hear_frontier(kLink1, many(1'000'000));
+  REQUIRE(close_reason().empty());
+  hear_frontier(kLink1, many(2'000'000));
+  CHECK(close_reason() == "the peer speaks of more replicas than the 4096 that a channel may have");
+}
+
 }  // namespace hedgerow::sync::test
