@@ -3,7 +3,7 @@
 // Thread rule: plain values and pure functions. Ownership: a decoded message borrows (ByteView) from the bytes that it
 // was decoded from.
 //
-//   message    := version:u8 type:u8 body          version 1; a body ends where the message ends
+//   message    := version:u8 type:u8 body          a body ends where the message ends
 //   number     := varint of sync/log/codec.hpp; u64 likewise
 //   text       := length:number bytes              mesh, node, software, channel names, topics: UTF-8
 //
@@ -58,7 +58,8 @@
 
 namespace hedgerow::sync::wire {
 
-inline constexpr std::uint8_t kVersion = 2;  // 2: frontiers have checks, states of replicas lineages, describe
+// 2: frontiers have checks, states of replicas lineages, describe. 3: compare, tree
+inline constexpr std::uint8_t kVersion = 3;
 
 enum class Type : std::uint8_t {
   kHello = 1,

@@ -130,7 +130,7 @@ TEST_CASE_METHOD(LinkFixture, "a peer that does not greet in time is closed", "[
 TEST_CASE_METHOD(LinkFixture, "a broken message closes the link with what is wrong", "[link][hostile]") {
   peer_up(kLink1, "a");
   hear_bytes(kLink1, Bytes{9, 1});
-  CHECK(close_reason() == "the peer speaks link protocol 9, this node speaks 2: update the older of the two");
+  CHECK(close_reason() == "the peer speaks link protocol 9, this node speaks 3: update the older of the two");
 }
 
 TEST_CASE_METHOD(LinkFixture, "a channel that the peer did not name closes the link", "[link][hostile]") {

@@ -92,7 +92,7 @@ std::string refusal(ByteView bytes) {
 
 TEST_CASE("hello has the documented bytes", "[wire]") {
   CHECK(to_hex(encode(example_hello())) ==
-        "0201"
+        "0301"
         "076f726368617264"
         "0767772d6261726e"
         "0102030405060708"
@@ -113,7 +113,7 @@ TEST_CASE("frontier has the documented bytes", "[wire]") {
                              .marks = {{.replica = ReplicaId{1}, .seq = 300}, {.replica = ReplicaId{2}, .seq = 1}},
                              .checks = {0xABCD, 0}};
   CHECK(to_hex(encode(message)) ==
-        "0202"
+        "0302"
         "01"
         "03"
         "02"
@@ -128,14 +128,14 @@ TEST_CASE("frontier has the documented bytes", "[wire]") {
 TEST_CASE("push has the documented bytes", "[wire]") {
   const Bytes segment = {0xDE, 0xAD};
   CHECK(to_hex(encode(Push{.channel = 2, .segment = segment})) ==
-        "0203"
+        "0303"
         "02"
         "dead");
 }
 
 TEST_CASE("pull has the documented bytes", "[wire]") {
   CHECK(to_hex(encode(example_pull())) ==
-        "0204"
+        "0304"
         "01"
         "07"
         "808004"
@@ -150,7 +150,7 @@ TEST_CASE("pull has the documented bytes", "[wire]") {
 TEST_CASE("range has the documented bytes", "[wire]") {
   const Bytes segment = {0xDE, 0xAD};
   CHECK(to_hex(encode(Range{.channel = 0, .id = 9, .more = true, .segments = {segment, segment}})) ==
-        "0205"
+        "0305"
         "00"
         "09"
         "01"
@@ -164,7 +164,7 @@ TEST_CASE("a compressed range and a compressed page have the documented bytes", 
   const Bytes frame = {0xDE, 0xAD};
   const Packed packed{.bytes = frame, .unpacked_bytes = 300};
   CHECK(to_hex(encode(Range{.channel = 0, .id = 9, .more = true, .segments = {}, .packed = packed})) ==
-        "0205"
+        "0305"
         "00"
         "09"
         "01"
@@ -172,7 +172,7 @@ TEST_CASE("a compressed range and a compressed page have the documented bytes", 
         "02dead");
   CHECK(to_hex(encode(Page{
             .channel = 0, .id = 9, .page_no = 3, .page = {}, .next_token = {1}, .frontier = {}, .packed = packed})) ==
-        "0206"
+        "0306"
         "00"
         "09"
         "03"
@@ -188,7 +188,7 @@ TEST_CASE("page has the documented bytes", "[wire]") {
   last.frontier.push_back({.replica = ReplicaId{1}, .seq = 10, .head = {}, .trimmed = 4});
   last.frontier[0].head.fill(0x5A);
   CHECK(to_hex(encode(last)) ==
-        "0206"
+        "0306"
         "00"
         "09"
         "03"
@@ -211,7 +211,7 @@ TEST_CASE("describe has the documented bytes, and comes back", "[wire][G5]") {
       .states = {{.replica = ReplicaId{1}, .seq = 10, .head = {}, .trimmed = 4, .lineage = lineage}}};
   const Bytes bytes = encode(describe);
   CHECK(to_hex(bytes) ==
-        "0209"
+        "0309"
         "01"
         "ac02"
         "01"
@@ -229,7 +229,7 @@ TEST_CASE("describe has the documented bytes, and comes back", "[wire][G5]") {
 
 TEST_CASE("compare has the documented bytes", "[wire]") {
   CHECK(to_hex(encode(example_compare())) ==
-        "020a"
+        "030a"
         "01"
         "03"
         "00"
@@ -247,24 +247,24 @@ TEST_CASE("compare has the documented bytes", "[wire]") {
 
 TEST_CASE("compared ranges out of order, that overlap, end before they begin or are none are refused",
           "[wire][hostile]") {
-  CHECK(decode(from_hex("020a 00 02 02 0000000000000001 0000000000000001 02 0000000000000002 0000000000000002")));
-  CHECK_FALSE(decode(from_hex("020a 00 02 02 0000000000000001 0000000000000002 02 0000000000000002 0000000000000002")));
-  CHECK_FALSE(decode(from_hex("020a 00 02 02 0000000000000002 0000000000000002 02 0000000000000001 0000000000000001")));
-  CHECK_FALSE(decode(from_hex("020a 00 01 02 0000000000000002 0000000000000001")));
-  CHECK_FALSE(decode(from_hex("020a 00 01 03 0000000000000001 0000000000000002")));
-  CHECK_FALSE(decode(from_hex("020a 00 00")));
+  CHECK(decode(from_hex("030a 00 02 02 0000000000000001 0000000000000001 02 0000000000000002 0000000000000002")));
+  CHECK_FALSE(decode(from_hex("030a 00 02 02 0000000000000001 0000000000000002 02 0000000000000002 0000000000000002")));
+  CHECK_FALSE(decode(from_hex("030a 00 02 02 0000000000000002 0000000000000002 02 0000000000000001 0000000000000001")));
+  CHECK_FALSE(decode(from_hex("030a 00 01 02 0000000000000002 0000000000000001")));
+  CHECK_FALSE(decode(from_hex("030a 00 01 03 0000000000000001 0000000000000002")));
+  CHECK_FALSE(decode(from_hex("030a 00 00")));
 }
 
 TEST_CASE("restart has the documented bytes", "[wire]") {
   CHECK(to_hex(encode(Restart{.channel = 1, .id = 300})) ==
-        "0207"
+        "0307"
         "01"
         "ac02");
 }
 
 TEST_CASE("live has the documented bytes", "[wire]") {
   CHECK(to_hex(encode(example_live())) ==
-        "0208"
+        "0308"
         "2122232425262728"
         "05"
         "03"
@@ -276,18 +276,18 @@ TEST_CASE("live has the documented bytes", "[wire]") {
 
 TEST_CASE("tree has the documented bytes", "[wire]") {
   CHECK(to_hex(encode(Tree{.channel = 1, .what = Tree::What::kPrune, .marks = {{ReplicaId{2}, 300}}})) ==
-        "020b"
+        "030b"
         "01"
         "00"
         "01"
         "0000000000000002"
         "ac02");
-  CHECK(decode(from_hex("020b 01 01 01 0000000000000002 01")));
+  CHECK(decode(from_hex("030b 01 01 01 0000000000000002 01")));
 }
 
 TEST_CASE("a tree message that names nothing, or wants something unknown, is refused", "[wire]") {
-  CHECK_FALSE(decode(from_hex("020b 01 00 00")));
-  CHECK_FALSE(decode(from_hex("020b 01 02 01 0000000000000002 01")));
+  CHECK_FALSE(decode(from_hex("030b 01 00 00")));
+  CHECK_FALSE(decode(from_hex("030b 01 02 01 0000000000000002 01")));
 }
 
 TEST_CASE("what is encoded decodes to itself", "[wire]") {
@@ -305,21 +305,21 @@ TEST_CASE("another version is refused with both versions named", "[wire]") {
   const auto message = decode(from_hex("01 01 00"));
   REQUIRE_FALSE(message);
   CHECK(message.error().category == Category::kNotInVersion);
-  CHECK(message.error().what == "the peer speaks link protocol 1, this node speaks 2: update the older of the two");
+  CHECK(message.error().what == "the peer speaks link protocol 1, this node speaks 3: update the older of the two");
 }
 
 TEST_CASE("a message without version and type is refused", "[wire]") {
   CHECK(refusal({}) == "the peer sent a link message without version and type");
-  CHECK(refusal(from_hex("02")) == "the peer sent a link message without version and type");
+  CHECK(refusal(from_hex("03")) == "the peer sent a link message without version and type");
 }
 
 TEST_CASE("an unknown type is refused by its number", "[wire]") {
-  CHECK(refusal(from_hex("02 00")) == "the peer sent a link message of unknown type 0");
-  CHECK(refusal(from_hex("02 0c 00")) == "the peer sent a link message of unknown type 12");
+  CHECK(refusal(from_hex("03 00")) == "the peer sent a link message of unknown type 0");
+  CHECK(refusal(from_hex("03 0c 00")) == "the peer sent a link message of unknown type 12");
 }
 
 TEST_CASE("a refusal names the message", "[wire]") {
-  CHECK(refusal(from_hex("02 05 00")) ==
+  CHECK(refusal(from_hex("03 05 00")) ==
         "the peer sent a broken \"range\" message: it breaks the link grammar or a limit");
 }
 
@@ -339,11 +339,11 @@ TEST_CASE("bytes after a message are refused", "[wire]") {
 }
 
 TEST_CASE("a frontier out of order or doubled is refused", "[wire]") {
-  CHECK(decode(from_hex("0202 00 02 02 0000000000000001 01 0000000000000002 01 0000 0000")));
-  CHECK(decode(from_hex("0202 00 02 01 0000000000000001 00 0000")));
-  CHECK_FALSE(decode(from_hex("0202 00 02 01 0000000000000001 01")));
-  CHECK_FALSE(decode(from_hex("0202 00 02 02 0000000000000002 01 0000000000000001 01 0000 0000")));
-  CHECK_FALSE(decode(from_hex("0202 00 02 02 0000000000000001 01 0000000000000001 02 0000 0000")));
+  CHECK(decode(from_hex("0302 00 02 02 0000000000000001 01 0000000000000002 01 0000 0000")));
+  CHECK(decode(from_hex("0302 00 02 01 0000000000000001 00 0000")));
+  CHECK_FALSE(decode(from_hex("0302 00 02 01 0000000000000001 01")));
+  CHECK_FALSE(decode(from_hex("0302 00 02 02 0000000000000002 01 0000000000000001 01 0000 0000")));
+  CHECK_FALSE(decode(from_hex("0302 00 02 02 0000000000000001 01 0000000000000001 02 0000 0000")));
 }
 
 TEST_CASE("a frontier reaches the last sequence number", "[wire]") {
@@ -354,9 +354,9 @@ TEST_CASE("a frontier reaches the last sequence number", "[wire]") {
 }
 
 TEST_CASE("a count that cannot follow is refused before anything is reserved", "[wire][G6]") {
-  CHECK_FALSE(decode(from_hex("0202 00 00 8020")));                        // 4096 marks in no bytes
-  CHECK_FALSE(decode(from_hex("0205 00 09 00 00 808001")));                // 16384 segments in no bytes
-  CHECK_FALSE(decode(from_hex("0205 00 09 00 00 ffffffffffffffffff01")));  // 2^64 - 1
+  CHECK_FALSE(decode(from_hex("0302 00 00 8020")));                        // 4096 marks in no bytes
+  CHECK_FALSE(decode(from_hex("0305 00 09 00 00 808001")));                // 16384 segments in no bytes
+  CHECK_FALSE(decode(from_hex("0305 00 09 00 00 ffffffffffffffffff01")));  // 2^64 - 1
 }
 
 TEST_CASE("bulk that claims to be larger than any answer is refused", "[wire][G6]") {
@@ -391,8 +391,8 @@ TEST_CASE("the segments of a compressed range are held to the grammar", "[wire][
 }
 
 TEST_CASE("a channel beyond the limit is refused", "[wire][G6]") {
-  CHECK(decode(from_hex("0207 ff01 09")));
-  CHECK_FALSE(decode(from_hex("0207 8002 09")));
+  CHECK(decode(from_hex("0307 ff01 09")));
+  CHECK_FALSE(decode(from_hex("0307 8002 09")));
 }
 
 TEST_CASE("a message above the limit is refused", "[wire][G6]") {
