@@ -2,7 +2,7 @@
 // `conflate`. DESIGN 1.
 #include <catch2/catch_test_macros.hpp>
 
-#include "tests/unit/node/exchange.hpp"
+#include "tests/unit/node/other_writer.hpp"
 
 using namespace hedgerow;
 using namespace hedgerow::test;
@@ -10,45 +10,16 @@ using Texts = std::vector<std::string>;
 
 namespace {
 
-struct LateHarness : NodeHarness {
-  LateHarness() {
-    peer = std::make_unique<sync::Engine>(peer_storage, peer_hasher);
-    REQUIRE(peer->open({{.name = "default", .keep = {.age_ms = 86'400'000, .size_bytes = 1'000'000}}}, sync::ReplicaId{99}));
-  }
-
+struct LateHarness : OtherWriter {
   // The other node wrote it `ago`, and it comes now.
   void receive(std::string payload, Duration ago, ClockQuality quality = ClockQuality::kSynchronised,
                bool retain = false) {
     const auto ago_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(ago).count());
-    const WallTime then{.unix_ms = wall.unix_ms - ago_ms, .quality = quality};
-    REQUIRE(peer->begin());
-    auto message = std::make_shared<const sync::Message>(
-        sync::Message{.topic = "a", .properties = {}, .payload = to_bytes(payload), .expiry_s = {}});
-    REQUIRE(peer->write(then, {.channel = peer->channels().at(0).number,
-                               .kind = {.record = true, .cell = retain, .qos = 1},
-                               .publisher = 1,
-                               .message = std::move(message)}));
-    auto committed = peer->commit();
-    REQUIRE(committed);
-    settle();
-    std::vector<node::Intent> turn;
-    for (const sync::ChannelState& channel : engine->channels()) {
-      if (channel.name != "default") continue;
-      turn.emplace_back(sync::ApplySegment{
-          .link = {}, .channel = channel.number, .segment = committed->segments.at(0).segment->bytes});
-    }
-    node::TurnResult result = store_turn->run(wall, turn);
-    REQUIRE(result.received.size() == 1);
-    REQUIRE(result.received[0].result == sync::ReceiveResult::kApplied);
-    result.received.clear();  // no link waits for it
-    node->on_turn(now, std::move(result));
-    settle();
+    receive_write({.payload = std::move(payload),
+                   .then = {.unix_ms = wall.unix_ms - ago_ms, .quality = quality},
+                   .retain = retain});
   }
-  void subscribe(TestClient& client, const std::string& filter = "a") {
-    client.send(encode_subscribe(1, {{filter, 1}}));
-    settle();
-    client.received();
-  }
+  void subscribe(TestClient& client, const std::string& filter = "a") { OtherWriter::subscribe(client, filter, 1); }
   void publish(std::string payload, bool retain, unsigned qos = 1) {
     TestClient publisher(*this, {.client_id = "publisher"});
     publisher.send(encode(PublishSent{
@@ -57,10 +28,6 @@ struct LateHarness : NodeHarness {
     advance(std::chrono::seconds{2});
     settle();
   }
-
-  MemoryStorage peer_storage{sync::ReplicaId{2}};
-  security::Sha256 peer_hasher;
-  std::unique_ptr<sync::Engine> peer;
 };
 
 constexpr Duration kLate = std::chrono::minutes{10};

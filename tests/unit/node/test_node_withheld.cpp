@@ -4,8 +4,8 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
-#include "tests/unit/node/exchange.hpp"
 #include "tests/unit/node/linked_peer.hpp"
+#include "tests/unit/node/other_writer.hpp"
 
 using namespace hedgerow;
 using namespace hedgerow::test;
@@ -17,44 +17,21 @@ namespace {
 constexpr auto kSure = ClockQuality::kSynchronised;
 constexpr auto kUnsure = ClockQuality::kUnsynchronised;
 
-struct WithheldHarness : NodeHarness {
-  WithheldHarness() {
-    peer = std::make_unique<sync::Engine>(peer_storage, peer_hasher);
-    REQUIRE(peer->open({{.name = "default", .keep = {.age_ms = 86'400'000, .size_bytes = 1'000'000}}},
-                       sync::ReplicaId{99}));
-  }
-
+struct WithheldHarness : OtherWriter {
   // The other node wrote it just now.
   void receive(std::string payload, std::optional<std::uint32_t> expiry_s, ClockQuality quality, std::uint8_t qos = 1,
                bool retain = false) {
-    REQUIRE(peer->begin());
-    auto message = std::make_shared<const sync::Message>(
-        sync::Message{.topic = "a", .properties = {}, .payload = to_bytes(payload), .expiry_s = expiry_s});
-    REQUIRE(peer->write({.unix_ms = wall.unix_ms, .quality = quality},
-                        {.channel = peer->channels().at(0).number,
-                         .kind = {.record = true, .cell = retain, .qos = qos},
-                         .publisher = 1,
-                         .message = std::move(message)}));
-    auto committed = peer->commit();
-    REQUIRE(committed);
-    settle();
-    std::vector<node::Intent> turn;
-    for (const sync::ChannelState& channel : engine->channels()) {
-      if (channel.name != "default") continue;
-      turn.emplace_back(sync::ApplySegment{
-          .link = {}, .channel = channel.number, .segment = committed->segments.at(0).segment->bytes});
-    }
-    node::TurnResult result = store_turn->run(wall, turn);
-    REQUIRE(result.received.size() == 1);
-    REQUIRE(result.received[0].result == sync::ReceiveResult::kApplied);
-    result.received.clear();  // no link waits for it
-    node->on_turn(now, std::move(result));
-    settle();
+    receive_write({.payload = std::move(payload),
+                   .then = {.unix_ms = wall.unix_ms, .quality = quality},
+                   .expiry_s = expiry_s,
+                   .qos = qos,
+                   .retain = retain});
   }
-  void subscribe(TestClient& client, const std::string& filter = "a") {
-    client.send(encode_subscribe(1, {{filter, 2}}));
-    settle();
-    client.received();
+  void subscribe(TestClient& client, const std::string& filter = "a") { OtherWriter::subscribe(client, filter, 2); }
+  // "1" expires in ten minutes by a clock that this board lacks, "2" never.
+  void receive_one_to_wait_for() {
+    receive("1", 600, kSure);
+    receive("2", {}, kSure);
   }
   void publish(std::string payload, unsigned qos = 1, bool retain = false) {
     TestClient publisher(*this, {.client_id = "publisher"});
@@ -67,10 +44,6 @@ struct WithheldHarness : NodeHarness {
     settle();
   }
   [[nodiscard]] std::uint64_t withheld() const { return node->counters().withheld; }
-
-  MemoryStorage peer_storage{sync::ReplicaId{2}};
-  security::Sha256 peer_hasher;
-  std::unique_ptr<sync::Engine> peer;
 };
 
 constexpr Duration kLongAfterStart = std::chrono::minutes{5};
@@ -151,8 +124,7 @@ TEST_CASE_METHOD(WithheldHarness, "a session waits a while for the clock of a bo
   wall.quality = kUnsure;
   TestClient lasting(*this, keeping("lasting"));
   subscribe(lasting, filter);
-  receive("1", 600, kSure);
-  receive("2", {}, kSure);
+  receive_one_to_wait_for();
   advance(std::chrono::seconds{20});
   settle();
   CHECK(lasting.messages().empty());
@@ -169,8 +141,7 @@ TEST_CASE_METHOD(WithheldHarness, "a session does not wait for ever for a clock"
   wall.quality = kUnsure;
   TestClient lasting(*this, keeping("lasting"));
   subscribe(lasting, filter);
-  receive("1", 600, kSure);
-  receive("2", {}, kSure);
+  receive_one_to_wait_for();
   advance(std::chrono::seconds{61});
   settle();
   CHECK(lasting.messages() == Texts{"a=2"});
@@ -189,8 +160,7 @@ TEST_CASE_METHOD(WithheldHarness, "who keeps no position does not wait for a clo
   wall.quality = kUnsure;
   TestClient brief(*this, {.client_id = "brief"});
   subscribe(brief);
-  receive("1", 600, kSure);
-  receive("2", {}, kSure);
+  receive_one_to_wait_for();
   CHECK(brief.messages() == Texts{"a=2"});
   CHECK(withheld() == 1);
 }
@@ -218,8 +188,7 @@ TEST_CASE_METHOD(WithheldHarness, "a link that comes and goes makes nobody wait 
   LinkedPeer::Greeting newer;
   newer.incarnation = 501;
   LinkedPeer again(*this, newer);
-  receive("1", 600, kSure);
-  receive("2", {}, kSure);
+  receive_one_to_wait_for();
   CHECK(lasting.messages() == Texts{"a=2"});
 }
 
