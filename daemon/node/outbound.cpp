@@ -136,7 +136,8 @@ Outbound::Outcome Outbound::send_aside(Session& session, const Aside& aside, con
   const Expiry expiry = expiry_of(aside.message, aside.stamp, aside.replica, aside.arrival);
   const auto qos = std::min(wish.qos, aside.qos);
   const bool again = aside.again || (aside.sender == 0 && session.window.was_interrupted(aside.arrival));
-  if (!expiry.is_fresh() && !again) return withhold(expiry, aside.waits) ? Outcome::kGone : Outcome::kNoRoom;
+  const bool waits = aside.waits && qos != mqtt::QoS::kAtMostOnce;
+  if (!expiry.is_fresh() && !again) return withhold(expiry, waits) ? Outcome::kGone : Outcome::kNoRoom;
   if (aside.replica != self_ && !is_deliverable(aside.message)) return Outcome::kGone;
   if (!has_room_for(session, aside.message)) return Outcome::kNoRoom;
   if (qos != mqtt::QoS::kAtMostOnce && !session.window.has_room(aside.arrival)) return Outcome::kNoRoom;

@@ -136,6 +136,16 @@ TEST_CASE_METHOD(WithheldHarness, "a session waits a while for the clock of a bo
   CHECK(withheld() == 0);
 }
 
+TEST_CASE_METHOD(WithheldHarness, "at QoS 0 nothing waits for a clock", "[node][G10]") {
+  const std::string filter = GENERATE("a", "$share/g/a");
+  wall.quality = kUnsure;
+  TestClient lasting(*this, keeping("lasting"));
+  OtherWriter::subscribe(lasting, filter, 0);
+  receive_one_to_wait_for();
+  CHECK(lasting.messages() == Texts{"a=2"});
+  CHECK(withheld() == 1);
+}
+
 TEST_CASE_METHOD(WithheldHarness, "a session does not wait for ever for a clock", "[node][G10][G6]") {
   const std::string filter = GENERATE("a", "$share/g/a");
   wall.quality = kUnsure;
