@@ -4,7 +4,8 @@
 #   run.sh             the whole matrix
 #   run.sh --quick     release only: unit, contract, simulation
 #   run.sh --long      the whole matrix with the slow cases everywhere, the kill loop for 500 kills (HEDGEROW_KILLS=N: for N),
-#                      200 simulated years of a mesh of 7 nodes, and 15,000 simulated power cuts: a night, not a coffee
+#                      200 simulated years of a mesh of 7 nodes, 15,000 simulated power cuts, and 1,000 simulated nodes:
+#                      a night, not a coffee
 #
 #   release        unit contract sim fuzz e2e, the kill loop and an arm64 daemon among amd64 ones included; and the
 #                  simulator against deliberate faults
@@ -126,6 +127,7 @@ if build release; then
   if [ "$mode" = long ]; then
     stage 'release: 200 simulated years' timeout 7200 build/release/bin/hedgerow-sim --nodes 7 --hours 8760 --seeds 200 || true
     stage 'release: 15,000 simulated power cuts' timeout 7200 build/release/bin/hedgerow-sim --nodes 2 --power-cuts 15000 || true
+    stage 'release: 1,000 simulated nodes' timeout 7200 build/release/bin/hedgerow-sim --scale --nodes 1000 || true
   fi
   if [ $arm64 = yes ]; then
     HEDGEROW_ARM64_BIN_DIR=$root/build/arm64/bin
