@@ -55,7 +55,9 @@ Mesh::Mesh(const Options& options, Random& random)
     });
   }
   images_.resize(options.nodes);
-  network_.attach(nodes_);
+  std::vector<LinkEnd*> ends;
+  for (const auto& node : nodes_) ends.push_back(node.get());
+  network_.attach(std::move(ends));
 }
 
 SimNode* Mesh::find(const std::string& name) {

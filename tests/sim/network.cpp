@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "sync/link/wire.hpp"
 #include "sync/log/segment.hpp"
@@ -17,20 +18,20 @@ constexpr std::size_t kChords = 2;  // beside the ring: about six links a node
 Network::Network(const Options& options, Scheduler& scheduler)
     : options_(options), scheduler_(scheduler), random_(options.seed ^ 0x6E65'7477'6F72'6B21U) {}
 
-void Network::attach(const std::vector<std::unique_ptr<SimNode>>& nodes) {
-  nodes_ = &nodes;
+void Network::attach(std::vector<LinkEnd*> nodes) {
+  nodes_ = std::move(nodes);
   if (options_.topology == Topology::kSparse) {
-    for (std::size_t a = 0; a < nodes.size(); ++a) {
-      want(a, (a + 1) % nodes.size());
+    for (std::size_t a = 0; a < nodes_.size(); ++a) {
+      want(a, (a + 1) % nodes_.size());
       for (std::size_t chord = 0; chord < kChords; ++chord) {
-        const std::size_t b = random_.below(nodes.size());
+        const std::size_t b = random_.below(nodes_.size());
         if (b != a) want(a, b);
       }
     }
     return;
   }
-  for (std::size_t a = 0; a < nodes.size(); ++a) {
-    for (std::size_t b = a + 1; b < nodes.size(); ++b) {
+  for (std::size_t a = 0; a < nodes_.size(); ++a) {
+    for (std::size_t b = a + 1; b < nodes_.size(); ++b) {
       const bool wanted = options_.topology == Topology::kMesh ||
                           (options_.topology == Topology::kLine && b == a + 1) ||
                           (options_.topology == Topology::kStar && a == 0);
@@ -59,15 +60,15 @@ void Network::dial_later(std::size_t slot) {
 void Network::dial_who_can() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
-    if (slot.waiting && (*nodes_)[slot.listener]->is_up() && !is_cut(slot.dialler, slot.listener)) dial_later(i);
+    if (slot.waiting && nodes_[slot.listener]->is_up() && !is_cut(slot.dialler, slot.listener)) dial_later(i);
   }
 }
 
 void Network::dial(std::size_t index) {
   Slot& slot = slots_[index];
   slot.dialling = false;
-  SimNode& dialler = *(*nodes_)[slot.dialler];
-  SimNode& listener = *(*nodes_)[slot.listener];
+  LinkEnd& dialler = *nodes_[slot.dialler];
+  LinkEnd& listener = *nodes_[slot.listener];
   if (!dialler.is_up() || slot.connected) return;
   if (!listener.is_up() || is_cut(slot.dialler, slot.listener)) {
     slot.waiting = true;
@@ -125,10 +126,10 @@ void Network::arrive(const std::shared_ptr<Connection>& connection, std::size_t 
   Stream& stream = connection->streams[direction];
   stream.queued_bytes -= message.size();
   const Stream& back = connection->streams[1 - direction];
-  if (links_.contains(stream.sender)) (*nodes_)[back.to]->drained(stream.sender);
+  if (links_.contains(stream.sender)) nodes_[back.to]->drained(stream.sender);
   if (lost || connection->broken || !links_.contains(stream.receiver)) return;
   count(message, back.to, stream.to);
-  (*nodes_)[stream.to]->message(stream.receiver, message);
+  nodes_[stream.to]->message(stream.receiver, message);
 }
 
 void Network::count(const Bytes& message, std::size_t from, std::size_t to) {
@@ -166,7 +167,7 @@ std::size_t Network::queued_bytes(sync::LinkId link) const {
 void Network::notice(const std::shared_ptr<Connection>& connection, bool dialler) {
   const sync::LinkId link = connection->streams[dialler ? 0 : 1].sender;
   if (links_.erase(link) == 0) return;
-  (*nodes_)[dialler ? connection->dialler : connection->listener]->link_down(link);
+  nodes_[dialler ? connection->dialler : connection->listener]->link_down(link);
   if (!dialler) return;
   slots_[connection->slot].connected = false;
   dial_later(connection->slot);

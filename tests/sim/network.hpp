@@ -11,8 +11,8 @@
 
 #include "tests/sim/options.hpp"
 #include "tests/sim/scheduler.hpp"
-#include "tests/sim/sim_node.hpp"
 #include "tests/sim/spread.hpp"
+#include "tests/sim/wires.hpp"
 
 namespace hedgerow::sim {
 
@@ -20,7 +20,7 @@ class Network final : public Wires {
  public:
   Network(const Options& options, Scheduler& scheduler);
   // Once, before anything else. The nodes' positions are their numbers.
-  void attach(const std::vector<std::unique_ptr<SimNode>>& nodes);
+  void attach(std::vector<LinkEnd*> nodes);
 
   // Wires:
   void send(sync::LinkId link, Bytes message) override;
@@ -95,7 +95,7 @@ class Network final : public Wires {
   Options options_;
   Scheduler& scheduler_;
   Random random_;
-  const std::vector<std::unique_ptr<SimNode>>* nodes_ = nullptr;
+  std::vector<LinkEnd*> nodes_;
   std::vector<Slot> slots_;
   std::map<sync::LinkId, std::shared_ptr<Connection>> links_;  // both ends, until each end knows that it is gone
   std::uint64_t last_link_ = 0;

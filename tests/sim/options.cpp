@@ -101,6 +101,15 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, c
     out.faults.forge_per_mille = 0;
     out.faults.down_max = milliseconds(1 + random.below(3000));
   }
+  if (mode.sessions) {
+    out.faults.client_per_mille = 1 + static_cast<unsigned>(random.below(100));
+    out.faults.clock_jump_per_mille = out.faults.disk_full_per_mille = out.faults.forge_per_mille = 0;
+    out.faults.wipe_per_mille = out.faults.restore_per_mille = out.faults.clone_per_mille = 0;
+    out.faults.unnoticed_per_mille = 0;
+    out.keep_bytes = std::uint64_t{1} << 30U;
+    out.keep_age = std::chrono::hours(24 * 365);
+    out.trim_per_mille = 0;
+  }
   if (mode.hours > 0) stretch(out, random);
   if (mode.tranquil) {
     out.faults = {};
@@ -142,6 +151,7 @@ std::string describe(const Options& options) {
   add("clog", options.faults.clog_per_mille);
   add("deaf", options.faults.deaf_per_mille);
   add("crash", options.faults.crash_per_mille);
+  add("clients", options.faults.client_per_mille);
   add("clock jump", options.faults.clock_jump_per_mille);
   add("disk full", options.faults.disk_full_per_mille);
   add("forge", options.faults.forge_per_mille);

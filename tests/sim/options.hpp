@@ -20,6 +20,7 @@ struct Mode {
   bool sqlite = false;     // the real store, on disks that lose power at any write
   bool forks = false;      // boards often go on with an older state, or a copy of another's, that nothing notices
   bool ten_years = false;  // clocks are ten years ahead or behind and come back, the first board's is always ahead
+  bool sessions = false;   // boards with clients (sessions.hpp), on disks that stay what they are and keep everything
   bool tranquil = false;   // no trouble at all
   unsigned hours = 0;      // so long a life, a bit of work and some trouble each day; 0: all of it in seconds
   [[nodiscard]] bool operator==(const Mode&) const = default;
@@ -45,6 +46,7 @@ struct FaultOptions {
   unsigned clog_per_mille = 0;
   unsigned deaf_per_mille = 0;  // one direction of a link loses everything, for a while
   unsigned crash_per_mille = 0;
+  unsigned client_per_mille = 0;  // a client's connection breaks
   Duration clog_max{};
   Duration deaf_max{};
   Duration partition_max{};

@@ -8,6 +8,7 @@
 //     --power-cuts COUNT   as many seeds as it takes to cut the power so often in the middle of a write or sync of the
 //                          real store, on disks that drop, reorder and tear what was not synced
 //     --forks              boards often go on with an older state, or a copy of another's, that nothing notices
+//     --sessions           boards with clients and their sessions, instead of publishes that come from nowhere
 //     --sqlite             the real store; --tranquil  no trouble, to measure
 //     --ten-years          trouble that production code does not stand yet
 // Exit status: 0 every guarantee held, 1 one did not, 2 usage.
@@ -53,6 +54,7 @@ std::optional<Arguments> parse(int argc, char** argv) {
                        : name == "--sqlite"    ? &out.mode.sqlite
                        : name == "--ten-years" ? &out.mode.ten_years
                        : name == "--forks"     ? &out.mode.forks
+                       : name == "--sessions"  ? &out.mode.sessions
                        : name == "--tranquil"  ? &out.mode.tranquil
                                                : nullptr;
     if (flag != nullptr) {
@@ -173,7 +175,7 @@ int main(int argc, char** argv) {
   if (!arguments) {
     std::fputs(
         "usage: hedgerow-sim [--seed N] [--seeds COUNT | --power-cuts COUNT | --scale] [--nodes 1..2000] [--steps S]\n"
-        "                    [--hours H] [--sqlite] [--forks] [--ten-years] [--tranquil] [--verbose]\n",
+        "                    [--hours H] [--sqlite] [--forks] [--sessions] [--ten-years] [--tranquil] [--verbose]\n",
         stderr);
     return 2;
   }

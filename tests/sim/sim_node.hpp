@@ -26,17 +26,9 @@
 #include "tests/sim/options.hpp"
 #include "tests/sim/oracle.hpp"
 #include "tests/sim/scheduler.hpp"
+#include "tests/sim/wires.hpp"
 
 namespace hedgerow::sim {
-
-// What a node needs of the network.
-class Wires {
- public:
-  virtual ~Wires() = default;
-  virtual void send(sync::LinkId link, Bytes message) = 0;
-  virtual void close(sync::LinkId link) = 0;
-  [[nodiscard]] virtual std::size_t queued_bytes(sync::LinkId link) const = 0;
-};
 
 struct NodeIdentity {
   std::size_t index = 0;
@@ -48,7 +40,7 @@ struct Overloaded : Fs... {
   using Fs::operator()...;
 };
 
-class SimNode {
+class SimNode final : public LinkEnd {
  public:
   SimNode(NodeIdentity identity, const Options& options, Scheduler& scheduler, Oracle& oracle, Wires& wires,
           std::unique_ptr<Disk> disk);
@@ -64,14 +56,13 @@ class SimNode {
   [[nodiscard]] std::shared_ptr<const Disk::Image> disk_image() const { return disk_->image(); }
   void keep_power() { disk_->keep_power(); }
   void replace_disk(const Disk::Image* image, bool noticed);
-  [[nodiscard]] bool is_up() const { return replicator_ != nullptr; }
+  [[nodiscard]] bool is_up() const override { return replicator_ != nullptr; }
   [[nodiscard]] const std::string& name() const { return identity_.name; }
 
-  // The events of a link; ignored while the node is down.
-  void link_up(sync::LinkId link, bool dialled);
-  void link_down(sync::LinkId link);
-  void message(sync::LinkId link, ByteView bytes);
-  void drained(sync::LinkId link);
+  void link_up(sync::LinkId link, bool dialled) override;
+  void link_down(sync::LinkId link) override;
+  void message(sync::LinkId link, ByteView bytes) override;
+  void drained(sync::LinkId link) override;
 
   // A client's publish; `channel` is a position in kChannelNames.
   void write(std::size_t channel, sync::OpKind kind, sync::MessagePtr message);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "tests/sim/mesh.hpp"
+#include "tests/sim/sessions.hpp"
 #include "tests/sim/workload.hpp"
 
 namespace hedgerow::sim {
@@ -145,13 +146,16 @@ class Simulation {
 
 }  // namespace
 
-Outcome simulate(const Options& options) { return Simulation(options).run(); }
+Outcome simulate(const Options& options) {
+  return options.mode.sessions ? simulate_sessions(options) : Simulation(options).run();
+}
 
 std::string replay_command(const Options& options) {
   return "hedgerow-sim --seed " + std::to_string(options.seed) + " --nodes " + std::to_string(options.nodes) +
          " --steps " + std::to_string(options.steps) +
          (options.mode.hours > 0 ? " --hours " + std::to_string(options.mode.hours) : "") +
          (options.mode.sqlite ? " --sqlite" : "") + (options.mode.forks ? " --forks" : "") +
+         (options.mode.sessions ? " --sessions" : "") +
          (options.mode.ten_years ? " --ten-years" : "") + (options.mode.tranquil ? " --tranquil" : "");
 }
 

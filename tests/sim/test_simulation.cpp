@@ -40,6 +40,12 @@ TEST_CASE("clocks that are ten years ahead or behind, and swear that they are ri
   check_seeds(5000, 4, 200, {.ten_years = true});
 }
 
+TEST_CASE("sessions get what was published, in order, whatever breaks", "[sim][G1][G3]") {
+  check_seeds(6000, 1, 300, {.sessions = true});
+  check_seeds(6000, 3, 300, {.sessions = true});
+  check_seeds(6000, 5, 200, {.sessions = true});
+}
+
 TEST_CASE("seven nodes agree after a month of daily trouble", "[sim][G1][G2][G3][G4][G5][G6]") {
   check_seeds(4000, 7, 30 * 8, {.hours = 30 * 24});
 }
