@@ -221,6 +221,9 @@ Expected<std::unique_ptr<Database::Parts>> open_some_way(std::unique_ptr<DataDir
   if (const auto at = is_cut_off ? std::nullopt : damaged_frame(dir->log())) {
     return open_beside_damaged_log(dir, options, *at);
   }
+  if (has_torn_head(dir->log())) {
+    if (auto removed = dir->remove(dir->log()); !removed) return pass_on(removed.error());
+  }
   {
     const GatheringVfs vfs(options.vfs_name);
     if (auto ready = prepare_file(*dir, vfs.name(), options.board_identity); !ready) return pass_on(ready.error());

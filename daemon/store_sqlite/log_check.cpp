@@ -20,6 +20,7 @@ constexpr std::size_t kHeaderBytes = 32;
 constexpr std::size_t kFrameHeaderBytes = 24;
 constexpr std::uint32_t kMagic = 0x377F'0682;  // + 1: checksums of big-endian words
 constexpr std::size_t kSaltBytes = 8;
+constexpr std::uint64_t kSectorBytes = 512;  // what a disk writes at once, at least
 
 std::uint32_t word_at(const std::uint8_t* at, bool big_endian = true) {
   if (big_endian)
@@ -41,22 +42,56 @@ struct Sum {
   static Sum at(const std::uint8_t* bytes) { return {.one = word_at(bytes), .two = word_at(bytes + 4)}; }
 };
 
+using Header = std::array<std::uint8_t, kHeaderBytes>;
+
+bool is_big_endian(const Header& header) { return (word_at(header.data()) & 1U) != 0; }
+std::uint32_t page_bytes_of(const Header& header) { return word_at(header.data() + 8); }
+
+Sum sum_of(const Header& header) {
+  Sum sum;
+  sum.add(header.data(), 24, is_big_endian(header));
+  return sum;
+}
+
+bool holds(const Header& header) {
+  return (word_at(header.data()) & ~1U) == kMagic && page_bytes_of(header) >= 512 &&
+         page_bytes_of(header) <= kPageBytesMax && sum_of(header) == Sum::at(header.data() + 24);
+}
+
+// Nothing: there is no log, or less than its header.
+std::optional<Header> read_header(const security::Descriptor& file) {
+  Header header{};
+  const bool whole =
+      file.is_open() && ::read(file.get(), header.data(), header.size()) == static_cast<ssize_t>(header.size());
+  return whole ? std::optional(header) : std::nullopt;
+}
+
+// Whether a frame that begins at `at` ends a transaction, as it says; not where the power may have gone between the
+// sector that says so and the one with the rest of its head: then an earlier log's frame may have said it.
+bool ends_transaction(const std::vector<std::uint8_t>& frame, std::uint64_t at) {
+  const bool is_of_one_write = at / kSectorBytes == (at + kFrameHeaderBytes - 1) / kSectorBytes;
+  return is_of_one_write && word_at(frame.data() + 4) != 0;
+}
+
+security::Descriptor open_log(const std::string& path) {
+  return security::Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+}
+
 }  // namespace
 
+bool has_torn_head(const std::string& log_path) {
+  const std::optional<Header> header = read_header(open_log(log_path));
+  return header && !holds(*header);
+}
+
 std::optional<std::uint64_t> damaged_frame(const std::string& log_path) {
-  const security::Descriptor file(::open(log_path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.is_open()) return std::nullopt;
-  std::array<std::uint8_t, kHeaderBytes> header{};
-  if (::read(file.get(), header.data(), header.size()) != static_cast<ssize_t>(header.size())) return std::nullopt;
-  const bool big_endian = (word_at(header.data()) & 1U) != 0;
-  const std::uint32_t page_bytes = word_at(header.data() + 8);
-  Sum begun;
-  begun.add(header.data(), 24, big_endian);
-  // A header that does not hold begins no log.
-  if ((word_at(header.data()) & ~1U) != kMagic || page_bytes < 512 || page_bytes > kPageBytesMax ||
-      begun != Sum::at(header.data() + 24)) {
-    return std::nullopt;
-  }
+  const security::Descriptor file = open_log(log_path);
+  const std::optional<Header> found = read_header(file);
+  if (!found || !holds(*found)) return std::nullopt;
+  const Header& header = *found;
+  const bool big_endian = is_big_endian(header);
+  const std::uint32_t page_bytes = page_bytes_of(header);
+  const Sum begun = sum_of(header);
   std::vector<std::uint8_t> frame(kFrameHeaderBytes + page_bytes);
   std::optional<std::uint64_t> broken;  // the first frame that does not follow from the one before
   bool committed = false;               // a transaction ended there, or behind it
@@ -80,7 +115,7 @@ std::optional<std::uint64_t> damaged_frame(const std::string& log_path) {
     summed_before = follows ? told : summed;
     if (!follows && !broken) {
       broken = at;
-      committed = word_at(frame.data() + 4) != 0;
+      committed = ends_transaction(frame, at);
       continue;
     }
     if (!broken) continue;

@@ -5,6 +5,10 @@
 //
 // In the place of the latter the database would be older than what peers were shown (G5), and where a checkpoint had
 // run, neither old nor new: nothing of it can be believed.
+//
+// A head that does not hold is that of a log which was about to begin anew, after all of it was folded into the file:
+// nothing in it counts. SQLite would begin the next one with what it reads there, however torn, and so perhaps with the
+// salts of the frames behind it, which then cannot be told from its own.
 // Thread rule: one thread; nobody has the database open.
 #pragma once
 
@@ -17,5 +21,8 @@ namespace hedgerow::store_sqlite {
 // Where the first frame begins that was synced and does not hold. Nothing: the log is sound, or is torn at its end, or
 // there is none.
 [[nodiscard]] std::optional<std::uint64_t> damaged_frame(const std::string& log_path);
+
+// The log is there, and its head does not hold: remove it.
+[[nodiscard]] bool has_torn_head(const std::string& log_path);
 
 }  // namespace hedgerow::store_sqlite
