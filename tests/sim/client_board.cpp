@@ -35,14 +35,15 @@ void ClientBoard::OpenAccess::authenticate(Instant now, const node::Arrived& arr
                                 .loopback = true});
 }
 
-ClientBoard::ClientBoard(std::size_t index, const Options& options, Scheduler& scheduler, Wires& wires)
+ClientBoard::ClientBoard(std::size_t index, const Options& options, Scheduler& scheduler, Wires& wires,
+                         std::function<void()> end)
     : name_("n" + std::to_string(index)),
       options_(options),
       scheduler_(scheduler),
       wires_(wires),
       random_(options.seed * 1000 + index),
-      storage_(sync::ReplicaId{random_.next() | 1U}),
-      sessions_(storage_),
+      end_(std::move(end)),
+      disk_(options.mode.sqlite ? make_sqlite_disk(options, index) : make_memory_disk(options, index)),
       clock_(scheduler) {}
 
 ClientBoard::~ClientBoard() {
@@ -51,22 +52,32 @@ ClientBoard::~ClientBoard() {
 
 // --- life ------------------------------------------------------------------------------------------------------------
 
-void ClientBoard::start() {
+bool ClientBoard::start() {
   ++life_;
+  const auto fails = [this](const Error* error) {
+    const bool ends = disk_->has_lost_power() || (error != nullptr && error->category == Category::kIo);
+    if (!ends && error != nullptr) throw Violation(name_ + " does not start: " + error->what);
+    if (!ends) return false;
+    engine_.reset();
+    turn_.reset();
+    disk_->power_off();
+    return true;
+  };
+  disk_->power_on();
+  if (fails(nullptr)) return false;
   const std::vector<config::Channel> channels = {config::system_channel(), config::default_channel()};
-  engine_ = std::make_unique<sync::Engine>(storage_, hasher_);
+  engine_ = std::make_unique<sync::Engine>(disk_->storage(), hasher_);
   std::vector<sync::ChannelSettings> settings;
   for (const config::Channel& channel : channels) {
     settings.push_back({.name = channel.name,
                         .keep = {.age_ms = in_ms(options_.keep_age), .size_bytes = options_.keep_bytes},
                         .merge = channel.merge});
   }
-  if (const auto opened = engine_->open(settings, sync::ReplicaId{random_.next() | 1U}); !opened) {
-    throw Violation("open: " + opened.error().what);
-  }
-  turn_.emplace(*engine_, sessions_, options_.remote_commit);
-  auto state = node::load_state(*engine_, sessions_, clock_.now());
-  if (!state) throw Violation("load: " + state.error().what);
+  const auto opened = engine_->open(settings, sync::ReplicaId{random_.next() | 1U});
+  if (fails(opened ? nullptr : &opened.error())) return false;
+  turn_.emplace(*engine_, disk_->sessions(), options_.remote_commit);
+  auto state = node::load_state(*engine_, disk_->sessions(), clock_.now());
+  if (fails(state ? nullptr : &state.error())) return false;
   node_ = std::make_unique<node::Node>(
       scheduler_.now(),
       node::NodeSettings{.mesh = "sim", .name = name_, .version = "sim", .connection_limits = {}, .limits = {}},
@@ -78,9 +89,10 @@ void ClientBoard::start() {
                       .random = [this] { return random_.next(); },
                       .log = [](const std::string&) {},
                       .on_deadline = [this] { arm_timer(); },
-                      .on_fatal = [this](const Error& error) { throw Violation(name_ + " ended: " + error.what); }},
+                      .on_fatal = [this](const Error&) { unless_crashed(scheduler_.now(), end_); }},
       node::ChannelTable(channels, engine_->channels()), std::move(*state));
   settle();
+  return true;
 }
 
 void ClientBoard::crash() {
@@ -94,8 +106,9 @@ void ClientBoard::crash() {
   intents_.clear();
   turn_.reset();
   engine_.reset();
-  storage_.crash();
+  disk_->power_off();
   turn_under_way_ = false;
+  disk_is_full_ = false;
   handing_back_ = 0;
   reading_ = 0;
   armed_ = Instant::max();
@@ -117,7 +130,7 @@ bool ClientBoard::is_idle() const {
 
 std::map<std::string, std::string> ClientBoard::retained() {
   std::map<std::string, std::string> out;
-  const auto view = storage_.open_view();
+  const auto view = disk_->views().open_view();
   const node::ChannelTable::Entry* const channel = node_->channels().owner_of("retained");
   if (!view || channel == nullptr) throw Violation("no retained message can be read at " + name_);
   const auto cells = (*view)->cells(channel->number, "", "", std::numeric_limits<std::size_t>::max());
@@ -139,12 +152,25 @@ void ClientBoard::start_turn() {
   unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 10ms), [this] { run_turn(); });
 }
 
+bool ClientBoard::has_lost_power() {
+  if (!disk_->has_lost_power()) return false;
+  ++life_;
+  scheduler_.at(scheduler_.now(), end_);
+  return true;
+}
+
 void ClientBoard::run_turn() {
   std::vector<node::Intent> intents = node::take_turn(intents_);
   const WallTime now = clock_.now();
+  if (std::exchange(disk_is_full_, false)) disk_->fill_up();
   if (turn_->must_commit_before(intents)) hand_back(turn_->commit(now));
   const bool was_open = turn_->is_open();
-  hand_back(turn_->run(now, intents));
+  node::TurnResult result = turn_->run(now, intents);
+  // Between turns: where the transaction stays open, it is not touched.
+  const auto after = turn_->is_open() ? Expected<void>{} : disk_->after_turn();
+  if (has_lost_power()) return;
+  hand_back(std::move(result));
+  if (!after) unless_crashed(scheduler_.now(), end_);
   if (!was_open && turn_->is_open()) commit_when_due();
   turn_under_way_ = false;
   start_turn();
@@ -152,7 +178,9 @@ void ClientBoard::run_turn() {
 
 void ClientBoard::commit_when_due() {
   unless_crashed(scheduler_.now() + options_.remote_commit, [this, opened = ++turns_opened_] {
-    if (opened == turns_opened_ && turn_->is_open()) hand_back(turn_->commit(clock_.now()));
+    if (opened != turns_opened_ || !turn_->is_open()) return;
+    node::TurnResult result = turn_->commit(clock_.now());
+    if (!has_lost_power()) hand_back(std::move(result));
   });
 }
 
@@ -167,13 +195,19 @@ void ClientBoard::hand_back(node::TurnResult result) {
   });
 }
 
-void ClientBoard::read(node::ReadJob job, std::function<void(Instant, const Error&)> /*failed*/) {
+void ClientBoard::read(node::ReadJob job, std::function<void(Instant, const Error&)> failed) {
   ++reading_;
   last_read_ = std::max(last_read_, scheduler_.now() + draw_between(random_, 0ms, 10ms));
-  unless_crashed(last_read_, [this, job = std::move(job)] {
-    const auto view = storage_.open_view();
-    if (!view) throw Violation("no view at " + name_);
-    const node::Continuation then = job(**view);
+  unless_crashed(last_read_, [this, job = std::move(job), failed = std::move(failed)] {
+    auto view = disk_->views().open_view();
+    node::Continuation then;
+    if (view) {
+      then = job(**view);
+      view->reset();
+    } else {
+      then = [failed, error = view.error()](Instant now) { failed(now, error); };
+    }
+    if (has_lost_power()) return;
     unless_crashed(scheduler_.now() + draw_between(random_, 0ms, 10ms), [this, then] {
       --reading_;
       if (then) then(scheduler_.now());

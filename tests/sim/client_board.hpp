@@ -1,5 +1,5 @@
 // A board that serves clients: the real node with its sessions and links, the real turn of the store and the real
-// engine, over a disk in memory. The seed says when turns begin, when the loop thread hears of them, and when reads
+// engine, over a disk. The seed says when turns begin, when the loop thread hears of them, and when reads
 // run. Thread rule: one simulation, one thread. Ownership: scheduler and wires must outlive it.
 #pragma once
 
@@ -17,22 +17,27 @@
 #include "daemon/node/store_turn.hpp"
 #include "tests/sim/board_clock.hpp"
 #include "tests/sim/client_wire.hpp"
+#include "tests/sim/disk.hpp"
 #include "tests/sim/mixing_hasher.hpp"
 #include "tests/sim/options.hpp"
 #include "tests/sim/subject.hpp"
 #include "tests/sim/wires.hpp"
-#include "tests/support/memory_sessions.hpp"
 
 namespace hedgerow::sim {
 
 class ClientBoard final : public LinkEnd, private node::StorePort {
  public:
-  ClientBoard(std::size_t index, const Options& options, Scheduler& scheduler, Wires& wires);
+  // `end`: the power has gone in the middle of something, or the node will not go on: crash() is to follow.
+  ClientBoard(std::size_t index, const Options& options, Scheduler& scheduler, Wires& wires, std::function<void()> end);
   ~ClientBoard() override;
 
-  void start();
+  // False: the power went again before it was up.
+  bool start();
   // Power loss: what was not committed is gone.
   void crash();
+  void keep_power() { disk_->keep_power(); }
+  // There is no room for the next turn.
+  void fill_disk() { disk_is_full_ = true; }
   // A client's connection. REQUIRES: is_up()
   void accept(const std::shared_ptr<ClientWire>& wire);
 
@@ -82,6 +87,8 @@ class ClientBoard final : public LinkEnd, private node::StorePort {
   void unless_crashed(Instant when, std::function<void()> event);
   void start_turn();
   void run_turn();
+  // True: the power has gone.
+  bool has_lost_power();
   void commit_when_due();
   void hand_back(node::TurnResult result);
   void gone(std::uint64_t connection);
@@ -94,8 +101,8 @@ class ClientBoard final : public LinkEnd, private node::StorePort {
   Scheduler& scheduler_;
   Wires& wires_;
   Random random_;
-  test::MemoryStorage storage_;
-  test::MemorySessions sessions_;
+  std::function<void()> end_;
+  std::unique_ptr<Disk> disk_;
   BoardClock clock_;
   MixingHasher hasher_;
   MixingHasher read_hasher_;
@@ -112,6 +119,7 @@ class ClientBoard final : public LinkEnd, private node::StorePort {
   std::uint64_t last_connection_ = 0;
   std::vector<node::Intent> intents_;
   bool turn_under_way_ = false;
+  bool disk_is_full_ = false;
   std::uint64_t turns_opened_ = 0;
   std::size_t handing_back_ = 0;
   std::size_t reading_ = 0;

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "daemon/node/session_store.hpp"
 #include "sync/engine/storage.hpp"
 #include "tests/sim/options.hpp"
 
@@ -28,6 +29,7 @@ class Disk {
 
   // REQUIRES: the power is on.
   [[nodiscard]] virtual sync::Storage& storage() = 0;
+  [[nodiscard]] virtual node::SessionStore& sessions() = 0;
   [[nodiscard]] virtual sync::ReadViews& views() = 0;
   // There is no room for what is committed next.
   virtual void fill_up() = 0;

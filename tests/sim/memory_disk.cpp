@@ -1,7 +1,7 @@
 #include <utility>
 
 #include "tests/sim/disk.hpp"
-#include "tests/support/memory_storage.hpp"
+#include "tests/support/memory_sessions.hpp"
 
 namespace hedgerow::sim {
 namespace {
@@ -14,12 +14,13 @@ struct MemoryImage final : Disk::Image {
 class MemoryDisk final : public Disk {
  public:
   MemoryDisk(const Options& options, std::size_t board)
-      : random_((options.seed ^ 0x6469'736B'2121'2121U) + board), storage_(fresh_replica()) {}
+      : random_((options.seed ^ 0x6469'736B'2121'2121U) + board), storage_(fresh_replica()), sessions_(storage_) {}
 
   void power_on() override {}
   void power_off() override { storage_.crash(); }
   [[nodiscard]] bool has_lost_power() const override { return false; }
   [[nodiscard]] sync::Storage& storage() override { return storage_; }
+  [[nodiscard]] node::SessionStore& sessions() override { return sessions_; }
   [[nodiscard]] sync::ReadViews& views() override { return storage_; }
   void fill_up() override {
     storage_.fail_next_commit({.category = Category::kLimit, .what = "the simulated disk is full"});
@@ -41,6 +42,7 @@ class MemoryDisk final : public Disk {
 
   Random random_;
   test::MemoryStorage storage_;
+  test::MemorySessions sessions_;  // images are without
 };
 
 }  // namespace

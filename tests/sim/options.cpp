@@ -103,7 +103,8 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, c
   }
   if (mode.sessions) {
     out.faults.client_per_mille = 1 + static_cast<unsigned>(random.below(100));
-    out.faults.clock_jump_per_mille = out.faults.disk_full_per_mille = out.faults.forge_per_mille = 0;
+    out.faults.clock_jump_per_mille = out.faults.forge_per_mille = 0;
+    if (!random.one_in(3)) out.faults.disk_full_per_mille = 0;
     out.faults.wipe_per_mille = out.faults.restore_per_mille = out.faults.clone_per_mille = 0;
     out.faults.unnoticed_per_mille = 0;
     out.keep_bytes = std::uint64_t{1} << 30U;

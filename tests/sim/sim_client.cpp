@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kUnderWayMax = 20;
 constexpr unsigned kIds = 30;
 constexpr unsigned kSubscribeId = 99;
+constexpr unsigned kQuotaExceeded = 0x97;  // the board's disk is full
 
 // Of the first packet, if all of it is there; else 0.
 std::size_t packet_bytes(ByteView bytes) {
@@ -75,8 +76,12 @@ void SimClient::send(unsigned id, bool dup) {
                                      .dup = dup}));
 }
 
-void SimClient::done(unsigned id) {
-  ++acknowledged_;
+void SimClient::done(unsigned id, bool refused) {
+  if (refused) {
+    refused_.insert(sending_.at(id).number);
+  } else {
+    ++acknowledged_;
+  }
   sending_.erase(id);
   std::erase(order_, id);
 }
@@ -96,7 +101,9 @@ void SimClient::take(ByteView bytes) {
 SimClient::Sending& SimClient::sending(const test::AckSeen& ack) {
   const auto found = sending_.find(ack.packet_id);
   if (found == sending_.end()) throw Violation(habits_.name + " was acknowledged what it did not publish");
-  if (ack.code >= 0x80) throw Violation(habits_.name + ": a publish was refused with " + std::to_string(ack.code));
+  if (ack.code >= 0x80 && ack.code != kQuotaExceeded) {
+    throw Violation(habits_.name + ": a publish was refused with " + std::to_string(ack.code));
+  }
   return found->second;
 }
 
@@ -107,8 +114,11 @@ void SimClient::handle(const test::ServerPacket& packet) {
     case PacketType::kConnack: return on_connack(packet);
     case PacketType::kSuback: subscribed_ = true; return;
     case PacketType::kPublish: return on_publish(test::take_apart(packet));
-    case PacketType::kPuback: static_cast<void>(sending(ack)); return done(ack.packet_id);
-    case PacketType::kPubrec: sending(ack).released = true; return say(test::encode_pubrel(ack.packet_id));
+    case PacketType::kPuback: static_cast<void>(sending(ack)); return done(ack.packet_id, ack.code >= 0x80);
+    case PacketType::kPubrec:
+      sending(ack).released = true;
+      if (ack.code >= 0x80) return done(ack.packet_id, /*refused=*/true);
+      return say(test::encode_pubrel(ack.packet_id));
     case PacketType::kPubrel: holds_.erase(ack.packet_id); return say(test::encode_pubcomp(ack.packet_id));
     case PacketType::kPubcomp:
       if (sending_.contains(ack.packet_id)) done(ack.packet_id);

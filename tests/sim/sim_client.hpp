@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,9 @@ class SimClient {
   [[nodiscard]] std::uint64_t got_at_least_once() const { return got_at_least_once_; }
   // Numbers that it published, in order.
   [[nodiscard]] const std::vector<std::uint64_t>& published() const { return published_; }
-  // Of these, what was acknowledged; and the last one of them that was retained, 0: none.
+  // Of these, what it was told that the board did not take; what was acknowledged; and the last one of them that was
+  // retained, 0: none.
+  [[nodiscard]] const std::set<std::uint64_t>& refused() const { return refused_; }
   [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_; }
   [[nodiscard]] std::uint64_t last_retained() const { return last_retained_; }
   // QoS 1 publishes that were sent more than once: each may be two messages.
@@ -66,7 +69,7 @@ class SimClient {
     if (wire_) wire_->say(std::move(bytes));
   }
   void send(unsigned id, bool dup);
-  void done(unsigned id);
+  void done(unsigned id, bool refused = false);
   void take(ByteView bytes);
   void handle(const test::ServerPacket& packet);
   void on_connack(const test::ServerPacket& connack);
@@ -92,6 +95,7 @@ class SimClient {
   std::vector<std::uint64_t> got_;
   std::uint64_t got_at_least_once_ = 0;
   std::vector<std::uint64_t> published_;
+  std::set<std::uint64_t> refused_;
   std::uint64_t acknowledged_ = 0;
   std::uint64_t last_retained_ = 0;
   std::uint64_t repeated_ = 0;

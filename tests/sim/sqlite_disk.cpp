@@ -46,11 +46,16 @@ class SqliteDisk final : public Disk {
   void power_on() override {
     if (faults_.cut_after_writes_max > 0) vfs_.power_cut_in(random_.below(faults_.cut_after_writes_max));
     had_ended_ = std::filesystem::exists(file() + ".ended");
+    const std::size_t aside_before = set_aside();
     auto opened =
         store_sqlite::open({.dir = directory_.path().string(),
                             .board_identity = "board " + std::to_string(board_) + ", disk " + std::to_string(replaced_),
                             .fresh_replica = sync::ReplicaId{random_.next() | 1U},
                             .vfs_name = vfs_.name()});
+    // Seen here, since the next start knows nothing of it where the power goes in this one.
+    if (was_open_ && !may_be_new_ && set_aside() > aside_before) {
+      throw Violation("G1: a loss of power was taken for damage, and the database set aside");
+    }
     if (has_lost_power()) return;
     if (!opened) throw Violation("the database does not open again: " + opened.error().what);
     const store_sqlite::OpenReport& report = (*opened)->report();
@@ -89,6 +94,7 @@ class SqliteDisk final : public Disk {
     vfs_.fail_sync_in(~std::uint64_t{0});
   }
   [[nodiscard]] sync::Storage& storage() override { return database_->storage(); }
+  [[nodiscard]] node::SessionStore& sessions() override { return database_->sessions(); }
   [[nodiscard]] sync::ReadViews& views() override { return database_->views(); }
   void fill_up() override { vfs_.set_room(0); }
   Expected<void> after_turn() override {
@@ -124,6 +130,15 @@ class SqliteDisk final : public Disk {
 
  private:
   [[nodiscard]] std::string file() const { return directory_.path().string() + "/hedgerow.db"; }
+
+  // Files that are not the database any more.
+  [[nodiscard]] std::size_t set_aside() const {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
+      if (entry.path().filename().string().find(".corrupt-") != std::string::npos) ++count;
+    }
+    return count;
+  }
 
   FaultOptions faults_;
   Random random_;
