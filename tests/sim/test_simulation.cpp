@@ -46,6 +46,11 @@ TEST_CASE("sessions get what was published, in order, whatever breaks", "[sim][G
   check_seeds(6000, 5, 200, {.sessions = true});
 }
 
+TEST_CASE("sessions get what was published when the power goes at a write of the real store", "[sim][G1]") {
+  check_seeds(1, 1, 200, {.sqlite = true, .sessions = true});
+  check_seeds(150, 3, 200, {.sqlite = true, .sessions = true});
+}
+
 TEST_CASE("seven nodes agree after a month of daily trouble", "[sim][G1][G2][G3][G4][G5][G6]") {
   check_seeds(4000, 7, 30 * 8, {.hours = 30 * 24});
 }
