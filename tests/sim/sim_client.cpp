@@ -60,7 +60,7 @@ bool SimClient::publish(std::uint64_t number, bool retain) {
   sending_[id] = {.number = number, .retain = retain};
   order_.push_back(id);
   published_.push_back(number);
-  if (retain) last_retained_ = number;
+  if (retain) retained_.insert(number);
   send(id, /*dup=*/false);
   return true;
 }
@@ -133,8 +133,9 @@ void SimClient::on_connack(const test::ServerPacket& connack) {
   accepted_ = true;
   ever_accepted_ = true;
   if (!subscribed_) {
-    say(test::encode_subscribe(kSubscribeId,
-                               {{"plain/#", habits_.subscribes_at}, {"retained/#", habits_.subscribes_at}}));
+    std::vector<test::FilterSent> filters = {{"plain/#", habits_.subscribes_at}, {"retained/#", habits_.subscribes_at}};
+    if (!habits_.share.empty()) filters = {{"$share/" + habits_.share + "/plain/#", habits_.subscribes_at}};
+    say(test::encode_subscribe(kSubscribeId, filters));
   }
   for (const unsigned id : order_) {
     if (sending_.at(id).released) {

@@ -24,6 +24,7 @@ struct ClientHabits {
   unsigned publishes_at = 1;
   unsigned subscribes_at = 1;
   unsigned receive_maximum = 1;  // of what it takes at a time
+  std::string share = {};        // it hears the plain messages as a member of this group; empty: everything, alone
 };
 
 class SimClient {
@@ -50,7 +51,8 @@ class SimClient {
   // retained, 0: none.
   [[nodiscard]] const std::set<std::uint64_t>& refused() const { return refused_; }
   [[nodiscard]] std::uint64_t acknowledged() const { return acknowledged_; }
-  [[nodiscard]] std::uint64_t last_retained() const { return last_retained_; }
+  [[nodiscard]] std::uint64_t last_retained() const { return retained_.empty() ? 0 : *retained_.rbegin(); }
+  [[nodiscard]] const std::set<std::uint64_t>& retained() const { return retained_; }
   // QoS 1 publishes that were sent more than once: each may be two messages.
   [[nodiscard]] std::uint64_t repeated() const { return repeated_; }
   [[nodiscard]] std::uint64_t connections() const { return connections_; }
@@ -97,7 +99,7 @@ class SimClient {
   std::vector<std::uint64_t> published_;
   std::set<std::uint64_t> refused_;
   std::uint64_t acknowledged_ = 0;
-  std::uint64_t last_retained_ = 0;
+  std::set<std::uint64_t> retained_;
   std::uint64_t repeated_ = 0;
   std::uint64_t connections_ = 0;
 };
