@@ -89,9 +89,10 @@ finish() {
 }
 
 ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+LSAN_OPTIONS=suppressions=$root/tests/support/leaks.supp:print_suppressions=0
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+export ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
 if [ "$mode" = quick ]; then
   if build release; then
