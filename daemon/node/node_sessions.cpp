@@ -205,6 +205,11 @@ bool Node::is_still_wanted(Intent& intent) {
     const Session* session = sessions_.find(position->id);
     if (session == nullptr) return false;
     position->position = std::max(position->position, session->position_submitted);
+    // A release goes with the place of the run that its message was of: else that run would begin before it after a
+    // kill.
+    for (const auto& [filter, subscription] : session->subscriptions) {
+      position->runs.push_back(stored_subscription(filter, subscription));
+    }
     return true;
   }
   if (const auto* erased = std::get_if<EraseGroupIntent>(&intent)) {
