@@ -81,4 +81,17 @@ bool Checkpointer::make_room() {
   return fold(SQLITE_CHECKPOINT_RESTART).value_or(true);
 }
 
+Expected<void> Checkpointer::empty_log() {
+  const std::lock_guard lock(mutex_);
+  const auto folded = fold(SQLITE_CHECKPOINT_TRUNCATE);
+  if (!folded) return tl::unexpected<Error>(folded.error());
+  if (!*folded) return fail(Category::kUnavailable, "the write-ahead log is being read; end what reads it");
+  // SQLite syncs the file, but not the log that it has cut.
+  sqlite3_file* log = nullptr;
+  int code = sqlite3_file_control(connection_->raw(), "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&log));
+  if (code == SQLITE_OK && log->pMethods != nullptr) code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  if (code != SQLITE_OK) return tl::unexpected<Error>(connection_->error(code));
+  return {};
+}
+
 }  // namespace hedgerow::store_sqlite

@@ -8,7 +8,7 @@
 // were run when due.
 // Nothing but a checkpoint writes to the database file; alone() keeps them off.
 // Thread rule: alone() on any thread; on_commit(), bound() and make_room() on the store thread; run() on any thread,
-// due() likewise.
+// due() likewise; empty_log() before any of them.
 #pragma once
 
 #include <atomic>
@@ -35,6 +35,8 @@ class Checkpointer {
   // starts over, and there is room in it. So a node whose database has its full size goes on when others fill the disk.
   // False: a view is in the way; try again.
   bool make_room();
+  // Folds all of the log in and cuts it to nothing, durably. Fails where something reads it, too.
+  Expected<void> empty_log();
 
   // Folds all of the log in; false: it could not, since a view reads it, or the disk is full.
   using Fold = std::function<bool()>;

@@ -249,6 +249,8 @@ Expected<void> DataDir::begin_unsynced() const {
 }
 
 Expected<void> DataDir::end_unsynced() const {
+  // First the end of the log that it is about.
+  if (auto synced = sync_path(dir_, O_DIRECTORY); !synced) return synced;
   if (::unlink(unsynced_note().c_str()) == 0) return sync_path(dir_, O_DIRECTORY);
   if (errno == ENOENT) return {};
   return os_error(unsynced_note(), "cannot be removed");

@@ -213,6 +213,16 @@ constexpr const char* kCutOff =
     "the last run committed without syncs (\"durability\": \"process\") and did not end by itself, so what it wrote "
     "last may be lost here: the database goes on as a new replica";
 
+// The log goes first: what was never synced in it would look like damage of what is. Where it cannot go now, what
+// follows counts as not synced either, and the next start tries again.
+Expected<void> end_unsynced_runs(const Database::Parts& parts) {
+  if (!parts.dir->is_unsynced()) return {};
+  const auto emptied = parts.checkpointer->empty_log();
+  if (emptied) return parts.dir->end_unsynced();
+  const Category why = emptied.error().category;
+  return why == Category::kLimit || why == Category::kUnavailable ? Expected<void>{} : emptied;
+}
+
 // By whichever way there is: as it is, moved to a new file, or anew.
 Expected<std::unique_ptr<Database::Parts>> open_some_way(std::unique_ptr<DataDir>& dir, const OpenOptions& options) {
   if (auto finished = dir->finish_replacement(); !finished) return pass_on(finished.error());
@@ -228,6 +238,9 @@ Expected<std::unique_ptr<Database::Parts>> open_some_way(std::unique_ptr<DataDir
     const GatheringVfs vfs(options.vfs_name);
     if (auto ready = prepare_file(*dir, vfs.name(), options.board_identity); !ready) return pass_on(ready.error());
   }
+  if (!options.syncs_commits) {
+    if (auto noted = dir->begin_unsynced(); !noted) return pass_on(noted.error());
+  }
   const auto marker = dir->read_end_marker();
   auto parts = marker ? open_moved(dir, options, "the last run ended with: " + marker->sentence, marker->corrupt)
                       : open_parts(dir, options, is_cut_off ? kCutOff : "");
@@ -242,12 +255,17 @@ Expected<std::unique_ptr<Database>> open(const OpenOptions& options) {
   auto locked = DataDir::open(options.dir);
   if (!locked) return pass_on(locked.error());
   auto dir = std::make_unique<DataDir>(std::move(*locked));
+  const bool was_unsynced = dir->is_unsynced();
   auto parts = open_some_way(dir, options);
-  if (!parts) return pass_on(parts.error());
-  const DataDir& opened = *(*parts)->dir;
-  if (auto cleared = opened.clear_end_marker(); !cleared) return pass_on(cleared.error());
-  auto noted = options.syncs_commits ? opened.end_unsynced() : opened.begin_unsynced();
-  if (!noted) return pass_on(noted.error());
+  if (!parts) {
+    // Nothing of a run that did not begin is left that was not synced.
+    if (!was_unsynced && !dir->has_log()) static_cast<void>(dir->end_unsynced());
+    return pass_on(parts.error());
+  }
+  if (auto cleared = (*parts)->dir->clear_end_marker(); !cleared) return pass_on(cleared.error());
+  if (options.syncs_commits) {
+    if (auto ended = end_unsynced_runs(**parts); !ended) return pass_on(ended.error());
+  }
   return std::make_unique<Database>(std::move(*parts));
 }
 

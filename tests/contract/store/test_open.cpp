@@ -145,6 +145,62 @@ TEST_CASE_METHOD(ClosedStore, "after a run without syncs that was cut off, a syn
   CHECK(storage().load().value().self == kOther);
 }
 
+TEST_CASE_METHOD(StoreFixture, "what a run without syncs left in the log is no damage of the synced run after it",
+                 "[store][G1][G5]") {
+  const auto read = [](const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const auto write = [](const std::string& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::binary) << bytes;
+  };
+  close();
+  syncs_commits = false;
+  open();
+  for (int turn = 0; turn < 30; ++turn) REQUIRE(put("value " + std::to_string(turn)));
+  const std::string database_file = read(file());
+  std::string log = read(file() + "-wal");
+  lose_power();
+  // Of the log a block in the middle did not reach the disk: behind it there are whole transactions.
+  constexpr std::size_t kBlock = 4096;
+  REQUIRE(log.size() > 10 * kBlock);
+  log.replace(2 * kBlock, kBlock, kBlock, '\0');
+  write(file(), database_file);
+  write(file() + "-wal", log);
+  syncs_commits = true;
+  next_replica = kOther;
+  open();
+  CHECK(database->report().new_replica);
+  CHECK_FALSE(database->report().fresh);
+  CHECK_FALSE(std::filesystem::exists(file() + ".unsynced"));
+  REQUIRE(put("after"));
+  reopen();
+  INFO(database->report().note);
+  CHECK_FALSE(database->report().new_replica);
+  CHECK(value() == "after");
+}
+
+TEST_CASE_METHOD(StoreFixture, "a database is marked as not synced before anything is committed so", "[store][G5]") {
+  close();
+  syncs_commits = false;
+  board = "another board";  // which is the first thing that the run writes
+  next_replica = kOther;
+  disk.power_cut_in(0);
+  CHECK_FALSE(try_open());
+  CHECK(std::filesystem::exists(file() + ".unsynced"));
+  lose_power();
+  open();
+  CHECK(database->report().new_replica);
+  CHECK_FALSE(database->report().fresh);
+}
+
+TEST_CASE_METHOD(ClosedStore, "a run without syncs that could not begin leaves the replica as it is", "[store][G5]") {
+  run("PRAGMA user_version=99");
+  syncs_commits = false;
+  CHECK_FALSE(try_open());
+  CHECK_FALSE(std::filesystem::exists(file() + ".unsynced"));
+}
+
 TEST_CASE_METHOD(StoreFixture, "without syncs a commit costs none", "[store]") {
   close();
   syncs_commits = false;
