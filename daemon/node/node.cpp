@@ -182,6 +182,7 @@ void Node::on_turn(Instant now, TurnResult turn) {
       session->window.settle(position);
     }
   }
+  for (const StoredGroup& group : turn.groups) delivery_.groups().note_saved(group);
   delivery_.on_committed(std::move(turn.committed));
   for (const auto& [id, position] : turn.positions) {
     if (Session* session = sessions_.find(id)) delivery_.pump(*session);

@@ -66,6 +66,7 @@ bool SharedGroups::join(Session& session, std::string_view share, std::string_vi
       from = std::min(log_.latest(), restored->second);
       fresh.is_stored = true;
       fresh.position_stored = restored->second;
+      fresh.position_saved = restored->second;
       restored_.erase(restored);
     }
     fresh.reader = LogReader::make(log_, from, [this, id] {
@@ -377,6 +378,12 @@ void SharedGroups::store_position(Group& group) {
   store_.submit(PutGroupIntent{.group = {.share = group.share, .filter = group.filter, .position = now}});
 }
 
+void SharedGroups::note_saved(const StoredGroup& saved) {
+  if (Group* group = find(saved.share, saved.filter)) {
+    group->position_saved = std::max(group->position_saved, saved.position);
+  }
+}
+
 void SharedGroups::save_again(const StoredGroup& lost) {
   Group* group = find(lost.share, lost.filter);
   if (group == nullptr) return;
@@ -386,7 +393,7 @@ void SharedGroups::save_again(const StoredGroup& lost) {
 
 bool SharedGroups::is_saved(std::uint64_t group, sync::Arrival arrival) const {
   const auto found = groups_.find(group);
-  return found == groups_.end() || found->second.position_stored >= arrival;
+  return found == groups_.end() || found->second.position_saved >= arrival;
 }
 
 bool SharedGroups::all_saved(const Session& session, sync::Arrival arrival) const {

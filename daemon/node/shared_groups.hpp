@@ -61,10 +61,11 @@ class SharedGroups {
   void pump_all();
   // About once a second, and at the end: positions that moved go to disk.
   void save_positions();
-  // The turn that this position was in failed.
+  // The turn that this position was in is durable; or it failed.
+  void note_saved(const StoredGroup& saved);
   void save_again(const StoredGroup& lost);
-  // Whether a restarted daemon would go on behind this arrival: the group's position was handed to the store, or there
-  // is no such group any more. all_saved: every group of the session.
+  // Whether a restarted daemon would go on behind this arrival: the group's position is on disk, or there is
+  // no such group any more. all_saved: every group of the session.
   [[nodiscard]] bool is_saved(std::uint64_t group, sync::Arrival arrival) const;
   [[nodiscard]] bool all_saved(const Session& session, sync::Arrival arrival) const;
 
@@ -102,7 +103,8 @@ class SharedGroups {
     bool moved = false;            // something was delivered since the position was handed to the store
     std::size_t acknowledged = 0;  // messages, likewise
     bool is_stored = false;
-    sync::Arrival position_stored = 0;
+    sync::Arrival position_stored = 0;  // handed to the store last
+    sync::Arrival position_saved = 0;
     std::uint64_t trimmed_beneath = 0;  // as of a session
     std::shared_ptr<LogReader> reader;
   };

@@ -158,6 +158,7 @@ struct TurnResult {
   std::vector<Told> told;
   std::vector<Received> received;
   std::vector<std::pair<std::uint64_t, sync::Arrival>> positions;  // saved: session, position
+  std::vector<StoredGroup> groups;                                 // saved
   std::vector<std::uint64_t> saved;    // tokens of PutSessionIntent, BarrierIntent and the like
   std::vector<std::uint64_t> unsaved;  // likewise, of a turn that failed
   std::vector<StoredWill> stamped;     // wills whose connections died

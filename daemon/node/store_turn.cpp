@@ -149,7 +149,11 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
             return stored;
           },
           [&](EraseWillIntent& erase) { return sessions_.erase_will(erase.session); },
-          [&](PutGroupIntent& put) { return sessions_.put_group(put.group); },
+          [&](PutGroupIntent& put) {
+            auto stored = sessions_.put_group(put.group);
+            if (stored) result.groups.push_back(put.group);
+            return stored;
+          },
           [&](EraseGroupIntent& erase) { return sessions_.erase_group(erase.share, erase.filter); },
           [&](sync::ApplySegment& segment) {
             return receive(segment.link, segment.channel, engine_.receive(now, segment.channel, segment.segment));

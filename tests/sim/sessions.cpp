@@ -206,11 +206,7 @@ class Sessions {
   // group at least once: after a power cut another member may get it too.)
   void check_first_copies(const SimClient& session, const SimClient& publisher) const {
     const std::set<std::uint64_t> numbers(publisher.published().begin(), publisher.published().end());
-    // Of a group: a turn for which there was no room may have held its position, and the next one the end of an
-    // exchange.
-    const bool may_repeat = !session.habits().share.empty() && options_.faults.disk_full_per_mille > 0;
-    const bool exactly_once =
-        publisher.habits().publishes_at == 2 && session.habits().subscribes_at == 2 && !may_repeat;
+    const bool exactly_once = publisher.habits().publishes_at == 2 && session.habits().subscribes_at == 2;
     const std::string where = " at " + session.habits().name + " from " + publisher.habits().name;
     std::set<std::uint64_t> seen;
     std::uint64_t last = 0;
