@@ -402,42 +402,6 @@ TEST_CASE_METHOD(FullStore, "a log of rubbish is no log", "[store][G11]") {
   }
 }
 
-TEST_CASE_METHOD(StoreFixture, "a log that is damaged where it was synced is not taken for a shorter one",
-                 "[store][G1][G5][G11]") {
-  SeededRandom bits(pick_seed("damaged log"));
-  unsigned set_aside = 0;
-  for (int round = 0; round < 40; ++round) {
-    for (int turn = 0; turn < 10; ++turn) REQUIRE(put("value " + std::to_string(turn)));
-    lose_power();
-    std::string log;
-    {
-      std::ifstream in(file() + "-wal", std::ios::binary);
-      log.assign(std::istreambuf_iterator<char>(in), {});
-    }
-    REQUIRE(log.size() > 5'000);
-    const std::size_t at = 32 + bits.below(log.size() - 32);
-    log[at] = static_cast<char>(static_cast<unsigned char>(log[at]) ^ (1U << bits.below(8)));
-    std::ofstream(file() + "-wal", std::ios::binary) << log;
-    next_replica = sync::ReplicaId{static_cast<std::uint64_t>(100 + round)};
-    open();
-    const std::string held = value();
-    INFO("byte " << at << " of " << log.size() << ": " << held << "; " << database->report().note);
-    if (database->report().fresh) {
-      ++set_aside;
-      CHECK(database->report().note.find("hedgerow.db-wal") != std::string::npos);
-      CHECK(held == "none");
-    } else {
-      // The last transaction cannot be told from one that was being written.
-      CHECK((held == "value 9" || held == "value 8"));
-    }
-    close();
-    std::filesystem::remove_all(dir());
-    std::filesystem::create_directory(dir());
-    open();
-  }
-  CHECK(set_aside > 10);
-}
-
 TEST_CASE_METHOD(FullStore, "a move to a new file can be cut short anywhere", "[store][G11]") {
   // Whole and synced under its next name; the old file is there still, with its log or without.
   for (const bool has_log : {true, false}) {

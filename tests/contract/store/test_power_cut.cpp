@@ -9,8 +9,6 @@
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 #include <sstream>
 
@@ -284,68 +282,6 @@ std::size_t losses(std::size_t seeds, Sync sync) {
 }  // namespace
 
 TEST_CASE("what was committed survives 400 power cuts", "[store][G1]") { CHECK(losses(40, Sync::kOn) == 0); }
-
-TEST_CASE_METHOD(StoreFixture, "what a log leaves behind that began anew in vain is taken for no damage",
-                 "[store][G1]") {
-  for (int turn = 0; turn < 30; ++turn) REQUIRE(put("value " + std::to_string(turn)));
-  REQUIRE(database->checkpoint());
-  lose_power();
-  const std::string path = file() + "-wal";
-  REQUIRE(std::filesystem::file_size(path) > 5'000);
-  {
-    // Of the new head the first 16 bytes reached the disk: it counts one checkpoint more, and has the old salts.
-    std::fstream log(path, std::ios::binary | std::ios::in | std::ios::out);
-    log.seekp(15);
-    log.put(1);
-  }
-  open();
-  CHECK(value() == "value 29");
-  REQUIRE(put("after"));
-  reopen();
-  INFO(database->report().note);
-  CHECK_FALSE(database->report().new_replica);
-  CHECK(value() == "after");
-}
-
-TEST_CASE_METHOD(StoreFixture, "a frame whose first sector did not reach the disk is no damage", "[store][G1]") {
-  constexpr std::size_t kHeadBytes = 24;
-  constexpr std::size_t kSector = 512;
-  const std::string path = file() + "-wal";
-  const auto value_of = [](int turn) { return std::string(2'000, static_cast<char>('a' + turn % 26)); };
-  // Until the last turn has a frame, not its last one, whose head lies in two sectors, the mark of a commit in the
-  // first.
-  for (int turn = 0;; ++turn) {
-    REQUIRE(turn < 200);
-    REQUIRE(put(value_of(turn)));
-    std::ifstream in(path, std::ios::binary);
-    const std::string log(std::istreambuf_iterator<char>(in), {});
-    const auto at = [&](std::size_t offset) { return static_cast<unsigned char>(log.at(offset)); };
-    const std::size_t frame_bytes = kHeadBytes + std::size_t{at(10)} * 256 + at(11);
-    std::size_t parted = 0;
-    std::size_t begin = 32;
-    for (std::size_t frame = 32; frame + frame_bytes <= log.size() && log.compare(frame + 8, 8, log, 16, 8) == 0;
-         frame += frame_bytes) {
-      const bool commits = log.compare(frame + 4, 4, std::string(4, '\0')) != 0;
-      if (frame == begin) parted = 0;
-      if (commits) begin = frame + frame_bytes;
-      const std::size_t in_sector = frame % kSector;
-      if (!commits && in_sector > kSector - kHeadBytes && in_sector <= kSector - 8) parted = frame;
-    }
-    if (parted == 0) continue;
-    lose_power();
-    {
-      // The first eight bytes are those of an earlier log: page 1, and a commit of 37 pages.
-      std::fstream out(path, std::ios::binary | std::ios::in | std::ios::out);
-      out.seekp(static_cast<std::streamoff>(parted));
-      out.write("\0\0\0\1\0\0\0\x25", 8);
-    }
-    open();
-    INFO(database->report().note);
-    CHECK_FALSE(database->report().new_replica);
-    CHECK(value() == value_of(turn - 1));
-    return;
-  }
-}
 
 TEST_CASE("without syncs a power cut leaves what some commit left, under a new name", "[store][G5]") {
   const std::uint64_t first = pick_seed("power cuts without syncs");
