@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstring>
 #include <vector>
 
-#include "daemon/store_sqlite/limits.hpp"
 #include "security/files_posix/descriptor.hpp"
 
 namespace hedgerow::store_sqlite {
@@ -20,6 +20,7 @@ constexpr std::size_t kHeaderBytes = 32;
 constexpr std::size_t kFrameHeaderBytes = 24;
 constexpr std::uint32_t kMagic = 0x377F'0682;  // + 1: checksums of big-endian words
 constexpr std::size_t kSaltBytes = 8;
+constexpr std::uint32_t kPageBytesMost = 65536;
 constexpr std::uint64_t kSectorBytes = 512;  // what a disk writes at once, at least
 
 std::uint32_t word_at(const std::uint8_t* at, bool big_endian = true) {
@@ -44,18 +45,26 @@ struct Sum {
 
 using Header = std::array<std::uint8_t, kHeaderBytes>;
 
-bool is_big_endian(const Header& header) { return (word_at(header.data()) & 1U) != 0; }
-std::uint32_t page_bytes_of(const Header& header) { return word_at(header.data() + 8); }
+struct Format {
+  std::uint32_t page_bytes = 0;
+  bool big_endian = false;  // the words that are summed
+};
+
+bool is_page_size(std::uint32_t bytes) { return bytes >= 512 && bytes <= kPageBytesMost && std::has_single_bit(bytes); }
+
+Format format_of(const Header& header) {
+  return {.page_bytes = word_at(header.data() + 8), .big_endian = (word_at(header.data()) & 1U) != 0};
+}
 
 Sum sum_of(const Header& header) {
   Sum sum;
-  sum.add(header.data(), 24, is_big_endian(header));
+  sum.add(header.data(), 24, format_of(header).big_endian);
   return sum;
 }
 
 bool holds(const Header& header) {
-  return (word_at(header.data()) & ~1U) == kMagic && page_bytes_of(header) >= 512 &&
-         page_bytes_of(header) <= kPageBytesMax && sum_of(header) == Sum::at(header.data() + 24);
+  return (word_at(header.data()) & ~1U) == kMagic && is_page_size(format_of(header).page_bytes) &&
+         sum_of(header) == Sum::at(header.data() + 24);
 }
 
 // Nothing: there is no log, or less than its header.
@@ -89,10 +98,9 @@ std::optional<std::uint64_t> damaged_frame(const std::string& log_path) {
   const std::optional<Header> found = read_header(file);
   if (!found || !holds(*found)) return std::nullopt;
   const Header& header = *found;
-  const bool big_endian = is_big_endian(header);
-  const std::uint32_t page_bytes = page_bytes_of(header);
+  const Format format = format_of(header);
   const Sum begun = sum_of(header);
-  std::vector<std::uint8_t> frame(kFrameHeaderBytes + page_bytes);
+  std::vector<std::uint8_t> frame(kFrameHeaderBytes + format.page_bytes);
   std::optional<std::uint64_t> broken;  // the first frame that does not follow from the one before
   bool committed = false;               // a transaction ended there, or behind it
   // Each frame is compared with what the one before says of itself, and with what it is: so one bad frame hides no
@@ -104,8 +112,8 @@ std::optional<std::uint64_t> damaged_frame(const std::string& log_path) {
     if (got != static_cast<ssize_t>(frame.size())) return std::nullopt;
     const bool of_this_log = std::memcmp(frame.data() + 8, header.data() + 16, kSaltBytes) == 0;
     const auto sum_behind = [&](Sum sum) {
-      sum.add(frame.data(), 8, big_endian);
-      sum.add(frame.data() + kFrameHeaderBytes, page_bytes, big_endian);
+      sum.add(frame.data(), 8, format.big_endian);
+      sum.add(frame.data() + kFrameHeaderBytes, format.page_bytes, format.big_endian);
       return sum;
     };
     const Sum told = Sum::at(frame.data() + 16);
