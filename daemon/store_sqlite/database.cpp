@@ -226,6 +226,7 @@ Expected<void> end_unsynced_runs(const Database::Parts& parts) {
 // By whichever way there is: as it is, moved to a new file, or anew.
 Expected<std::unique_ptr<Database::Parts>> open_some_way(std::unique_ptr<DataDir>& dir, const OpenOptions& options) {
   if (auto finished = dir->finish_replacement(); !finished) return pass_on(finished.error());
+  if (auto mended = mend_head(dir->log()); !mended) return pass_on(mended.error());
   // A log that was not synced may end anywhere.
   const bool is_cut_off = dir->is_unsynced();
   if (const auto at = is_cut_off ? std::nullopt : damaged_frame(dir->log())) {
