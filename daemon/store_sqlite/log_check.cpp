@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "security/files_posix/descriptor.hpp"
@@ -92,13 +93,6 @@ std::optional<Header> read_header(const security::Descriptor& file) {
   return whole ? std::optional(header) : std::nullopt;
 }
 
-// Whether a frame that begins at `at` ends a transaction, as it says; not where the power may have gone between the
-// sector that says so and the one with the rest of its head: then an earlier log's frame may have said it.
-bool ends_transaction(const std::vector<std::uint8_t>& frame, std::uint64_t at) {
-  const bool is_of_one_write = at / kSectorBytes == (at + kFrameHeaderBytes - 1) / kSectorBytes;
-  return is_of_one_write && word_at(frame.data() + 4) != 0;
-}
-
 security::Descriptor open_log(const std::string& path, int mode = O_RDONLY) {
   return security::Descriptor(::open(path.c_str(), mode | O_CLOEXEC));
 }
@@ -107,6 +101,21 @@ Salts salts_of(const std::uint8_t* bytes) {
   Salts salts{};
   std::memcpy(salts.data(), bytes, salts.size());
   return salts;
+}
+
+// Whether a frame that does not follow the one before ends a transaction. Its head may be torn, and an earlier log's
+// frame may have said so of itself; so what it says counts only where its sum does not tell. `before`: the sum that it
+// was to follow. The sum taken back over the page leaves the two words that come before it, and these are known to be
+// right where the first is the page's number that is there.
+bool ends_transaction(const std::vector<std::uint8_t>& frame, std::uint64_t at, Sum before, Format format) {
+  Sum sum = Sum::at(frame.data() + 16);
+  sum.take_back(frame.data() + kFrameHeaderBytes, format.page_bytes, format.big_endian);
+  const std::uint32_t page = sum.one - before.one - before.two;
+  const std::uint32_t mark = sum.two - before.two - sum.one;
+  if (mark == 0 || page == word_at(frame.data(), format.big_endian)) return mark != 0;
+  // Where a part of the page is an earlier one's as well, the frame behind it is, too, if pages are of one sector.
+  const bool is_of_one_write = at / kSectorBytes == (at + kFrameHeaderBytes - 1) / kSectorBytes;
+  return (is_of_one_write || format.page_bytes <= kSectorBytes) && word_at(frame.data() + 4) != 0;
 }
 
 // Calls `use` with every format that a log can have, until it returns something.
@@ -172,11 +181,11 @@ std::optional<std::uint64_t> damaged_frame(const security::Descriptor& file, con
     const Sum told = Sum::at(frame.data() + 16);
     const Sum summed = sum_behind(told_before);
     const bool follows = of_this_log && (summed == told || sum_behind(summed_before) == told);
-    told_before = told;
+    const Sum told_before_it = std::exchange(told_before, told);
     summed_before = follows ? told : summed;
     if (!follows && !broken) {
       broken = at;
-      committed = ends_transaction(frame, at);
+      committed = ends_transaction(frame, at, told_before_it, start.format);
       continue;
     }
     if (!broken) continue;
