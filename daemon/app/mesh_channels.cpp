@@ -58,8 +58,12 @@ Expected<ReadDefinitions> read_definitions(sync::ReadView& view, sync::ChannelNo
 }
 
 MeshChannels::MeshChannels(const config::Config& file, std::string mesh, ReadDefinitions read)
-    : file_(file.channels), names_channels_(file.names_channels), mesh_(std::move(mesh)), read_(std::move(read)) {
-  joined_ = config::join_channels(file_, names_channels_, read_.definitions);
+    : file_(file.channels),
+      names_channels_(file.names_channels),
+      spool_(file.spool),
+      mesh_(std::move(mesh)),
+      read_(std::move(read)) {
+  joined_ = config::join_channels(file_, names_channels_, read_.definitions, spool_);
 }
 
 void MeshChannels::start(node::Node& node, node::StorePort& store) {
@@ -118,11 +122,12 @@ void MeshChannels::read_again() {
 void MeshChannels::reconfigure(const config::Config& file) {
   file_ = file.channels;
   names_channels_ = file.names_channels;
+  spool_ = file.spool;
   rejoin();
 }
 
 void MeshChannels::rejoin() {
-  joined_ = config::join_channels(file_, names_channels_, read_.definitions);
+  joined_ = config::join_channels(file_, names_channels_, read_.definitions, spool_);
   has_changed_ = true;
   std::vector<std::string> alarms = joined_.alarms;
   alarms.insert(alarms.end(), read_.alarms.begin(), read_.alarms.end());
@@ -164,6 +169,7 @@ std::string_view MeshChannels::here(const std::string& name, bool is_known) cons
   const config::Channel* const runs = find_channel(running_, name);
   if (wanted == nullptr) return runs == nullptr ? "left out" : "left out after a restart of this node";
   if (runs == nullptr || !config::same_log(*runs, *wanted)) return "waits for a restart of this node";
+  if (wanted->spooled) return "spooled for other nodes";
   if (wanted->scope == config::Scope::kLocal) return "on this node alone";
   return is_known ? "on" : "on, not yet known to other nodes";
 }

@@ -61,6 +61,7 @@ class MeshChannels {
 
   std::vector<config::Channel> file_;
   bool names_channels_ = false;
+  std::optional<config::Keep> spool_;
   std::string mesh_;
   ReadDefinitions read_;
   config::JoinedChannels joined_;

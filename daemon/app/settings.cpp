@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "daemon/config/mesh_channels.hpp"
+
 namespace hedgerow::app {
 
 namespace {
@@ -88,13 +90,9 @@ std::vector<std::string> restart_notes(const config::Config& running, const conf
   note(running.remote_commit != wanted.remote_commit, "remote_commit");
   note(running.things != wanted.things, "the things' lines and topics");
   note(running.limits.retained_messages != wanted.limits.retained_messages, "the limit of retained messages");
-  const auto same_log = [](const config::Channel& a, const config::Channel& b) {
-    return a.name == b.name && a.filter == b.filter && a.scope == b.scope && a.keep == b.keep && a.merge == b.merge &&
-           a.ack == b.ack;
-  };
   note(!std::equal(running.channels.begin(), running.channels.end(), wanted.channels.begin(), wanted.channels.end(),
-                   same_log),
-       "name, filter, scope, keep, merge and ack of channels");
+                   config::same_log),
+       "name, filter, scope, keep, merge and ack of channels, and which are spooled");
   return notes;
 }
 

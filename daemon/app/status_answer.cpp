@@ -37,6 +37,7 @@ monitor::Status status_of(const ReportSources& sources, std::vector<monitor::Lis
     channel.name = entry.channel.name;
     channel.filter = entry.channel.filter;
     channel.scope = entry.channel.scope == config::Scope::kMesh ? "mesh" : "local";
+    channel.spooled = entry.channel.spooled;
     channel.merge = sync::to_string(entry.merge);
     channel.behind = sources.node.links().replicator().behind(entry.number);
     status.channels.push_back(std::move(channel));

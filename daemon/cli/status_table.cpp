@@ -136,8 +136,9 @@ std::string links_of(const JsonValue& status) {
 std::string channels_of(const JsonValue& status) {
   Table table{{"CHANNEL", "BEHIND", "SCOPE", "FILTER", "DIGEST"}};
   for_each(status, "channels", [&](const JsonValue& channel) {
-    table.add({text_of(channel, "name"), count_of(channel, "behind"), text_of(channel, "scope"),
-               text_of(channel, "filter"), text_of(channel, "digest").substr(0, kDigestShown)});
+    table.add({text_of(channel, "name"), count_of(channel, "behind"),
+               text_of(channel, "scope") + (is_true(channel, "spooled") ? ", spooled" : ""), text_of(channel, "filter"),
+               text_of(channel, "digest").substr(0, kDigestShown)});
   });
   return table.text();
 }

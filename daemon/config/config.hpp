@@ -107,6 +107,7 @@ struct Channel {
   bool conflate = false;                     // an offline session gets only the latest value of each retained message
   sync::MergeKind merge = sync::MergeKind::kLastWrite;
   ChannelAck ack = ChannelAck::kLocal;
+  bool spooled = false;  // held for other nodes alone; no file says so of a channel: mesh_channels.hpp
 
   bool operator==(const Channel&) const = default;
 };
@@ -143,6 +144,9 @@ struct Config {
   std::vector<HostPort> peers{};    // may name this very board
   std::vector<Channel> channels{};  // the built-in system channel first, then the user's in the order of the file
   bool names_channels = false;      // the file does; if not, every channel of the mesh is kept (mesh_channels.hpp)
+  // For the channels of the mesh that the file leaves out: how much of each is held for other nodes. None: nothing.
+  // REQUIRES: names_channels
+  std::optional<Keep> spool{};
   Durability durability = Durability::kSynced;
   std::chrono::seconds remote_commit = kRemoteCommitDefault;
   Things things{};

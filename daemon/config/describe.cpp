@@ -126,6 +126,10 @@ std::string describe(const Config& config) {
   for (const auto& [id, topic] : config.things.topics) out += "things topic " + std::to_string(id) + " " + topic + "\n";
   for (const HostPort& peer : config.peers) out += "peer " + to_string(peer) + "\n";
   for (const Channel& channel : config.channels) out += describe_channel(channel);
+  if (config.spool) {
+    out += "spool " + format_duration(config.spool->age) + " and " + format_size(config.spool->size_bytes) +
+           " of each channel of the mesh that is not above, for other nodes\n";
+  }
   return out + describe_durability(config.durability) + describe_remote_commit(config) + describe_access(config) +
          describe_limits(config.limits);
 }

@@ -56,13 +56,25 @@ bool replaces_default(const ChannelDefinition& definition) {
   return channel.name != builtin.name || channel.filter != builtin.filter || channel.merge != builtin.merge;
 }
 
+Keep smaller(const Keep& left, const Keep& right) {
+  return {.age = std::min(left.age, right.age), .size_bytes = std::min(left.size_bytes, right.size_bytes)};
+}
+
 Channel joined(const Channel& of_file, const Channel& of_mesh) {
   Channel out = of_file;
   out.filter = of_mesh.filter;
   out.merge = of_mesh.merge;
-  out.keep.age = std::min(of_file.keep.age, of_mesh.keep.age);
-  out.keep.size_bytes = std::min(of_file.keep.size_bytes, of_mesh.keep.size_bytes);
+  out.keep = smaller(of_file.keep, of_mesh.keep);
   return out;
+}
+
+void add_spooled(const ChannelDefinitions& mesh, const Keep& bound, std::vector<Channel>& channels) {
+  for (const auto& [name, definition] : mesh) {
+    if (find_channel(channels, name) != nullptr) continue;
+    Channel& channel = channels.emplace_back(definition.channel);
+    channel.keep = smaller(channel.keep, bound);
+    channel.spooled = true;
+  }
 }
 
 }  // namespace
@@ -109,7 +121,8 @@ Expected<void> take_definition(ChannelDefinitions& definitions, std::string_view
   return {};
 }
 
-JoinedChannels join_channels(const std::vector<Channel>& file, bool names_channels, const ChannelDefinitions& mesh) {
+JoinedChannels join_channels(const std::vector<Channel>& file, bool names_channels, const ChannelDefinitions& mesh,
+                             const std::optional<Keep>& spool) {
   JoinedChannels out;
   if (!names_channels) {
     out.channels = {system_channel()};
@@ -143,17 +156,19 @@ JoinedChannels join_channels(const std::vector<Channel>& file, bool names_channe
     contradiction(known->second, "merge", sync::to_string(channel.merge), sync::to_string(of_mesh.merge), out.alarms);
     channel = joined(channel, of_mesh);
   }
-  if (has_unique_filters(out.channels)) return out;
-  out.channels = file;
-  out.alarms.emplace_back(
-      "the configuration counts, not the mesh's definitions of channels: with them two channels of this node would "
-      "have one filter; write the mesh's filters into the configuration (hedgerow channel list)");
+  if (!has_unique_filters(out.channels)) {
+    out.channels = file;
+    out.alarms.emplace_back(
+        "the configuration counts, not the mesh's definitions of channels: with them two channels of this node would "
+        "have one filter; write the mesh's filters into the configuration (hedgerow channel list)");
+  }
+  if (spool) add_spooled(mesh, *spool, out.channels);
   return out;
 }
 
 bool same_log(const Channel& left, const Channel& right) {
   return left.name == right.name && left.filter == right.filter && left.scope == right.scope &&
-         left.keep == right.keep && left.merge == right.merge && left.ack == right.ack;
+         left.keep == right.keep && left.merge == right.merge && left.ack == right.ack && left.spooled == right.spooled;
 }
 
 std::vector<std::string> waiting_for_restart(const std::vector<Channel>& running, const std::vector<Channel>& wanted) {

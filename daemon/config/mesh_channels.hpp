@@ -9,6 +9,8 @@
 // filter and merge are the mesh's; of keep the smaller counts, bound by bound; what a file says of late, conflate and
 // ack is its node's own. A file with "channels" keeps only those that it names; one without keeps all of the mesh's,
 // as the mesh has them, and the built-in default where none of them takes its place: no seed does, only an `apply`.
+// What a file with "spool" leaves out is spooled: held and exchanged like any other, within that bound, but none of
+// this node's own (ChannelTable), so that two nodes that keep a channel meet through one that does not.
 //
 // Pure. Thread rule: plain values, free functions without state.
 #pragma once
@@ -16,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,12 +50,14 @@ inline constexpr std::string_view kMeshChannelsTopic = "channels/";
                                              std::string_view payload);
 
 struct JoinedChannels {
-  std::vector<Channel> channels;    // no two alike in name or filter; those of the file first, in its order
+  // Those of the file first, in its order, the spooled ones last. No two alike in name, nor in filter but for spooled
+  // ones.
+  std::vector<Channel> channels;
   std::vector<std::string> alarms;  // where file and mesh contradict each other: both values, and the remedy
 };
-// What a node with this file keeps. `file`: Config::channels and names_channels.
+// What a node with this file keeps. `file`: Config::channels, names_channels and spool.
 [[nodiscard]] JoinedChannels join_channels(const std::vector<Channel>& file, bool names_channels,
-                                           const ChannelDefinitions& mesh);
+                                           const ChannelDefinitions& mesh, const std::optional<Keep>& spool = {});
 
 // True iff a running node need not restart to go from one to the other: all but `late` and `conflate` are equal.
 [[nodiscard]] bool same_log(const Channel& left, const Channel& right);

@@ -66,6 +66,7 @@ Config read_document(SchemaWalk& walk, const JsonValue& root) {
       Field{"listeners", kOptional, {}, section(read_listeners)},
       Field{"peers", kOptional, {}, section(read_peers)},
       Field{"channels", kOptional, {}, section(read_channels)},
+      Field{"spool", kOptional, {}, section(read_spool)},
       Field{"durability", kOptional, {}, section(read_durability)},
       Field{"remote_commit", kOptional, {}, section(read_remote_commit)},
       Field{"things", kOptional, {}, section(read_things)},

@@ -1,4 +1,4 @@
-// "channels": topic filters with a policy (DESIGN 1).
+// "channels": topic filters with a policy (DESIGN 1), and "spool".
 
 #include <array>
 #include <optional>
@@ -136,6 +136,14 @@ void read_channels(SchemaWalk& walk, const JsonValue& value, Config& config) {
     if (!channel.filter.empty()) filters.insert(*member.find("filter"), channel.filter);
     config.channels.push_back(std::move(channel));
   });
+}
+
+void read_spool(SchemaWalk& walk, const JsonValue& value, Config& config) {
+  if (!config.names_channels) {
+    return walk.problem(value,
+                        "without \"channels\" this node keeps all of the mesh's channels, so none is left to spool");
+  }
+  read_keep(walk, value, config.spool.emplace());
 }
 
 void read_definition(SchemaWalk& walk, const JsonValue& value, ChannelDefinition& definition) {

@@ -13,6 +13,8 @@ namespace hedgerow::config {
 void read_listeners(SchemaWalk& walk, const JsonValue& value, Config& config);
 void read_peers(SchemaWalk& walk, const JsonValue& value, Config& config);
 void read_channels(SchemaWalk& walk, const JsonValue& value, Config& config);
+// After the channels.
+void read_spool(SchemaWalk& walk, const JsonValue& value, Config& config);
 // One channel as the mesh keeps it: mesh_channels.hpp.
 void read_definition(SchemaWalk& walk, const JsonValue& value, ChannelDefinition& definition);
 // After the listeners.

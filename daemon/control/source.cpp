@@ -216,7 +216,8 @@ class HistorySource final : public NamedSource {
       if (!segment) damaged_ += row.row.count;
       for (std::size_t i = 0; segment && i < segment->ops.size(); ++i) {
         const sync::Arrival arrival = row.row.first_arrival + i;
-        if (arrival <= cursor_ || arrival > upper || !is_wanted(segment->ops[i], row.row.replica, arrival)) {
+        if (arrival <= cursor_ || arrival > upper || home().channels.is_spooled(row.channel) ||
+            !is_wanted(segment->ops[i], row.row.replica, arrival)) {
           continue;
         }
         if (visit(segment->ops[i], row.channel, row.row.replica, arrival)) continue;
@@ -266,7 +267,7 @@ class GapsSource final : public NamedSource {
  private:
   [[nodiscard]] bool concerns(const node::ChannelTable::Entry& entry) const {
     if (filter_.empty()) return true;
-    if (!mqtt::has_wildcard(filter_)) return home().channels.owner_of(filter_) == &entry;
+    if (!mqtt::has_wildcard(filter_) && !entry.channel.spooled) return home().channels.owner_of(filter_) == &entry;
     return entry.configured && overlap(filter_, entry.channel.filter);
   }
 

@@ -73,6 +73,7 @@ std::string to_json(const Status& status) {
         .field("name", channel.name)
         .field("filter", channel.filter)
         .field("scope", channel.scope)
+        .field("spooled", channel.spooled)
         .field("merge", channel.merge)
         .field("digest", channel.digest)
         .field("behind", channel.behind)

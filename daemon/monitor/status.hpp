@@ -49,6 +49,7 @@ struct ChannelStatus {
   std::string name{};
   std::string filter{};
   std::string scope{};               // "mesh" or "local"
+  bool spooled = false;              // held for other nodes alone
   std::string merge = "last-write";  // as the configuration spells it
   std::string digest{};              // SHA-256 over canonical cells and records, lower-case hex
   std::uint64_t behind = 0;          // messages that some node of the mesh is known to hold and this one does not

@@ -62,7 +62,7 @@ LogReader::Progress LogReader::run(sync::Arrival last, const Visitor& visit) {
       pass(last);
       break;
     }
-    if (!visit(op)) return Progress::kNoRoom;
+    if (!log_.channels_.is_spooled(op.channel) && !visit(op)) return Progress::kNoRoom;
     pass(op.arrival);
   }
   drop_page();
@@ -143,13 +143,14 @@ Expected<LogPage> decode_page(sync::ReadView& view, std::vector<sync::ReadView::
   LogPage page;
   std::size_t merged_bytes = 0;
   for (sync::ReadView::ChannelSegment& row : rows) {
+    const bool is_own = !channels.is_spooled(row.channel);
     auto decoded = sync::decode_segment(row.row.bytes);
-    if (!decoded) damaged += row.row.count;
+    if (!decoded && is_own) damaged += row.row.count;
     LogPage::Part part{.channel = row.channel,
                        .replica = row.row.replica,
                        .first_arrival = row.row.first_arrival,
                        .count = row.row.count,
-                       .ops = decoded ? std::move(decoded->ops) : std::vector<sync::Op>{},
+                       .ops = decoded && is_own ? std::move(decoded->ops) : std::vector<sync::Op>{},
                        .superseded = {}};
     const bool conflates = part.first_arrival <= conflated_last &&
                            std::find(conflated.begin(), conflated.end(), part.channel) != conflated.end();

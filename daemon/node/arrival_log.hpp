@@ -7,6 +7,7 @@
 // Who keeps a position reads up to durable(), everybody else up to latest().
 // In a channel that merges, what a publish with retain shows is the merged message: as it was right after it where it
 // is read from memory, as it is by now where it is read from disk.
+// Readers pass over what is of a spooled channel.
 // Thread rule: the loop thread. Ownership: store and channels must outlive the log, the log its readers.
 #pragma once
 
@@ -41,7 +42,7 @@ struct LogPage {
     sync::ChannelNo channel{};
     sync::ReplicaId replica{};
     sync::Arrival first_arrival = 0;
-    std::uint32_t count = 0;  // as stored; ops is empty where the row is damaged
+    std::uint32_t count = 0;  // as stored; ops is empty where the row is damaged, or of a spooled channel
     std::vector<sync::Op> ops;
     std::vector<bool> superseded;  // empty, or one for each op: a newer value of its cell follows
   };

@@ -17,20 +17,22 @@ class ChannelTable {
   struct Entry {
     sync::ChannelNo number{};
     config::Channel channel;
-    bool configured = true;  // false: left out of the configuration; its data stays readable
+    bool configured = true;  // false: left out; its data stays readable. One that is spooled is configured
     // How the database merges it, which need not be what the configuration wants: Engine::open().
     sync::MergeKind merge = sync::MergeKind::kLastWrite;
     [[nodiscard]] bool merges() const { return merge != sync::MergeKind::kLastWrite; }
   };
 
-  // `stored`: as Engine::channels() has them after open(); every configured channel is among them.
-  ChannelTable(std::vector<config::Channel> configured, const std::vector<sync::ChannelState>& stored)
-      : map_(std::move(configured)) {
-    for (const config::Channel& channel : map_.channels()) {
+  // `stored`: as Engine::channels() has them after open(); every configured channel is among them. In `configured` the
+  // spooled ones come last.
+  ChannelTable(const std::vector<config::Channel>& configured, const std::vector<sync::ChannelState>& stored)
+      : map_(own_of(configured)) {
+    for (const config::Channel& channel : configured) {
       const auto found = std::find_if(stored.begin(), stored.end(),
                                       [&](const sync::ChannelState& state) { return state.name == channel.name; });
       if (found == stored.end()) continue;
       entries_.push_back({.number = found->number, .channel = channel, .merge = found->merge});
+      if (channel.spooled) spooled_.push_back(found->number);
     }
     for (const sync::ChannelState& state : stored) {
       if (find(state.number) == nullptr) {
@@ -42,7 +44,7 @@ class ChannelTable {
     }
   }
 
-  // The channel that owns the topic; null when none does.
+  // The channel that owns the topic; null when none does. Never a spooled one.
   [[nodiscard]] const Entry* owner_of(std::string_view topic) const {
     const auto index = map_.channel_of(topic);
     return index ? &entries_[*index] : nullptr;
@@ -54,6 +56,11 @@ class ChannelTable {
   }
   [[nodiscard]] bool is_replicated(const Entry& entry) const {
     return entry.configured && entry.channel.scope == config::Scope::kMesh;
+  }
+  // It is exchanged with peers and is none of this node's own: its messages are neither delivered nor looked up here.
+  // From any thread.
+  [[nodiscard]] bool is_spooled(sync::ChannelNo number) const {
+    return std::find(spooled_.begin(), spooled_.end(), number) != spooled_.end();
   }
   [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
 
@@ -70,8 +77,14 @@ class ChannelTable {
   }
 
  private:
+  static std::vector<config::Channel> own_of(std::vector<config::Channel> configured) {
+    std::erase_if(configured, [](const config::Channel& channel) { return channel.spooled; });
+    return configured;
+  }
+
   config::ChannelMap map_;
-  std::vector<Entry> entries_;  // the configured ones first, in the map's order
+  std::vector<Entry> entries_;  // the configured ones first, in the map's order, of them the spooled ones last
+  std::vector<sync::ChannelNo> spooled_;  // mostly none
 };
 
 }  // namespace hedgerow::node

@@ -254,7 +254,7 @@ void Delivery::on_tick() {
 }
 
 void Delivery::deliver_to_live(const OpRef& op, Audience audience) {
-  if (!op.op.kind.record) return;
+  if (!op.op.kind.record || channels_.is_spooled(op.channel)) return;
   if (is_spent()) return fall_behind(op.arrival - 1, audience);
   levels_ += tree_.match(op.op.message->topic, matches_);
   for (auto match = matches_.begin(); match != matches_.end();) {

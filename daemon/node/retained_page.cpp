@@ -38,8 +38,9 @@ Expected<RetainedPage> read_retained_page(sync::ReadView& view, const ChannelTab
   bool is_read = false;
   while (!is_read) {
     const sync::ChannelNo number = page.next.channel;
-    auto cells = number == sync::ChannelNo{} ? std::vector<sync::Cell>()
-                                             : view.cells(number, prefix, page.next.after_topic, kReadPageBytes);
+    const bool is_none = number == sync::ChannelNo{} || channels.is_spooled(number);
+    auto cells =
+        is_none ? std::vector<sync::Cell>() : view.cells(number, prefix, page.next.after_topic, kReadPageBytes);
     if (!cells) return tl::unexpected<Error>(std::move(cells.error()));
     if (cells->empty()) {
       const auto next = next_channel(channels, number);

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/e2e/mosquitto.hpp"
@@ -87,6 +88,47 @@ class Contradicting : public Three {
       : Three(R"([{ "name": "doors", "filter": "door/#" }])", R"([{ "name": "doors", "filter": "gate/#" }])") {}
 };
 
+constexpr const char* kSensors = R"([{ "name": "sensors", "filter": "sensor/#" }])";
+constexpr const char* kBoth =
+    R"([{ "name": "sensors", "filter": "sensor/#" }, { "name": "video", "filter": "video/#" }])";
+
+// Two ends that keep "video", which the one on the way between them leaves out.
+class Line {
+ public:
+  explicit Line(std::string settings_of_middle = R"("spool": { "age": "24h", "size": "16MiB" })")
+      : middle({.node = "gw-middle", .channels = kSensors, .settings = std::move(settings_of_middle)}) {
+    for (Daemon* node : {&west, &middle, &east}) authority.enrol(*node);
+    west.set_peers({middle.tls_port()});
+    east.set_peers({middle.tls_port()});
+    west.start();
+    middle.start();
+    REQUIRE(lists(middle, "\"name\":\"video\""));  // west's file has told it
+  }
+  static bool is_level(const Daemon& node, const Daemon& with) {
+    return node.wait_for_status([&](const StatusView& status) {
+      const StatusView other = with.status();
+      const auto here = status.channels.find("video");
+      const auto there = other.channels.find("video");
+      return here != status.channels.end() && there != other.channels.end() && here->second.behind == 0 &&
+             here->second.digest == there->second.digest;
+    });
+  }
+  // QoS 1, retained; acknowledged.
+  static void publish(const Daemon& node, const std::string& topic, const std::string& payload) {
+    mosquitto_pub(node.port(), topic, payload, {"-q", "1", "-r"});
+  }
+
+  Authority authority;
+  Daemon west{{.node = "gw-west", .channels = kBoth}};
+  Daemon middle;
+  Daemon east{{.node = "gw-east", .channels = kBoth}};
+};
+
+class LineWithoutSpool : public Line {
+ public:
+  LineWithoutSpool() : Line(std::string{}) {}
+};
+
 constexpr const char* kTallies =
     R"({ // what is counted
   "channels": [{ "name": "tallies", "filter": "tally/#", "merge": "counter" }] })";
@@ -149,6 +191,51 @@ TEST_CASE_METHOD(Three, "apply refuses what cannot be, and says where and why", 
   CHECK(merge.status == ExitStatus{.code = 1, .signal = 0});
   CHECK_THAT(merge.error, ContainsSubstring("give the channel another name"));
   CHECK_THAT(hedgerow(barn, {"channel", "list"}).out, ContainsSubstring("default"));
+}
+
+TEST_CASE_METHOD(Line, "a node on the way passes on what it does not keep, while the next one is away", "[e2e][G3]") {
+  REQUIRE(has_alarm(middle, "channel \"video\": the mesh's definition (filter \"video/#\") waits for a restart"));
+  middle.restart();
+  REQUIRE(lists(middle, "\"here\":\"spooled for other nodes\""));
+  CHECK(middle.status().alarms.empty());
+  publish(west, "video/door", "1");
+  REQUIRE(is_level(middle, west));
+  west.kill();
+  middle.restart();
+  east.start();
+  REQUIRE(is_level(east, middle));
+  CHECK(hedgerow(east, {"get", "video/door"}).out == "1\n");
+  CHECK(hedgerow(middle, {"get", "video/#"}).out.empty());
+  CHECK(hedgerow(middle, {"history", "video/#"}).out.empty());
+  CHECK_THAT(hedgerow(middle, {"status"}).out, ContainsSubstring("mesh, spooled"));
+}
+
+TEST_CASE_METHOD(Line, "what a node passes on comes to the next one's clients and to none of its own", "[e2e][G3]") {
+  middle.restart();
+  east.start();
+  REQUIRE(middle.wait_for_status([](const StatusView& status) { return status.links_up() == 2; }));
+  MosquittoSub of_east(east.port(), {"video/#", "sensor/#"}, {"-q", "1"});
+  MosquittoSub of_middle(middle.port(), {"video/#", "sensor/#"}, {"-q", "1"});
+  mosquitto_pub(west.port(), "video/door", "1", {"-q", "1"});
+  CHECK(of_east.next() == "1 0 video/door 1");
+  mosquitto_pub(west.port(), "sensor/door", "2", {"-q", "1"});
+  CHECK(of_east.next() == "1 0 sensor/door 2");
+  CHECK(of_middle.next() == "1 0 sensor/door 2");
+}
+
+TEST_CASE_METHOD(LineWithoutSpool, "a node without a spool passes on nothing that it does not keep", "[e2e]") {
+  middle.restart();
+  east.start();
+  CHECK(lists(middle, "\"here\":\"left out\""));
+  CHECK(middle.status().alarms.empty());
+  publish(west, "video/door", "1");
+  publish(west, "sensor/door", "2");
+  REQUIRE(east.wait_for_status([&](const StatusView& status) {
+    const auto sensors = status.channels.find("sensors");
+    return sensors != status.channels.end() && sensors->second.digest == west.status().channels.at("sensors").digest;
+  }));
+  CHECK(hedgerow(east, {"get", "sensor/door"}).out == "2\n");
+  CHECK(hedgerow(east, {"get", "video/door"}).out.empty());
 }
 
 }  // namespace hedgerow::test

@@ -26,12 +26,14 @@ monitor::Status gateway() {
                      .state = monitor::LinkState::kUp,
                      .dialled = false,
                      .lag = std::nullopt}},
-          .channels = {{.name = "hedgerow",
-                        .filter = "hedgerow/#",
-                        .scope = "mesh",
-                        .digest = "0123456789abcdef0123456789abcdef",
-                        .behind = 12},
-                       {.name = "wärme", .filter = "#", .scope = "local", .digest = "ff", .behind = 0}}};
+          .channels = {
+              {.name = "hedgerow",
+               .filter = "hedgerow/#",
+               .scope = "mesh",
+               .digest = "0123456789abcdef0123456789abcdef",
+               .behind = 12},
+              {.name = "wärme", .filter = "#", .scope = "local", .digest = "ff", .behind = 0},
+              {.name = "doors", .filter = "door/#", .scope = "mesh", .spooled = true, .digest = "ee", .behind = 3}}};
 }
 
 TEST_CASE("the table shows listeners, links and channels in columns", "[cli]") {
@@ -47,9 +49,10 @@ TEST_CASE("the table shows listeners, links and channels in columns", "[cli]") {
         "gw-house  up     0    gw-house.lan:8883 (dialled)\n"
         "gw-field  up     -    10.0.0.7:50312 (dialled us)\n"
         "\n"
-        "CHANNEL   BEHIND  SCOPE  FILTER      DIGEST\n"
-        "hedgerow  12      mesh   hedgerow/#  0123456789abcdef\n"
-        "wärme     0       local  #           ff\n");
+        "CHANNEL   BEHIND  SCOPE          FILTER      DIGEST\n"
+        "hedgerow  12      mesh           hedgerow/#  0123456789abcdef\n"
+        "wärme     0       local          #           ff\n"
+        "doors     3       mesh, spooled  door/#      ee\n");
 }
 
 TEST_CASE("the table of channels shows what the mesh defines, and what of it is here", "[cli]") {

@@ -105,5 +105,12 @@ TEST_CASE("a WebSocket listener describes itself as one", "[config]") {
         std::string::npos);
 }
 
+TEST_CASE("what is spooled is described with its bounds", "[config]") {
+  Config config = *listen_only({.host = "::1", .port = 1883}, "/tmp/data");
+  config.spool = {.age = std::chrono::hours{1}, .size_bytes = 1U << 20U};
+  CHECK(describe(config).find("\nspool 1h and 1MiB of each channel of the mesh that is not above, for other nodes\n") !=
+        std::string::npos);
+}
+
 }  // namespace
 }  // namespace hedgerow::config

@@ -244,5 +244,44 @@ TEST_CASE("a file of channels alone is read, and mistakes in it are told with th
   CHECK_FALSE(parse_channels("{}"));
 }
 
+TEST_CASE("what a file with spool leaves out is spooled, within the smaller bounds", "[config]") {
+  Channel of_mesh = doors();
+  of_mesh.keep = {.age = std::chrono::hours{1}, .size_bytes = 64 * kMiB};
+  of_mesh.merge = sync::MergeKind::kCounter;
+  const Keep bound{.age = std::chrono::hours{24}, .size_bytes = kMiB};
+  const JoinedChannels joined =
+      join_channels({system_channel(), default_channel()}, true, mesh_of({{.version = 1, .channel = of_mesh}}), bound);
+  Channel spooled = of_mesh;
+  spooled.keep = {.age = std::chrono::hours{1}, .size_bytes = kMiB};
+  spooled.spooled = true;
+  CHECK(joined.channels == std::vector<Channel>{system_channel(), default_channel(), spooled});
+  CHECK(joined.alarms.empty());
+}
+
+TEST_CASE("what a file names is not spooled, also where it is local", "[config]") {
+  Channel local{.name = "bells", .filter = "bell/#", .scope = Scope::kLocal};
+  const JoinedChannels joined = join_channels(
+      {system_channel(), doors(), local}, true,
+      mesh_of({{.version = 1, .channel = doors()}, {.version = 1, .channel = {.name = "bells", .filter = "ring/#"}}}),
+      Keep{});
+  CHECK(joined.channels == std::vector<Channel>{system_channel(), doors(), local});
+}
+
+TEST_CASE("a spooled channel may have the filter of one of the file", "[config]") {
+  const std::vector<Channel> file{system_channel(), {.name = "gates", .filter = "door/#"}};
+  const JoinedChannels joined = join_channels(file, true, mesh_of({{.version = 0, .channel = doors()}}), Keep{});
+  REQUIRE(joined.channels.size() == 3);
+  CHECK(joined.channels[2].spooled);
+  CHECK(joined.alarms.empty());
+}
+
+TEST_CASE("to spool what was kept, or to keep what was spooled, waits for a restart", "[config]") {
+  Channel spooled = doors();
+  spooled.spooled = true;
+  CHECK(waiting_for_restart({doors()}, {spooled}).size() == 1);
+  CHECK(waiting_for_restart({spooled}, {doors()}).size() == 1);
+  CHECK(waiting_for_restart({spooled}, {spooled}).empty());
+}
+
 }  // namespace
 }  // namespace hedgerow::config

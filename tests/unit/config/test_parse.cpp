@@ -156,5 +156,16 @@ TEST_CASE("part of keep may be left out", "[config]") {
   CHECK(config.channels[1].keep == Keep{.age = std::chrono::hours{1}, .size_bytes = 67'108'864});
 }
 
+TEST_CASE("nothing is spooled unless the file says so", "[config]") {
+  CHECK_FALSE(accepted(R"({"mesh":"m","channels":[{"name":"a","filter":"a/#"}]})").spool);
+}
+
+TEST_CASE("the spool has the bounds of the file, whichever stands first", "[config]") {
+  const Config config =
+      accepted(R"({"mesh":"m","spool":{"age":"1h","size":"1MiB"},"channels":[{"name":"a","filter":"a/#"}]})");
+  CHECK(config.spool == Keep{.age = std::chrono::hours{1}, .size_bytes = 1'048'576});
+  CHECK(accepted(R"({"mesh":"m","channels":[{"name":"a","filter":"a/#"}],"spool":{}})").spool == Keep{});
+}
+
 }  // namespace
 }  // namespace hedgerow::config

@@ -205,5 +205,15 @@ TEST_CASE("many mistakes are counted rather than shown", "[config][G6]") {
   CHECK(shown.ends_with("\nf: and 10 more"));
 }
 
+TEST_CASE("a spool has bounds that can be, and something to hold", "[config]") {
+  const std::string channels = "\"channels\":[{\"name\":\"a\",\"filter\":\"a/#\"}],\n";
+  CHECK(in_root(channels + "\"spool\":{\"size\":\"1B\"}") ==
+        "f:3:17: spool.size: found the text \"1B\", expected from 64KiB to 1TiB");
+  CHECK(in_root(channels + "\"spool\":{\"age\":\"0s\"}") ==
+        "f:3:16: spool.age: found the text \"0s\", expected from 1s to 3650d");
+  CHECK(in_root("\"spool\":{}") ==
+        "f:2:9: spool: without \"channels\" this node keeps all of the mesh's channels, so none is left to spool");
+}
+
 }  // namespace
 }  // namespace hedgerow::config

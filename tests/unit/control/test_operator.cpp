@@ -123,8 +123,7 @@ TEST_CASE_METHOD(AskerHarness, "what nodes write themselves cannot be set", "[co
 TEST_CASE_METHOD(AskerHarness, "a message larger than a client may send is refused", "[control][G6]") {
   const Texts answer = answer_to(R"({"verb":"set","topic":"a"})", std::string(std::size_t{1} << 20U, 'x'));
   REQUIRE(answer.size() == 1);
-  CHECK(answer[0] ==
-        R"x({"error":"the message has 1048587 bytes, more than limits.packet_bytes allows (1048576)"})x");
+  CHECK(answer[0] == R"x({"error":"the message has 1048587 bytes, more than limits.packet_bytes allows (1048576)"})x");
 }
 
 TEST_CASE_METHOD(AskerHarness, "a full disk refuses with its reason", "[control][G6]") {
@@ -199,4 +198,36 @@ TEST_CASE_METHOD(AskerHarness, "who has gone leaves nothing behind", "[control]"
   CHECK(late.use_count() == 1);
   store("a", "2");
   CHECK(brief(late->documents) == Texts{"a=1"});
+}
+
+TEST_CASE_METHOD(NodeHarness, "nothing of a spooled channel is shown but its gaps", "[control]") {
+  more_channels = {{.name = "video", .filter = "video/#"}};
+  restart();
+  const sync::ChannelNo video = channel_of(*this, "video/x");
+  TestClient publisher(*this, {.client_id = "publisher"});
+  publisher.send(encode(PublishSent{.topic = "video/x", .payload = "1", .qos = 1, .packet_id = 1, .retain = true}));
+  settle();
+  publisher.drop();
+  more_channels[0].spooled = true;
+  restart();
+  REQUIRE(storage.begin());
+  REQUIRE(
+      storage.add_gap(video, {.replica = sync::ReplicaId{7}, .first = 1, .last = 3, .reason = sync::GapReason::kSize}));
+  REQUIRE(storage.commit());
+  control::Operator asked{*node, *this, [this] { return wall; }};
+  const auto answer_to = [&](std::string document) {
+    const auto answer = std::make_shared<FakeAnswer>();
+    REQUIRE(asked.take({.document = std::move(document), .body = {}}, answer));
+    settle();
+    return brief(answer->documents);
+  };
+  CHECK(answer_to(R"({"verb":"get","filter":"video/x"})") == Texts{kEnd});
+  CHECK(answer_to(R"({"verb":"history","filter":"video/#"})") == Texts{kEnd});
+  for (const char* request :
+       {R"({"verb":"gaps"})", R"({"verb":"gaps","filter":"video/x"})", R"({"verb":"gaps","filter":"video/#"})"}) {
+    const Texts gaps = answer_to(request);
+    REQUIRE(gaps.size() == 2);
+    CHECK(gaps[0].starts_with(R"({"channel":"video",)"));
+  }
+  CHECK(answer_to(R"({"verb":"gaps","filter":"other/x"})") == Texts{kEnd});
 }

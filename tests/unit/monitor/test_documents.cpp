@@ -33,7 +33,7 @@ TEST_CASE("the status names node, listeners, links and channels", "[monitor]") {
       R"("clock":"synchronised",)"
       R"("listeners":[{"name":"listener-1","address":"127.0.0.1:1883","tls":false,"plaintext":false}],)"
       R"("links":[{"peer":"gw-house","address":"10.0.0.2:8883","state":"up","dialled":true,"lag":3}],)"
-      R"("channels":[{"name":"default","filter":"#","scope":"mesh","merge":"last-write","digest":"00ff","behind":18446744073709551615}],)"
+      R"("channels":[{"name":"default","filter":"#","scope":"mesh","spooled":false,"merge":"last-write","digest":"00ff","behind":18446744073709551615}],)"
       R"("alarms":["the disk is full"],)"
       R"("trimmed":[{"owner":"pump","client":"c","messages":12},{"shared":"$share/g/a","messages":3}],)"
       R"("scrub":{"finished_unix_ms":9,"damaged_unix_ms":null,"done_bytes":512,"file_bytes":1024}})");

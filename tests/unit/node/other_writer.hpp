@@ -1,4 +1,4 @@
-// A node whose channel "default" another one writes to: what that wrote comes in as a push does.
+// A node to one of whose channels another one writes: what that wrote comes in as a push does.
 // Thread rule: one test, one thread.
 #pragma once
 
@@ -22,10 +22,9 @@ struct OtherWriter : NodeHarness {
     bool retain = false;
   };
 
-  OtherWriter() {
+  explicit OtherWriter(std::string writes_to = "default") : name(std::move(writes_to)) {
     peer = std::make_unique<sync::Engine>(peer_storage, peer_hasher);
-    REQUIRE(peer->open({{.name = "default", .keep = {.age_ms = 86'400'000, .size_bytes = 1'000'000}}},
-                       sync::ReplicaId{99}));
+    REQUIRE(peer->open({{.name = name, .keep = {.age_ms = 86'400'000, .size_bytes = 1'000'000}}}, sync::ReplicaId{99}));
   }
 
   // To topic "a".
@@ -42,7 +41,7 @@ struct OtherWriter : NodeHarness {
     settle();
     std::vector<node::Intent> turn;
     for (const sync::ChannelState& channel : engine->channels()) {
-      if (channel.name != "default") continue;
+      if (channel.name != name) continue;
       turn.emplace_back(sync::ApplySegment{
           .link = {}, .channel = channel.number, .segment = committed->segments.at(0).segment->bytes});
     }
@@ -59,6 +58,7 @@ struct OtherWriter : NodeHarness {
     client.received();
   }
 
+  std::string name;  // of the channel
   MemoryStorage peer_storage{sync::ReplicaId{2}};
   security::Sha256 peer_hasher;
   std::unique_ptr<sync::Engine> peer;
