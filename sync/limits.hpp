@@ -54,6 +54,12 @@ static_assert(kPageBytesMax >= kSegmentBytesMax + 16);
 // What one answer may read to find what the requester lacks; a page may then be short or empty.
 inline constexpr std::size_t kAnswerScanBytesMax = std::size_t{4} << 20U;
 inline constexpr std::size_t kResumeTokenBytesMax = 32 + kTopicBytesMax + kReplicasPerChannelMax * 18;
+// Ranges of one question for what fills gaps, and rows that one answer puts together: it is one segment.
+inline constexpr std::size_t kFillRangesMax = 64;
+inline constexpr std::size_t kFillRowsMax = 256;
+// With less room below keep's size nobody asks.
+inline constexpr std::size_t kFillRoomBytesMin = 1024;
+static_assert(16 + kFillRangesMax * (8 + 10 + 10) <= kResumeTokenBytesMax);
 // Pages of one snapshot answer: 2^20 pages of 512 KiB are 512 GiB.
 inline constexpr std::uint64_t kPagesMax = std::uint64_t{1} << 20U;
 

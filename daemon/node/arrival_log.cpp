@@ -107,15 +107,19 @@ void LogReader::conflate(std::vector<sync::ChannelNo> channels, sync::Arrival la
 
 namespace {
 
-// On the reader thread. Which ops of the part set a cell that was set again since. A newer value of QoS 0 is in no log,
-// so it does not count.
-Expected<std::vector<bool>> find_superseded(sync::ReadView& view, const LogPage::Part& part) {
+// On the reader thread. Which ops of the part set a cell that was set again since; or that holds a greater write, which
+// came before (what fills a gap comes late): where writes are merged, a lesser one may have changed it all the same.
+// A newer value of QoS 0 is in no log, so it does not count.
+Expected<std::vector<bool>> find_superseded(sync::ReadView& view, const LogPage::Part& part, sync::Seq first_seq,
+                                            bool merges) {
   std::vector<bool> out(part.ops.size(), false);
   for (std::size_t i = 0; i < part.ops.size(); ++i) {
     if (!part.ops[i].kind.cell) continue;
     auto cell = view.cell(part.channel, part.ops[i].message->topic);
     if (!cell) return tl::unexpected<Error>(std::move(cell.error()));
-    out[i] = cell->has_value() && (*cell)->qos != 0 && (*cell)->arrival > part.first_arrival + i;
+    if (!*cell || (*cell)->qos == 0) continue;
+    const sync::WriteOrder order{.stamp = part.ops[i].stamp, .replica = part.replica, .seq = first_seq + i};
+    out[i] = (*cell)->arrival > part.first_arrival + i || (!merges && (*cell)->order > order);
   }
   return out;
 }
@@ -154,13 +158,14 @@ Expected<LogPage> decode_page(sync::ReadView& view, std::vector<sync::ReadView::
                        .superseded = {}};
     const bool conflates = part.first_arrival <= conflated_last &&
                            std::find(conflated.begin(), conflated.end(), part.channel) != conflated.end();
+    const ChannelTable::Entry* const channel = channels.find(part.channel);
+    const bool merges = channel != nullptr && channel->merges();
     if (conflates) {
-      auto superseded = find_superseded(view, part);
+      auto superseded = find_superseded(view, part, row.row.first_seq, merges);
       if (!superseded) return tl::unexpected<Error>(std::move(superseded.error()));
       part.superseded = std::move(*superseded);
     }
-    const ChannelTable::Entry* const channel = channels.find(part.channel);
-    const auto is_full = channel != nullptr && channel->merges() ? show_merged(view, part, merged_bytes) : false;
+    const auto is_full = merges ? show_merged(view, part, merged_bytes) : false;
     if (!is_full) return tl::unexpected<Error>(is_full.error());
     for (const sync::Op& op : part.ops) page.bytes += memory_of(*op.message);
     page.parts.push_back(std::move(part));

@@ -24,7 +24,20 @@ std::optional<WallTime> ArrivalTimes::arrived(sync::Arrival arrival) const {
   return std::prev(after)->begin;
 }
 
+void ArrivalTimes::note_filled(const Arrivals& arrivals) {
+  if (!filled_.empty() && filled_.back().last + 1 == arrivals.first) {
+    filled_.back().last = arrivals.last;
+    return;
+  }
+  if (filled_.size() == kFilledMax) filled_.erase(filled_.begin());
+  filled_.push_back(arrivals);
+}
+
 bool ArrivalTimes::is_late(const sync::Stamp& stamp, sync::Arrival arrival, std::chrono::seconds late) const {
+  const bool fills = std::any_of(filled_.begin(), filled_.end(), [arrival](const Arrivals& each) {
+    return each.first <= arrival && arrival <= each.last;
+  });
+  if (fills) return late != std::chrono::seconds::max();
   if (stamp.quality != ClockQuality::kSynchronised) return false;
   const std::optional<WallTime> here = arrived(arrival);
   if (!here || here->quality != ClockQuality::kSynchronised || here->unix_ms <= stamp.wall_ms) return false;

@@ -91,6 +91,8 @@ class Delivery {
     is_behind_ = {};
   }
 
+  // TurnResult::filled, before on_committed() of its turn.
+  void note_filled(const Arrivals& arrivals) { arrival_times_.note_filled(arrivals); }
   // TurnResult::handed_out
   void on_handed_out(std::vector<sync::CommittedSegment> segments);
   void on_committed(sync::Committed committed);

@@ -175,6 +175,7 @@ void Node::on_turn(Instant now, TurnResult turn) {
     }
   }
   for (const Received& received : turn.received) channel_alarms_.on_received(now, received);
+  for (const Arrivals& filled : turn.filled) delivery_.note_filled(filled);
   links_.on_turn(now, turn);
   for (const auto& [id, position] : turn.positions) {
     if (Session* session = sessions_.find(id)) {

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "daemon/node/arrival_times.hpp"
 #include "daemon/node/session_store.hpp"
 #include "sync/engine/engine.hpp"
 #include "sync/link/replicator.hpp"
@@ -156,6 +157,7 @@ struct TurnResult {
   };
   std::vector<Refused> refused;
   std::vector<Told> told;
+  std::vector<Arrivals> filled;  // what came of gaps: each after what its replica wrote later
   std::vector<Received> received;
   std::vector<std::pair<std::uint64_t, sync::Arrival>> positions;  // saved: session, position
   std::vector<StoredGroup> groups;                                 // saved

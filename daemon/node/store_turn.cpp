@@ -7,6 +7,7 @@
 
 #include "daemon/node/limits.hpp"
 #include "sync/base/overloaded.hpp"
+#include "sync/log/segment.hpp"
 
 namespace hedgerow::node {
 
@@ -156,6 +157,7 @@ Expected<void> StoreTurn::apply(const WallTime& now, Intent& intent, TurnResult&
           },
           [&](EraseGroupIntent& erase) { return sessions_.erase_group(erase.share, erase.filter); },
           [&](sync::ApplySegment& segment) {
+            if (segment.fills) return fill(now, segment, result);
             return receive(segment.link, segment.channel, engine_.receive(now, segment.channel, segment.segment));
           },
           [&](sync::StagePage& page) {
@@ -336,6 +338,16 @@ bool StoreTurn::stay_open(TurnResult& result) {
   std::move(result.received.begin(), result.received.end(), std::back_inserter(waiting_));
   result.received.clear();
   return true;
+}
+
+Expected<void> StoreTurn::fill(const WallTime& now, const sync::ApplySegment& segment, TurnResult& result) {
+  auto outcome = engine_.fill(now, segment.channel, segment.segment);
+  if (outcome && *outcome == sync::ReceiveResult::kApplied) {
+    const sync::Arrival last = engine_.last_arrival();
+    result.filled.push_back({.first = last + 1 - sync::peek_segment(segment.segment)->count, .last = last});
+  }
+  result.received.push_back({segment.link, segment.channel, std::move(outcome)});
+  return {};
 }
 
 sync::Seq StoreTurn::own_seq(const AckAddress& address) const {

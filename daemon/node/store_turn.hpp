@@ -40,6 +40,7 @@ class StoreTurn {
   bool stay_open(TurnResult& result);
   TurnResult fail(std::vector<Intent>& intents, const Error& error);
   // What another node must have before this is acknowledged.
+  Expected<void> fill(const WallTime& now, const sync::ApplySegment& segment, TurnResult& result);
   [[nodiscard]] sync::Seq own_seq(const AckAddress& address) const;
 
   sync::Engine& engine_;

@@ -60,8 +60,9 @@ Writer::Statements::Statements(Connection& c)
       gap_before(c,
                  "SELECT first, last, reason FROM gaps WHERE channel=? AND replica=? AND first<=? "
                  "ORDER BY first DESC LIMIT 1"),
-      extend_gap(c, "UPDATE gaps SET last=? WHERE channel=? AND replica=? AND first=?"),
+      end_gap(c, "UPDATE gaps SET last=? WHERE channel=? AND replica=? AND first=?"),
       add_gap(c, "REPLACE INTO gaps(channel, replica, first, last, reason) VALUES(?,?,?,?,?)"),
+      drop_gap(c, "DELETE FROM gaps WHERE channel=? AND replica=? AND first=?"),
       oldest(c,
              "SELECT place, replica, first_seq, count, newest_wall_ms, length(bytes) FROM segments "
              "WHERE place>=? AND place<? ORDER BY place LIMIT ?"),
@@ -280,18 +281,30 @@ Expected<void> Writer::put_live_cells(sync::ChannelNo channel, std::uint64_t liv
 
 // Neighbours of one reason become one row: what age trims step by step stays one gap.
 Expected<void> Writer::add_gap(sync::ChannelNo channel, const sync::Gap& gap) {
-  if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
-  {
-    Query before(sql_.gap_before, channel, gap.replica, gap.first);
-    const auto row = before.next();
-    if (!row) return tl::unexpected<Error>(row.error());
-    if (*row && before.number(1) >= gap.last) return {};
-    if (*row && before.as<sync::GapReason>(2) == gap.reason && before.number(1) + 1 >= gap.first) {
-      const sync::Seq first = before.number(0);
-      return Query(sql_.extend_gap, gap.last, channel, gap.replica, first).run();
-    }
+  const auto before = gap_from_below(channel, gap.replica, gap.first);
+  if (!before) return tl::unexpected<Error>(before.error());
+  if (*before && (*before)->last >= gap.last) return {};
+  if (*before && (*before)->reason == gap.reason && (*before)->last + 1 >= gap.first) {
+    return end_gap(channel, **before, gap.last);
   }
   return Query(sql_.add_gap, channel, gap.replica, gap.first, gap.last, gap.reason).run();
+}
+
+Expected<std::optional<sync::Gap>> Writer::gap_from_below(sync::ChannelNo channel, sync::ReplicaId replica,
+                                                          sync::Seq seq) {
+  if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
+  Query found(sql_.gap_before, channel, replica, seq);
+  const auto row = found.next();
+  if (!row) return tl::unexpected<Error>(row.error());
+  if (!*row) return std::nullopt;
+  return sync::Gap{
+      .replica = replica, .first = found.number(0), .last = found.number(1), .reason = found.as<sync::GapReason>(2)};
+}
+
+Expected<void> Writer::end_gap(sync::ChannelNo channel, const sync::Gap& gap, sync::Seq last) {
+  if (auto known = check_turn(channel); !known) return known;
+  if (last < gap.first) return Query(sql_.drop_gap, channel, gap.replica, gap.first).run();
+  return Query(sql_.end_gap, last, channel, gap.replica, gap.first).run();
 }
 
 Expected<std::vector<sync::Storage::Trimmed>> Writer::trim(sync::ChannelNo channel, std::uint64_t size_bytes,

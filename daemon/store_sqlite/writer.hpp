@@ -36,6 +36,9 @@ class Writer final : public sync::Storage {
   Expected<std::optional<sync::Cell>> cell_behind(sync::ChannelNo channel, std::string_view after_topic) override;
   Expected<void> put_live_cells(sync::ChannelNo channel, std::uint64_t live_cells) override;
   Expected<void> add_gap(sync::ChannelNo channel, const sync::Gap& gap) override;
+  Expected<std::optional<sync::Gap>> gap_from_below(sync::ChannelNo channel, sync::ReplicaId replica,
+                                                    sync::Seq seq) override;
+  Expected<void> end_gap(sync::ChannelNo channel, const sync::Gap& gap, sync::Seq last) override;
   Expected<std::vector<Trimmed>> trim(sync::ChannelNo channel, std::uint64_t size_bytes, std::uint64_t oldest_wall_ms,
                                       std::size_t segments_max) override;
   Expected<void> stage_page(sync::ChannelNo channel, std::string_view peer, std::uint64_t page_no,
@@ -66,7 +69,7 @@ class Writer final : public sync::Storage {
     Statement count_unmarked, put_mark, drop_marks;
     Statement find_channel, add_channel, put_size;
     Statement append, put_replica, held_cell, whole_cell, put_cell, put_live_cells;
-    Statement gap_before, extend_gap, add_gap;
+    Statement gap_before, end_gap, add_gap, drop_gap;
     Statement oldest, drop;
     Statement stage, staged, drop_staged;
   };

@@ -58,6 +58,12 @@ Expected<void> Engine::open(const std::vector<ChannelSettings>& channels, Replic
       return renamed;
     }
   }
+  for (ChannelState& channel : channels_) {
+    if (auto found = find_fills(channel); !found) {
+      storage_.rollback();
+      return found;
+    }
+  }
   if (auto done = storage_.commit(); !done) return done;
   if (is_worn) self_ = fresh;
 
@@ -69,6 +75,7 @@ Expected<void> Engine::open(const std::vector<ChannelSettings>& channels, Replic
     bounds_[static_cast<std::size_t>(found - channels_.begin())] = {.keep = settings.keep,
                                                                     .live_cells_max = settings.live_cells_max};
   }
+  for (std::size_t i = 0; i < channels_.size(); ++i) measure_room(i);
   remember_own();
   return {};
 }
@@ -284,19 +291,6 @@ Expected<bool> Engine::trim(const WallTime& now) {
   return false;
 }
 
-Expected<void> Engine::note_trimmed(std::size_t index, const std::vector<Storage::Trimmed>& gone) {
-  if (gone.empty()) return {};
-  touch(index);
-  ChannelState& channel = channels_[index];
-  for (const Storage::Trimmed& range : gone) {
-    ReplicaState& state = state_in(channel.replicas, range.replica);
-    state.trimmed = std::max(state.trimmed, range.last);
-    const Gap gap{.replica = range.replica, .first = range.first, .last = range.last, .reason = range.reason};
-    if (auto done = kept(storage_.add_gap(channel.number, gap)); !done) return done;
-  }
-  return {};
-}
-
 Expected<std::vector<CommittedSegment>> Engine::hand_out() {
   Expects(in_turn_);
   if (failed_) return tl::unexpected<Error>(*failed_);
@@ -326,7 +320,10 @@ Expected<Committed> Engine::commit() {
   arrival_on_disk_ = last_arrival_;
   committed_.last_arrival = last_arrival_;
   committed_.totals = totals();
-  for (const Before& before : before_) committed_.frontiers.push_back(channels_[before.channel]);
+  for (const Before& before : before_) {
+    measure_room(before.channel);
+    committed_.frontiers.push_back(channels_[before.channel]);
+  }
   end_turn();
   return std::move(committed_);
 }

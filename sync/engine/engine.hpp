@@ -141,6 +141,13 @@ class Engine {
   // counts from.
   Expected<ReceiveResult> receive(const WallTime& now, ChannelNo channel, ByteView segment);
 
+  // A segment that a peer sent for a gap (ReplicaState::fill_first): it must end where the gap ends, and its chain must
+  // lead to what is held above. It goes into the log under new arrival numbers, the last of them is last_arrival()
+  // then; cells stay as they are, and the gap ends before it. What it brought is read from the log (Committed::merged).
+  // kDuplicate: it fits no gap, or keep's age would drop it at once; kGap: keep's size leaves no room; kFork: another
+  // chain. These three change nothing on disk. Errors as receive().
+  Expected<ReceiveResult> fill(const WallTime& now, ChannelNo channel, ByteView segment);
+
   // One page of a snapshot answer: set aside, durable with the turn. kCorrupt when it breaks the grammar.
   Expected<void> stage(ChannelNo channel, std::string_view peer, std::uint64_t page_no, ByteView page);
 
@@ -252,7 +259,6 @@ class Engine {
   [[nodiscard]] bool tells_of_self(std::size_t index, const std::vector<Op>& ops, std::size_t first_new) const;
   Expected<void> check_join(std::size_t index, const Cell& cell);
   [[nodiscard]] MessagePtr show(std::size_t index, MessagePtr shown);
-  Expected<void> note_trimmed(std::size_t index, const std::vector<Storage::Trimmed>& gone);
   Expected<void> put_changes();
   Expected<void> put_lineage_of(const ChannelState& channel, const ReplicaState& state, const ReplicaState* before);
   void become(ReplicaId fresh);
@@ -281,6 +287,14 @@ class Engine {
   // began there.
   static void leave_gap(std::vector<Gap>& gaps, ReplicaState& held, const ReplicaState& sender, Seq last,
                         const Hash256& head);
+
+  // engine_fill.cpp
+  Expected<void> note_trimmed(std::size_t index, const std::vector<Storage::Trimmed>& gone);
+  Expected<void> find_fill(ChannelNo channel, ReplicaState& state);
+  Expected<void> find_fills(ChannelState& channel);
+  // The hash of op fill_last; none: it is not known.
+  Expected<std::optional<Hash256>> hash_of_gap_end(ChannelNo channel, const ReplicaState& state);
+  void measure_room(std::size_t index);
 
   Storage& storage_;
   RowGatherer rows_;

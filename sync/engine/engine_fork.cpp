@@ -74,6 +74,7 @@ Expected<bool> Engine::learn(ChannelNo channel, const std::vector<ReplicaState>&
     rollback();
     return changed;
   }
+  static_cast<void>(find_fills(channels_[*index]));
   const ReplicaState* own = find_in(channels_[*index].replicas, self_);
   const bool has_ended = own != nullptr && own->end != kSeqMax;
   if (has_ended) static_cast<void>(kept(storage_.put_self(fresh)));

@@ -91,6 +91,7 @@ Expected<ReceiveResult> Engine::merge_staged(const WallTime& now, ChannelNo chan
   for (const Gap& gap : merge.gaps) {
     if (auto done = kept(storage_.add_gap(channel, gap)); !done) return tl::make_unexpected(std::move(done.error()));
   }
+  if (auto done = find_fills(channels_[*index]); !done) return tl::make_unexpected(std::move(done.error()));
   if (auto done = kept(storage_.drop_staged(channel, peer)); !done) return tl::make_unexpected(std::move(done.error()));
   committed_.merged.push_back(channel);
   return ReceiveResult::kApplied;

@@ -9,6 +9,7 @@
 #include "sync/engine/branches.hpp"
 #include "sync/engine/merged_cell.hpp"
 #include "sync/engine/page.hpp"
+#include "sync/engine/pull_fill.hpp"
 #include "sync/log/chain.hpp"
 #include "sync/log/codec.hpp"
 #include "sync/log/segment.hpp"
@@ -116,6 +117,9 @@ class Answer {
                        [&start](const ReplicaState& state) { return state.trimmed > seq_in(start, state.replica); });
   }
 
+  [[nodiscard]] Expected<PullAnswer> fill(ByteView token) {
+    return answer_fill(view_, chain_, {.channel = channel_, .name = name_, .states = ours_}, token, window_);
+  }
   [[nodiscard]] Expected<PullAnswer> range();
   [[nodiscard]] Expected<PullAnswer> snapshot(Token token);
 
@@ -313,6 +317,7 @@ Expected<PullAnswer> answer_pull(ReadView& view, Hasher& hasher, ChannelNo chann
   Answer answer(view, hasher, channel, channel_name, request.frontier, window, std::move(*ours));
   const bool wants_description = request.token == describe_token();
   if (wants_description || answer.has_untold_branch()) return answer.describe();
+  if (is_fill_token(request.token)) return answer.fill(request.token);
   if (request.token.empty()) {
     if (answer.is_range()) return answer.range();
     Token first;

@@ -15,6 +15,10 @@
 //   describe   what we hold of each replica, with lineages: to a requester who does not list one of our branches
 //   (G5, forks), or who asks for just that. It goes to Engine::learn().
 //
+//   fill       asked for by a token of its own: of the first of some ranges whose upper end is in our log, what lies
+//              there, one segment that ends with the range. No segment: none of them is here. It goes to
+//              Engine::fill().
+//
 // Why pages that were read in different moments add up to F: the cells are walked in topic order, then the log in
 // arrival order until its end is reached in one view, and F is the frontier of that view. A cell that changed behind
 // the walk did so by an op that came after the first page, which the walk of the log still meets, unless it was trimmed
@@ -89,6 +93,16 @@ using PullAnswer = std::variant<RangeAnswer, SnapshotPage, RestartAnswer, Descri
 
 // PullRequest::token of who asks for a DescribeAnswer.
 [[nodiscard]] Bytes describe_token();
+
+// Ops that somebody lacks and may take back: Engine::fill().
+struct FillRange {
+  ReplicaId replica{};
+  Seq first = 0;
+  Seq last = 0;
+};
+// Adds one to the PullRequest::token of who asks for that, which was empty before the first. REQUIRES: replicas ascend;
+// up to kFillRangesMax
+void add_fill_range(Bytes& token, const FillRange& range);
 
 struct PullLimits {
   std::size_t answer_bytes_max = kAnswerBytesDefault;  // the answerer's own bound on the window

@@ -30,6 +30,10 @@ struct ReplicaState {
                     // every op in (trimmed, seq] is in the log
   LineagePtr lineage = {};  // none: of this root, and nothing was written in a run
   Seq end = kSeqMax;        // where branches part from it; nobody stores it: set_ends() of sync/engine/branches.hpp
+  // The uppermost gap below `trimmed`, where another node trimmed it: ops that may be taken back, from the upper end
+  // down (Engine::fill()). Zeros: none. Nobody stores them here, the list of gaps tells.
+  Seq fill_first = 0;
+  Seq fill_last = 0;
 };
 
 struct ChannelState {
@@ -38,6 +42,8 @@ struct ChannelState {
   std::vector<ReplicaState> replicas;
   std::uint64_t live_cells = 0;  // retained messages: cells that are no tombstones
   MergeKind merge = MergeKind::kLastWrite;
+  // Until the log is as large as keep allows; nobody stores it. So much may come back by Engine::fill().
+  std::uint64_t fill_room_bytes = 0;
 };
 
 struct StoredState {
@@ -172,6 +178,10 @@ class Storage {
   // A gap that continues the last one of the same channel, replica and reason (last + 1 == first) extends it, so that
   // steady trimming keeps one row.
   virtual Expected<void> add_gap(ChannelNo, const Gap&) = 0;
+  // The gap of the replica with the greatest `first` up to `seq`.
+  virtual Expected<std::optional<Gap>> gap_from_below(ChannelNo, ReplicaId, Seq seq) = 0;
+  // The gap, which is listed, ends at `last` from here on; it goes where nothing of it is left.
+  virtual Expected<void> end_gap(ChannelNo, const Gap&, Seq last) = 0;
 
   // Trimming by keep: drops whole segments from the oldest arrival on, while the channel's log exceeds size_bytes or
   // the segment's newest op is older than oldest_wall_ms; at most `segments_max` a call. Returns what went, oldest

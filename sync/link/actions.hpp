@@ -29,12 +29,13 @@ struct CloseLink {
 // The reason of a CloseLink that tells the app to dial this address no more.
 inline constexpr std::string_view kReasonSelf = "this address leads to this node itself";
 
-// For the store thread: Engine::receive / stage / merge_staged / drop_staged.
+// For the store thread: Engine::receive or fill / stage / merge_staged / drop_staged.
 struct ApplySegment {
   LinkId link{};
   ChannelNo channel{};
   Bytes segment;
   bool may_wait = false;  // it was pushed, and nothing waits for it here: its commit may take a while (RemoteCommit)
+  bool fills = false;     // it was asked for, for a gap: Engine::fill()
 };
 struct StagePage {
   LinkId link{};

@@ -21,6 +21,7 @@ Replicator::Replicator(ReplicatorSettings settings, const std::vector<ChannelSta
     channel.is_prompt = settings_.prompt.contains(state.name);
     channel.own = frontier_of(state.replicas);
     channel.states = state.replicas;
+    channel.fill_room_bytes = state.fill_room_bytes;
     channel.expected = channel.own;
     channels_.push_back(std::move(channel));
   }
@@ -277,6 +278,7 @@ std::span<const Action> Replicator::on_committed(Instant now, const Committed& c
     if (i == kNotOurs) continue;
     join(channels_[i].own, frontier_of(state.replicas));
     channels_[i].states = state.replicas;
+    channels_[i].fill_room_bytes = state.fill_room_bytes;
     join(channels_[i].expected, channels_[i].own);
   }
   for (const CommittedSegment& segment : committed.segments) {

@@ -7,6 +7,8 @@
 //              nothing. A whole frontier of many marks is compared by digest instead (frontier_compare.hpp)
 //   pull       whoever is behind asks whoever is ahead, one question a channel at a time, in bounded windows; repairs
 //              everything that push lost
+//   fill       whoever is behind nobody asks for what others trimmed before it came and somebody may still hold: one
+//              question at a time, with pauses, as far as keep leaves room
 //   live       QoS 0 messages, never stored, forwarded once to every node
 //
 // Links that lead to the same peer share what is known about it. One of them carries what we say, the others stand by
@@ -184,6 +186,10 @@ class Replicator {
     unsigned refused_snapshots = 0;
     Instant not_asked_before = Instant::min();  // it has but a snapshot, which is refused
     std::uint32_t window_bytes = 0;
+    struct {
+      ReplicaId after{};  // it has nothing for the gaps of replicas up to this one
+      Instant not_before = Instant::min();
+    } filling;
   };
 
   struct Peer {
@@ -213,6 +219,8 @@ class Replicator {
     std::string describe_from;                          // a peer whose chains contradict ours: what does it hold?
     bool is_described = false;                          // by the last answer
     Seq own_shown = 0;                                  // the last of our own that some peer may have seen
+    std::uint64_t fill_room_bytes = 0;                  // committed
+    Instant fill_at = Instant::min();                   // the next question for what fills a gap
 
     struct Question {
       std::string peer;
@@ -221,6 +229,7 @@ class Replicator {
       Instant asked_at{};
       Instant deadline{};
       bool speculative = false;  // its frontier claims what is not held: not committed yet, or refused as a fork
+      ReplicaId fills_to{};      // not 0: it asks for what fills gaps, this replica's the last of them
     };
     std::optional<Question> asked;
     struct Snapshot {
@@ -238,7 +247,7 @@ class Replicator {
     Duration backoff{};
   };
 
-  enum class Job : std::uint8_t { kApply, kStage, kMerge };
+  enum class Job : std::uint8_t { kApply, kFill, kStage, kMerge };
   struct Submitted {
     Job job{};
     LinkId link{};
@@ -314,6 +323,18 @@ class Replicator {
   [[nodiscard]] Peer* choose_holder(Instant now, std::size_t channel);
   void pull(Instant now, std::size_t channel);
   void pull_all(Instant now);
+
+  // replicator_fill.cpp: what others trimmed before it came
+  struct FillQuestion {
+    Bytes token;       // empty: there is nothing to ask this peer for
+    ReplicaId last{};  // that it asks for
+  };
+  [[nodiscard]] static FillQuestion question_to_fill(const Channel& channel, const Peer& peer, const Shared& shared);
+  // Asks, or returns when to try again; Instant::max(): not before anything happens.
+  Instant ask_to_fill(Instant now, std::size_t channel);
+  void on_fill(Instant now, Link& link, Peer& peer, std::size_t channel, const std::vector<ByteView>& segments,
+               ReplicaId asked_to);
+  void settle_fill(Instant now, const Submitted& job, ReceiveResult result);
 
   // replicator_forks.cpp: chains that contradict each other
   void forget_forks(std::size_t channel);

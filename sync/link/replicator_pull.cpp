@@ -61,6 +61,7 @@ void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t chann
   if (!is_answer_to_ours(link, channel, range.id)) return;
   Channel& ours = channels_[channel];
   Shared& shared = peer.channels[channel];
+  const ReplicaId fills_to = ours.asked->fills_to;
   question_answered(now, channel, shared);
   if (ours.snapshot && !ours.snapshot->merging) abandon_snapshot(channel);
   Bytes unpacked;
@@ -74,6 +75,7 @@ void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t chann
     if (!decoded) return close(now, link.id, decoded.error().what);
     segments = std::move(*decoded);
   }
+  if (fills_to != ReplicaId{}) return on_fill(now, link, peer, channel, segments, fills_to);
   bool progress = false;
   bool in_sequence = true;
   for (const ByteView segment : segments) {
@@ -103,6 +105,7 @@ void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t chann
 void Replicator::on_page(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Page& page) {
   if (!is_answer_to_ours(link, channel, page.id)) return;
   Channel& ours = channels_[channel];
+  if (ours.asked->fills_to != ReplicaId{}) return close(now, link.id, "the peer answered what it was not asked");
   const bool speculative = ours.asked->speculative;
   question_answered(now, channel, peer.channels[channel]);
   if (!ours.snapshot && is_snapshot_refused(ours, peer.name)) {
@@ -216,7 +219,8 @@ void Replicator::pull(Instant now, std::size_t channel) {
   const bool asks_to_describe = describer != nullptr && (holder == nullptr || !ours.is_described);
   Peer* const source = asks_to_describe ? describer : holder;
   if (source == nullptr) {
-    ours.wake_at = ours.tree.next_due(now, ours.expected);
+    const Instant fill_at = ask_to_fill(now, channel);
+    ours.wake_at = std::min(ours.tree.next_due(now, ours.expected), fill_at);
     return;
   }
   if (now < ours.not_before) {

@@ -53,6 +53,7 @@ void Replicator::settle(Instant now, const Submitted& job, const Expected<Receiv
   switch (job.job) {
     case Job::kStage: return;
     case Job::kMerge: return settle_merge(now, job.channel, *result);
+    case Job::kFill: return settle_fill(now, job, *result);
     case Job::kApply: break;
   }
   switch (*result) {
@@ -80,6 +81,7 @@ void Replicator::settle_merge(Instant now, std::size_t channel, ReceiveResult re
     if (source != peers_.end()) source->second.channels[channel].refused_snapshots = 0;
     ours.snapshot.reset();
     ours.backoff = {};
+    for (auto& [name, peer] : peers_) peer.channels[channel].filling = {};  // other gaps now
     return;
   }
   // A chain in the snapshot contradicts ours; which one, a snapshot does not say.

@@ -33,6 +33,10 @@ inline constexpr std::uint32_t kPullWindowMax = kAnswerBytesDefault;
 // Doubled from one to the next.
 inline constexpr Duration kRefusedSnapshotPauseMin = std::chrono::minutes(1);
 inline constexpr Duration kRefusedSnapshotPauseMax = std::chrono::minutes(10);
+// Between two questions for what fills a gap, in a channel; and until a peer that had nothing is asked again, once
+// anything happens in the channel.
+inline constexpr Duration kFillInterval = std::chrono::milliseconds(100);
+inline constexpr Duration kFillPause = std::chrono::minutes(10);
 // After an answer that brought nothing, and after a refusal of our own store.
 inline constexpr Duration kBackoffMin = std::chrono::milliseconds(200);
 inline constexpr Duration kBackoffMax = std::chrono::seconds(30);

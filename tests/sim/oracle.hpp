@@ -130,6 +130,7 @@ class Oracle {
   void check_arrivals(const Subject& node, const sync::Committed& committed);
   void check_stamp(const Subject& node, const std::string& op_name, const sync::Stamp& stamp) const;
   void check_cell(const Subject& node, const sync::ChannelState& channel, const sync::Cell& cell);
+  [[nodiscard]] static sync::Seq mark_of(const Subject& node, sync::ChannelNo channel, sync::ReplicaId replica);
   void check_order_of_arrival(const Subject& node, sync::ReadView& view) const;
   void check_log(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
   void check_cells(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);

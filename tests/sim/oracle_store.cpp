@@ -55,7 +55,18 @@ void Oracle::check_store(const Subject& node) {
   check_order_of_arrival(node, *view);
 }
 
-// Over all channels no number is given twice, and a replica's ops arrive in its order.
+Seq Oracle::mark_of(const Subject& node, sync::ChannelNo channel, ReplicaId replica) {
+  for (const ChannelState& each : node.channels) {
+    if (each.number != channel) continue;
+    for (const ReplicaState& state : each.replicas) {
+      if (state.replica == replica) return state.trimmed;
+    }
+  }
+  return 0;
+}
+
+// Over all channels no number is given twice, and a replica's ops arrive in its order; but for what filled a gap, which
+// lies below the trimmed mark.
 void Oracle::check_order_of_arrival(const Subject& node, sync::ReadView& view) const {
   sync::Arrival last = 0;
   std::map<std::pair<sync::ChannelNo, ReplicaId>, Seq> reached;
@@ -63,6 +74,8 @@ void Oracle::check_order_of_arrival(const Subject& node, sync::ReadView& view) c
     if (row.first_arrival <= last) violated("arrival", node, std::to_string(row.first_arrival) + " was given twice");
     last = row.first_arrival + row.count - 1;
     Seq& before = reached[{channel, row.replica}];
+    const bool fills = row.first_seq <= before && row.first_seq + row.count - 1 <= mark_of(node, channel, row.replica);
+    if (fills) continue;
     if (row.first_seq <= before) {
       violated("arrival", node,
                "op " + std::to_string(row.first_seq) + " is listed after op " + std::to_string(before));

@@ -119,8 +119,9 @@ void SimNode::apply(const WallTime& now, Intent& intent, bool is_first) {
             if (!done) refuse("write", done.error());
           },
           [&](const sync::ApplySegment& segment) {
-            received_.push_back(
-                {segment.link, segment.channel, engine_->receive(now, segment.channel, segment.segment)});
+            received_.push_back({segment.link, segment.channel,
+                                 segment.fills ? engine_->fill(now, segment.channel, segment.segment)
+                                               : engine_->receive(now, segment.channel, segment.segment)});
             remote_commit_.on_received(received_.back().result);
           },
           [](const sync::CommitNow&) {},

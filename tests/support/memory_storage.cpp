@@ -170,9 +170,11 @@ Expected<void> MemoryStorage::put_replica(ChannelNo channel, const ReplicaState&
   const auto held = (*in)->replicas.find(next.replica);
   const auto before = held == (*in)->replicas.end() ? nullptr : std::make_shared<const ReplicaState>(held->second);
   (*in)->replicas[next.replica] = next;
-  // As a disk keeps it: the lineage goes by put_lineage(), the end by nothing.
+  // As a disk keeps it: the lineage goes by put_lineage(), the end and what may be filled by nothing.
   (*in)->replicas[next.replica].lineage = before ? before->lineage : nullptr;
   (*in)->replicas[next.replica].end = sync::kSeqMax;
+  (*in)->replicas[next.replica].fill_first = 0;
+  (*in)->replicas[next.replica].fill_last = 0;
   undo_.emplace_back([channel, before, replica = next.replica](State& at) {
     auto& replicas = at.channels.at(channel).replicas;
     if (before) {
@@ -268,6 +270,30 @@ Expected<void> MemoryStorage::add_gap(ChannelNo channel, const Gap& gap) {
   undo_.emplace_back(
       [channel, index, last = continued->last](State& at) { at.channels.at(channel).gaps[index].last = last; });
   continued->last = gap.last;
+  return {};
+}
+
+Expected<std::optional<Gap>> MemoryStorage::gap_from_below(ChannelNo channel, ReplicaId replica, sync::Seq seq) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  std::optional<Gap> found;
+  for (const Gap& gap : (*in)->gaps) {
+    if (gap.replica == replica && gap.first <= seq && (!found || gap.first > found->first)) found = gap;
+  }
+  return found;
+}
+
+Expected<void> MemoryStorage::end_gap(ChannelNo channel, const Gap& gap, sync::Seq last) {
+  const auto in = change(channel);
+  if (!in) return tl::make_unexpected(in.error());
+  std::vector<Gap>& gaps = (*in)->gaps;
+  undo_.emplace_back([channel, before = gaps](State& at) { at.channels.at(channel).gaps = before; });
+  const auto listed = std::find_if(gaps.begin(), gaps.end(), [&gap](const Gap& each) {
+    return each.replica == gap.replica && each.first == gap.first;
+  });
+  Expects(listed != gaps.end());
+  listed->last = last;
+  if (last < listed->first) gaps.erase(listed);
   return {};
 }
 

@@ -200,6 +200,27 @@ TEST_CASE_METHOD(Fixture, "a lineage goes with a turn that is rolled back", "[st
   CHECK(seen[0].lineage == nullptr);
 }
 
+TEST_CASE_METHOD(Fixture, "a gap is found from above, and shrinks from its upper end", "[storage][contract][G6]") {
+  const Gap elsewhere{.replica = kX, .first = 10, .last = 60, .reason = GapReason::kTrimmedElsewhere};
+  turn([&](auto& storage) {
+    REQUIRE(storage.add_gap(channel_, {.replica = kX, .first = 1, .last = 4, .reason = GapReason::kAge}));
+    REQUIRE(storage.add_gap(channel_, elsewhere));
+    REQUIRE(storage.add_gap(channel_, {.replica = kX, .first = 80, .last = 90, .reason = GapReason::kSize}));
+    const auto found = storage.gap_from_below(channel_, kX, 60);
+    REQUIRE(found);
+    REQUIRE(*found);
+    CHECK((*found)->first == 10);
+    CHECK((*found)->last == 60);
+    CHECK((*found)->reason == GapReason::kTrimmedElsewhere);
+    CHECK_FALSE(*storage.gap_from_below(channel_, kY, 60));
+    REQUIRE(storage.end_gap(channel_, elsewhere, 20));
+    CHECK((*storage.gap_from_below(channel_, kX, 70))->last == 20);
+    REQUIRE(storage.end_gap(channel_, elsewhere, 9));
+    CHECK((*storage.gap_from_below(channel_, kX, 70))->first == 1);
+  });
+  CHECK(view()->gaps(channel_).value().size() == 2);
+}
+
 TEST_CASE_METHOD(Fixture, "what is renamed takes its cells and gaps along, from number 1 on",
                  "[storage][contract][G5]") {
   put({cell("a", "1", 4), cell("b", "2", 5), cell("c", "3", 9)});

@@ -114,3 +114,24 @@ TEST_CASE("turns that committed nothing take no room", "[node][late][G6]") {
   }
   CHECK(times.arrived(1) == synchronised(kNow));
 }
+
+TEST_CASE("what fills a gap is late, unless nothing is", "[node][late]") {
+  node::ArrivalTimes times(0);
+  times.note(9, synchronised(kNow));
+  times.note_filled({.first = 3, .last = 4});
+  times.note_filled({.first = 5, .last = 6});
+  CHECK_FALSE(times.is_late(stamp(kNow), 2, 5min));
+  CHECK(times.is_late(stamp(kNow), 3, 5min));
+  CHECK(times.is_late(stamp(kNow, ClockQuality::kUnsynchronised), 6, 5min));
+  CHECK_FALSE(times.is_late(stamp(kNow), 7, 5min));
+  CHECK_FALSE(times.is_late(stamp(kNow), 3, std::chrono::seconds::max()));
+}
+
+TEST_CASE("what filled gaps long ago is forgotten", "[node][late][G6]") {
+  node::ArrivalTimes times(0);
+  constexpr sync::Arrival kFills = node::ArrivalTimes::kFilledMax + 1;
+  times.note(2 * kFills, synchronised(kNow));
+  for (sync::Arrival fill = 1; fill <= kFills; ++fill) times.note_filled({.first = 2 * fill, .last = 2 * fill});
+  CHECK_FALSE(times.is_late(stamp(kNow), 2, 5min));
+  CHECK(times.is_late(stamp(kNow), 4, 5min));
+}

@@ -17,7 +17,7 @@ class MergingNode : public NodeHarness {
  public:
   MergingNode() {
     more_channels = {{.name = "setpoints", .filter = "setpoint/#", .merge = sync::MergeKind::kDocument},
-               {.name = "counters", .filter = "count/#", .merge = sync::MergeKind::kCounter}};
+                     {.name = "counters", .filter = "count/#", .merge = sync::MergeKind::kCounter}};
     restart();
   }
 
@@ -38,6 +38,38 @@ class MergingNode : public NodeHarness {
   }
   void publish_qos0(TestClient& client, const std::string& topic, const std::string& payload) {
     client.send(encode(PublishSent{.topic = topic, .payload = payload, .qos = 0, .retain = true}));
+    settle();
+  }
+  // Another node wrote it an hour ago, and it comes now.
+  void receive_older(const std::string& topic, const std::string& payload) {
+    MemoryStorage disk{sync::ReplicaId{2}};
+    security::Sha256 its_hasher;
+    sync::Engine writer(disk, its_hasher);
+    const sync::Keep keep{.age_ms = 86'400'000, .size_bytes = 1'000'000};
+    REQUIRE(
+        writer.open({{.name = "setpoints", .keep = keep, .merge = sync::MergeKind::kDocument}}, sync::ReplicaId{9}));
+    REQUIRE(writer.begin());
+    auto message = std::make_shared<const sync::Message>(
+        sync::Message{.topic = topic, .properties = {}, .payload = to_bytes(payload), .expiry_s = {}});
+    WallTime then = wall;
+    then.unix_ms -= 3'600'000;
+    REQUIRE(writer.write(then, {.channel = writer.channels().at(0).number,
+                                .kind = {.record = true, .cell = true, .qos = 1},
+                                .publisher = 1,
+                                .message = std::move(message)}));
+    const auto committed = writer.commit();
+    REQUIRE(committed);
+    settle();
+    std::vector<node::Intent> turn;
+    for (const sync::ChannelState& channel : engine->channels()) {
+      if (channel.name != "setpoints") continue;
+      turn.emplace_back(
+          sync::ApplySegment{.channel = channel.number, .segment = committed->segments.at(0).segment->bytes});
+    }
+    node::TurnResult result = store_turn->run(wall, turn);
+    REQUIRE(result.received.at(0).result == sync::ReceiveResult::kApplied);
+    result.received.clear();  // no link waits for it
+    node->on_turn(now, std::move(result));
     settle();
   }
   Texts retained(const std::string& filter) {
@@ -252,4 +284,20 @@ TEST_CASE_METHOD(MergingNode, "a bridge of 3.1.1 keeps what a full disk does not
   storage.fail_next_commit({Category::kLimit, "the disk is full"});
   commit();
   CHECK(bridge.stream.closed);
+}
+
+TEST_CASE_METHOD(MergingNode,
+                 "where writes are merged, a conflated session is told also of a lesser one that came later",
+                 "[node][document]") {
+  const auto keeping_latest = [] { return keeping("lasting", user_property("hedgerow-conflate", "true")); };
+  {
+    TestClient lasting(*this, keeping_latest());
+    lasting.send(subscribe("#"));
+    settle();
+  }
+  TestClient client(*this, {});
+  REQUIRE(publish(client, "setpoint/barn", R"({"mode":"heat"})") == 0);
+  receive_older("setpoint/barn", R"({"target":22})");
+  TestClient back(*this, keeping_latest());
+  CHECK(back.messages() == Texts{R"(setpoint/barn={"mode":"heat","target":22})"});
 }
