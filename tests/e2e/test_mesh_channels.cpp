@@ -89,10 +89,11 @@ class Contradicting : public Three {
 };
 
 constexpr const char* kSensors = R"([{ "name": "sensors", "filter": "sensor/#" }])";
-constexpr const char* kBoth =
-    R"([{ "name": "sensors", "filter": "sensor/#" }, { "name": "video", "filter": "video/#" }])";
+constexpr const char* kAll =
+    R"([{ "name": "sensors", "filter": "sensor/#" }, { "name": "video", "filter": "video/#" },
+        { "name": "tallies", "filter": "tally/#", "merge": "counter" }])";
 
-// Two ends that keep "video", which the one on the way between them leaves out.
+// Two ends that keep "video" and "tallies", which the one on the way between them leaves out.
 class Line {
  public:
   explicit Line(std::string settings_of_middle = R"("spool": { "age": "24h", "size": "16MiB" })")
@@ -102,13 +103,13 @@ class Line {
     east.set_peers({middle.tls_port()});
     west.start();
     middle.start();
-    REQUIRE(lists(middle, "\"name\":\"video\""));  // west's file has told it
+    for (const char* told : {"\"name\":\"video\"", "\"name\":\"tallies\""}) REQUIRE(lists(middle, told));
   }
-  static bool is_level(const Daemon& node, const Daemon& with) {
+  static bool is_level(const Daemon& node, const Daemon& with, const std::string& channel = "video") {
     return node.wait_for_status([&](const StatusView& status) {
       const StatusView other = with.status();
-      const auto here = status.channels.find("video");
-      const auto there = other.channels.find("video");
+      const auto here = status.channels.find(channel);
+      const auto there = other.channels.find(channel);
       return here != status.channels.end() && there != other.channels.end() && here->second.behind == 0 &&
              here->second.digest == there->second.digest;
     });
@@ -119,9 +120,14 @@ class Line {
   }
 
   Authority authority;
-  Daemon west{{.node = "gw-west", .channels = kBoth}};
+  Daemon west{{.node = "gw-west", .channels = kAll}};
   Daemon middle;
-  Daemon east{{.node = "gw-east", .channels = kBoth}};
+  Daemon east{{.node = "gw-east", .channels = kAll}};
+};
+
+class LineWithSmallSpool : public Line {
+ public:
+  LineWithSmallSpool() : Line(R"("spool": { "size": "64KiB" })") {}
 };
 
 class LineWithoutSpool : public Line {
@@ -221,6 +227,45 @@ TEST_CASE_METHOD(Line, "what a node passes on comes to the next one's clients an
   mosquitto_pub(west.port(), "sensor/door", "2", {"-q", "1"});
   CHECK(of_east.next() == "1 0 sensor/door 2");
   CHECK(of_middle.next() == "1 0 sensor/door 2");
+}
+
+TEST_CASE_METHOD(Line, "a channel that was spooled is there when it is kept, and is spooled again", "[e2e][G3]") {
+  middle.restart();
+  east.start();
+  publish(west, "tally/apples", "2");
+  publish(east, "tally/apples", "3");
+  REQUIRE(is_level(east, west, "tallies"));
+  REQUIRE(is_level(middle, east, "tallies"));
+  for (const Daemon* node : {&west, &east}) CHECK(hedgerow(*node, {"get", "tally/apples"}).out == "5\n");
+  CHECK(hedgerow(middle, {"get", "tally/apples"}).out.empty());
+  middle.set_channels(kAll);
+  middle.restart();
+  CHECK(hedgerow(middle, {"get", "tally/apples"}).out == "5\n");
+  publish(middle, "tally/apples", "1");
+  middle.set_channels(kSensors);
+  middle.restart();
+  CHECK(hedgerow(middle, {"get", "tally/apples"}).out.empty());
+  REQUIRE(is_level(east, middle, "tallies"));
+  CHECK(hedgerow(east, {"get", "tally/apples"}).out == "6\n");
+}
+
+TEST_CASE_METHOD(LineWithSmallSpool, "what outgrew the spool is a gap where it is missing, but for retained messages",
+                 "[e2e][G6][slow]") {
+  middle.restart();
+  publish(west, "video/door", "1");
+  mosquitto_pub(west.port(), "video/clip", std::string(4096, 'x'), {"-q", "1", "--repeat", "100"});
+  REQUIRE(is_level(middle, west));
+  const auto has_gaps = [&] { return !hedgerow(middle, {"gaps", "video/#", "--json"}).out.empty(); };
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!has_gaps() && std::chrono::steady_clock::now() < end) {
+  }
+  REQUIRE(has_gaps());
+  west.kill();
+  east.start();
+  REQUIRE(is_level(east, middle));
+  CHECK_THAT(hedgerow(east, {"gaps", "--json"}).out,
+             ContainsSubstring("\"channel\":\"video\"") && ContainsSubstring("trimmed elsewhere"));
+  CHECK(hedgerow(east, {"get", "video/door"}).out == "1\n");
 }
 
 TEST_CASE_METHOD(LineWithoutSpool, "a node without a spool passes on nothing that it does not keep", "[e2e]") {
