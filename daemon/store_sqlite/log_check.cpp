@@ -103,19 +103,21 @@ Salts salts_of(const std::uint8_t* bytes) {
   return salts;
 }
 
-// Whether a frame that does not follow the one before ends a transaction. Its head may be torn, and an earlier log's
-// frame may have said so of itself; so what it says counts only where its sum does not tell. `before`: the sum that it
-// was to follow. The sum taken back over the page leaves the two words that come before it, and these are known to be
-// right where the first is the page's number that is there.
+// Whether a frame that does not follow the one before ends a transaction. `before`: the sum that it was to follow. What
+// it says of itself is right where one sector holds all of its head. Where its head lies in two, the first may not have
+// reached the disk, and an earlier log's frame has said it. Then its sum tells, taken back over the page to the two
+// words that come before it; but a flipped bit of the page may come to the same there, so nowhere else.
 bool ends_transaction(const std::vector<std::uint8_t>& frame, std::uint64_t at, Sum before, Format format) {
+  const bool says_so = word_at(frame.data() + 4) != 0;
   Sum sum = Sum::at(frame.data() + 16);
   sum.take_back(frame.data() + kFrameHeaderBytes, format.page_bytes, format.big_endian);
-  const std::uint32_t page = sum.one - before.one - before.two;
-  const std::uint32_t mark = sum.two - before.two - sum.one;
-  if (mark == 0 || page == word_at(frame.data(), format.big_endian)) return mark != 0;
-  // Where a part of the page is an earlier one's as well, the frame behind it is, too, if pages are of one sector.
+  const bool is_page_right = sum.one - before.one - before.two == word_at(frame.data(), format.big_endian);
+  const bool sum_says_so = sum.two - before.two - sum.one != 0;
   const bool is_of_one_write = at / kSectorBytes == (at + kFrameHeaderBytes - 1) / kSectorBytes;
-  return (is_of_one_write || format.page_bytes <= kSectorBytes) && word_at(frame.data() + 4) != 0;
+  if (is_of_one_write) return says_so || (is_page_right && sum_says_so);
+  if (is_page_right) return sum_says_so;
+  // Where a part of the page is an earlier one's as well, the frame behind it is, too, if pages are of one sector.
+  return says_so && sum_says_so && format.page_bytes <= kSectorBytes;
 }
 
 // Calls `use` with every format that a log can have, until it returns something.

@@ -250,11 +250,9 @@ Bytes CrashVfs::survivor(const Disk& disk, SeededRandom& random) {
       const std::size_t to_sector_end = kSectorBytes - static_cast<std::size_t>((change.offset + at) % kSectorBytes);
       const std::size_t whole = std::min(to_sector_end, change.bytes.size() - at);
       if (random.below(4) < kept_of_four) {
-        // Torn, a sector keeps its beginning or its end.
         const std::size_t kept = random.one_in(8) ? random.below(whole + 1) : whole;
-        const std::size_t from = at + (random.one_in(2) ? whole - kept : 0);
-        const auto begin = change.bytes.begin() + static_cast<std::ptrdiff_t>(from);
-        apply(image, {.offset = change.offset + from,
+        const auto begin = change.bytes.begin() + static_cast<std::ptrdiff_t>(at);
+        apply(image, {.offset = change.offset + at,
                       .bytes = Bytes(begin, begin + static_cast<std::ptrdiff_t>(kept)),
                       .truncate_to = std::nullopt});
       }

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "daemon/store_sqlite/limits.hpp"
+#include "daemon/store_sqlite/log_check.hpp"
 #include "tests/contract/store/store_fixture.hpp"
 
 namespace hedgerow::test {
@@ -158,10 +160,10 @@ TEST_CASE_METHOD(StoreFixture, "what a log leaves behind that began anew in vain
   CHECK(value() == "after");
 }
 
-TEST_CASE_METHOD(CutOffStore, "frames whose first bytes did not reach the disk are no damage", "[store][G1]") {
+TEST_CASE_METHOD(CutOffStore, "a frame whose first sector did not reach the disk is no damage", "[store][G1]") {
   // Until the last turn has a frame, not its last one, whose head lies in two sectors, the mark of a commit in the
   // first.
-  std::vector<Frame> last;
+  std::size_t parted = 0;
   std::string before;
   for (int turn = 0;; ++turn) {
     REQUIRE(turn < 200);
@@ -169,25 +171,19 @@ TEST_CASE_METHOD(CutOffStore, "frames whose first bytes did not reach the disk a
     REQUIRE(put(std::string(2'000, static_cast<char>('a' + turn % 26))));
     std::vector<Frame> frames = frames_of(read(log_file()));
     frames.pop_back();
-    last.clear();
-    bool is_parted = false;
     for (; !frames.back().commits; frames.pop_back()) {
-      last.push_back(frames.back());
-      const std::size_t in_sector = frames.back().at % kSector;
-      if (is_head_parted(frames.back()) && in_sector <= kSector - 8) is_parted = true;
+      if (is_head_parted(frames.back()) && frames.back().at % kSector <= kSector - 8) parted = frames.back().at;
     }
-    if (is_parted) break;
+    if (parted != 0) break;
   }
   take_image();
-  for (const Frame& frame : last) {
-    // The first eight bytes are those of an earlier log: page 1, and a commit of 37 pages.
-    std::string torn = log;
-    torn.replace(frame.at, 8, std::string("\0\0\0\1\0\0\0\x25", 8));
-    open_with(torn);
-    INFO("at " << frame.at << " of " << log.size() << ": " << database->report().note);
-    CHECK_FALSE(database->report().new_replica);
-    CHECK(value() == before);
-  }
+  // The first eight bytes are those of an earlier log: page 1, and a commit of 37 pages.
+  std::string torn = log;
+  torn.replace(parted, 8, std::string("\0\0\0\1\0\0\0\x25", 8));
+  open_with(torn);
+  INFO(database->report().note);
+  CHECK_FALSE(database->report().new_replica);
+  CHECK(value() == before);
 }
 
 TEST_CASE_METHOD(CutOffStore, "damage of a frame that ends a transaction shows, wherever it lies", "[store][G1][G5]") {
@@ -199,14 +195,24 @@ TEST_CASE_METHOD(CutOffStore, "damage of a frame that ends a transaction shows, 
     }
     take_image();
     const std::size_t at = last_but_one(frames_of(log)).at;
-    for (std::size_t byte = 0; byte < kFrameHeadBytes + 8; ++byte) {
-      const bool is_mark = byte >= 4 && byte < 8;
-      for (unsigned bit = is_mark ? 0 : byte % 8; bit < (is_mark ? 8 : byte % 8 + 1); ++bit) {
-        INFO("bit " << bit << " of byte " << byte);
-        open_with(with_flipped_bit(log, at + byte, bit));
-        CHECK(database->report().fresh);
+    std::size_t unnoticed = 0;
+    write(log_file(), log);
+    const auto put_byte = [this](std::size_t byte, const std::string& from) {
+      std::fstream file(log_file(), std::ios::binary | std::ios::in | std::ios::out);
+      file.seekp(static_cast<std::streamoff>(byte));
+      file.put(from[byte]);
+    };
+    for (std::size_t byte = at; byte < at + kFrameHeadBytes + std::size_t{store_sqlite::kPageBytes}; ++byte) {
+      for (unsigned bit = 0; bit < 8; ++bit) {
+        put_byte(byte, with_flipped_bit(log, byte, bit));
+        if (store_sqlite::damaged_frame(log_file()) != at) ++unnoticed;
       }
+      put_byte(byte, log);
     }
+    // In two sectors, some bits of the page look like a first sector that did not reach the disk.
+    CHECK(unnoticed <= (is_parted ? kSector * 8 / 50 : 0));
+    open_with(with_flipped_bit(log, at + 4, 0));
+    CHECK(database->report().fresh);
     open_with(log);
   }
 }
