@@ -37,6 +37,7 @@ struct Token {
 
 constexpr std::uint8_t kTokenVersion = 1;
 constexpr std::uint8_t kDescribeToken = 2;
+constexpr std::uint8_t kPartToken = 4;
 
 Bytes encode_token(const Token& token) {
   Bytes bytes;
@@ -117,6 +118,9 @@ class Answer {
                        [&start](const ReplicaState& state) { return state.trimmed > seq_in(start, state.replica); });
   }
 
+  void leave_out(const std::set<ReplicaId>& replicas) {
+    std::erase_if(ours_, [&](const ReplicaState& state) { return replicas.contains(state.replica); });
+  }
   [[nodiscard]] Expected<PullAnswer> fill(ByteView token) {
     return answer_fill(view_, chain_, {.channel = channel_, .name = name_, .states = ours_}, token, window_);
   }
@@ -302,6 +306,21 @@ Expected<Answer::Walk> Answer::add_row(const SegmentRow& row, Token& token, Page
 
 Bytes describe_token() { return {kDescribeToken}; }
 
+Bytes part_token(const std::set<ReplicaId>& left_out) {
+  Bytes bytes = {kPartToken};
+  Writer out(bytes);
+  for (const ReplicaId replica : left_out) out.u64(static_cast<std::uint64_t>(replica));
+  return bytes;
+}
+
+std::optional<std::set<ReplicaId>> decode_part_token(ByteView token) {
+  Reader in(token);
+  if (in.u8() != kPartToken || token.size() % 8 != 1) return std::nullopt;
+  std::set<ReplicaId> left_out;
+  while (in.ok() && !in.at_end()) left_out.insert(ReplicaId{in.u64()});
+  return left_out;
+}
+
 Expected<PullAnswer> answer_pull(ReadView& view, Hasher& hasher, ChannelNo channel, std::string_view channel_name,
                                  const PullRequest& request, PullLimits limits) {
   if (request.frontier.size() > kReplicasPerChannelMax || !is_ordered_by_replica(request.frontier)) {
@@ -318,6 +337,11 @@ Expected<PullAnswer> answer_pull(ReadView& view, Hasher& hasher, ChannelNo chann
   const bool wants_description = request.token == describe_token();
   if (wants_description || answer.has_untold_branch()) return answer.describe();
   if (is_fill_token(request.token)) return answer.fill(request.token);
+  if (const auto left_out = decode_part_token(request.token)) {
+    answer.leave_out(*left_out);
+    if (answer.is_range()) return answer.range();
+    return RestartAnswer{};
+  }
   if (request.token.empty()) {
     if (answer.is_range()) return answer.range();
     Token first;

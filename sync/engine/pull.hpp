@@ -12,6 +12,8 @@
 //              Engine::stage() each, then Engine::merge_staged() with F, which comes with the last page. Nothing of it
 //              counts before (G2).
 //
+//   The requester may leave out replicas, which others bring: part_token(). Then it is a range, or nothing.
+//
 //   describe   what we hold of each replica, with lineages: to a requester who does not list one of our branches
 //   (G5, forks), or who asks for just that. It goes to Engine::learn().
 //
@@ -39,6 +41,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -54,8 +58,8 @@
 namespace hedgerow::sync {
 
 struct PullRequest {
-  Frontier frontier;               // the requester's
-  Bytes token;                     // SnapshotPage::next_token of the page before; empty: a new question
+  Frontier frontier;  // the requester's
+  Bytes token;        // SnapshotPage::next_token of the page before; empty: a new question; or one of those below
   std::uint32_t window_bytes = 0;  // of segments or page wanted in this answer; one item always comes
 };
 
@@ -93,6 +97,13 @@ using PullAnswer = std::variant<RangeAnswer, SnapshotPage, RestartAnswer, Descri
 
 // PullRequest::token of who asks for a DescribeAnswer.
 [[nodiscard]] Bytes describe_token();
+
+// PullRequest::token of who asks others for the rest: the answer is a range without these replicas, or "restart" where
+// that would not be complete.
+//
+//   token = version:u8=4 replica:u64*
+[[nodiscard]] Bytes part_token(const std::set<ReplicaId>& left_out);
+[[nodiscard]] std::optional<std::set<ReplicaId>> decode_part_token(ByteView token);  // none: it is none
 
 // Ops that somebody lacks and may take back: Engine::fill().
 struct FillRange {

@@ -125,6 +125,9 @@ void Replicator::forget_link(Instant now, LinkId id) {
       channels_[i].asked.reset();
       channels_[i].wake_at = now;
     }
+    if (std::erase_if(channels_[i].beside, [&](const Channel::Question& each) { return each.link == id; }) > 0) {
+      channels_[i].wake_at = now;
+    }
   }
   const bool alone =
       std::none_of(links_.begin(), links_.end(), [&](const auto& each) { return each.second.peer == name; });
@@ -227,9 +230,11 @@ void Replicator::on_body(Instant now, Link& link, const wire::AnyMessage& messag
   } else if (const auto* page = std::get_if<wire::Page>(&message)) {
     on_page(now, link, peer, channel, *page);
   } else if (const auto* restart = std::get_if<wire::Restart>(&message)) {
-    if (is_answer_to_ours(link, channel, restart->id)) on_restart(now, peer, channel);
+    if (const auto asked = take_question(link, channel, restart->id)) on_restart(now, peer, channel, *asked);
   } else if (const auto* describe = std::get_if<wire::Describe>(&message)) {
-    if (is_answer_to_ours(link, channel, describe->id)) on_describe(now, peer, channel, *describe);
+    if (const auto asked = take_question(link, channel, describe->id)) {
+      on_describe(now, peer, channel, *asked, *describe);
+    }
   }
   close_if_boundless(now, id, channel);
 }
@@ -306,6 +311,7 @@ std::span<const Action> Replicator::on_timer(Instant now) {
     for (std::size_t i = 0; i < channels_.size(); ++i) run_announcement_timers(now, peer, i);
   }
   for (std::size_t i = 0; i < channels_.size(); ++i) {
+    end_overdue_parts(now, i);
     if (channels_[i].asked && channels_[i].asked->deadline <= now) question_failed(now, i);
     if (channels_[i].wake_at <= now) pull(now, i);
   }
@@ -324,6 +330,7 @@ Instant Replicator::next_deadline() const {
   for (const Channel& channel : channels_) {
     next = std::min(next, channel.wake_at);
     if (channel.asked) next = std::min(next, channel.asked->deadline);
+    for (const Channel::Question& each : channel.beside) next = std::min(next, each.deadline);
   }
   return next;
 }

@@ -5,8 +5,8 @@
 //   announce   frontiers, when they moved and the peer was not told by a push: at most one a second, a channel, a peer;
 //              asked for again, more and more rarely, while a peer does not confirm what we hold. Two equal peers say
 //              nothing. A whole frontier of many marks is compared by digest instead (frontier_compare.hpp)
-//   pull       whoever is behind asks whoever is ahead, one question a channel at a time, in bounded windows; repairs
-//              everything that push lost
+//   pull       whoever is behind asks whoever is ahead, in bounded windows; repairs everything that push lost. One
+//              question a channel at a time; where much is missing, several, each to another peer for other replicas
 //   fill       whoever is behind nobody asks for what others trimmed before it came and somebody may still hold: one
 //              question at a time, with pauses, as far as keep leaves room
 //   live       QoS 0 messages, never stored, forwarded once to every node
@@ -185,6 +185,7 @@ class Replicator {
     unsigned empty_answers = 0;  // likewise; and it was said to have something
     unsigned refused_snapshots = 0;
     Instant not_asked_before = Instant::min();  // it has but a snapshot, which is refused
+    Instant no_part_before = Instant::min();    // it could not answer a question for a part
     std::uint32_t window_bytes = 0;
     struct {
       ReplicaId after{};  // it has nothing for the gaps of replicas up to this one
@@ -228,10 +229,14 @@ class Replicator {
       wire::PullId id = 0;
       Instant asked_at{};
       Instant deadline{};
-      bool speculative = false;  // its frontier claims what is not held: not committed yet, or refused as a fork
-      ReplicaId fills_to{};      // not 0: it asks for what fills gaps, this replica's the last of them
+      bool speculative = false;       // its frontier claims what is not held: not committed yet, or refused as a fork
+      ReplicaId fills_to{};           // not 0: it asks for what fills gaps, this replica's the last of them
+      bool is_beside = false;         // while `asked` waits: replicator_parts.cpp
+      std::set<ReplicaId> part = {};  // `asked` leaves them to others; who is asked beside it brings just them
     };
     std::optional<Question> asked;
+    std::vector<Question> beside;
+    Instant not_divided_before = Instant::min();
     struct Snapshot {
       std::string peer;
       std::uint64_t pages = 0;  // handed to the store
@@ -309,20 +314,31 @@ class Replicator {
   void answer_next(Shared& shared, std::size_t channel);
   // True iff it was the end of a complete range: what was committed meanwhile follows it without a gap.
   bool send_answer(Link& link, Shared& shared, std::size_t channel, wire::PullId question, const PullAnswer& answer);
-  [[nodiscard]] bool is_answer_to_ours(const Link& link, std::size_t channel, wire::PullId id) const;
+  // Answered now. None: it is not an answer to a question of ours.
+  [[nodiscard]] std::optional<Channel::Question> take_question(const Link& link, std::size_t channel, wire::PullId id);
   void on_range(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Range& range);
   void on_page(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Page& page);
-  void on_restart(Instant now, Peer& peer, std::size_t channel);
+  void on_restart(Instant now, Peer& peer, std::size_t channel, const Channel::Question& asked);
   // Of our own, in an answer; at most.
   [[nodiscard]] Seq own_shown_by(const PullAnswer& answer) const;
-  void question_answered(Instant now, std::size_t channel, Shared& shared);
+  void question_answered(Instant now, std::size_t channel, const Channel::Question& asked, Shared& shared);
   void question_failed(Instant now, std::size_t channel);
+  void note_failure(std::size_t channel, const Channel::Question& asked);
   void abandon_snapshot(std::size_t channel);
   void back_off(Instant now, std::size_t channel);
   [[nodiscard]] std::uint64_t missing_from(Instant now, const Peer& peer, std::size_t channel) const;
   [[nodiscard]] Peer* choose_holder(Instant now, std::size_t channel);
   void pull(Instant now, std::size_t channel);
   void pull_all(Instant now);
+
+  // replicator_parts.cpp: several questions at once
+  [[nodiscard]] static bool is_asked_beside(const Channel& channel, ReplicaId replica);
+  [[nodiscard]] Frontier parts_missing(Instant now, const Peer& peer, std::size_t channel) const;
+  [[nodiscard]] bool may_ask_beside(Instant now, const Peer& peer, std::size_t channel) const;
+  void divide(Instant now, std::size_t channel, const Peer& source);
+  void ask_beside(Instant now, std::size_t channel);
+  void ask_for_part(Instant now, std::size_t channel, Peer& peer, std::set<ReplicaId> part);
+  void end_overdue_parts(Instant now, std::size_t channel);
 
   // replicator_fill.cpp: what others trimmed before it came
   struct FillQuestion {
@@ -347,7 +363,8 @@ class Replicator {
   // For a fork that is known.
   [[nodiscard]] static bool is_snapshot_refused(const Channel& channel, const std::string& peer);
   void refuse_snapshot(Instant now, const std::string& peer, std::size_t channel);
-  void on_describe(Instant now, Peer& peer, std::size_t channel, const wire::Describe& describe);
+  void on_describe(Instant now, Peer& peer, std::size_t channel, const Channel::Question& asked,
+                   const wire::Describe& describe);
   [[nodiscard]] Peer* choose_describer(std::size_t channel);
   void renew(const std::string& peer);
 

@@ -31,7 +31,11 @@ void Replicator::on_pull(Link& link, Peer& peer, std::size_t channel, const wire
   Shared& shared = peer.channels[channel];
   shared.heard = true;
   join(shared.assumed, pull.request.frontier);
-  channels_[channel].tree.on_question(peer.number, pull.request.frontier, channels_[channel].own);
+  Frontier above = pull.request.frontier;
+  if (const auto left_out = decode_part_token(pull.request.token)) {
+    for (const ReplicaId replica : *left_out) raise(above, replica, kSeqMax);
+  }
+  channels_[channel].tree.on_question(peer.number, above, channels_[channel].own);
   shared.next_question = {.link = link.id, .id = pull.id, .request = pull.request};
   answer_next(shared, channel);
 }

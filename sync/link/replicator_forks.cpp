@@ -72,8 +72,9 @@ void Replicator::refuse_snapshot(Instant now, const std::string& peer, std::size
 
 // Its states go to the engine, which knows what to make of them. What they contradict and do not explain is refused,
 // lest the question be asked for ever.
-void Replicator::on_describe(Instant now, Peer& peer, std::size_t channel, const wire::Describe& describe) {
-  question_answered(now, channel, peer.channels[channel]);
+void Replicator::on_describe(Instant now, Peer& peer, std::size_t channel, const Channel::Question& asked,
+                             const wire::Describe& describe) {
+  question_answered(now, channel, asked, peer.channels[channel]);
   Channel& ours = channels_[channel];
   ours.describe_from.clear();
   ours.is_described = true;

@@ -52,17 +52,29 @@ Replicator::Accepted Replicator::accept_segment(Link& link, std::size_t channel,
   return Accepted::kSubmitted;
 }
 
-bool Replicator::is_answer_to_ours(const Link& link, std::size_t channel, wire::PullId id) const {
-  const auto& asked = channels_[channel].asked;
-  return asked && asked->id == id && asked->peer == link.peer;
+std::optional<Replicator::Channel::Question> Replicator::take_question(const Link& link, std::size_t channel,
+                                                                       wire::PullId id) {
+  Channel& ours = channels_[channel];
+  std::optional<Channel::Question> taken;
+  if (ours.asked && ours.asked->id == id && ours.asked->peer == link.peer) {
+    taken.swap(ours.asked);
+    return taken;
+  }
+  const auto found = std::find_if(ours.beside.begin(), ours.beside.end(), [&](const Channel::Question& each) {
+    return each.id == id && each.peer == link.peer;
+  });
+  if (found == ours.beside.end()) return taken;
+  taken = std::move(*found);
+  ours.beside.erase(found);
+  return taken;
 }
 
 void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Range& range) {
-  if (!is_answer_to_ours(link, channel, range.id)) return;
+  const auto asked = take_question(link, channel, range.id);
+  if (!asked) return;
   Channel& ours = channels_[channel];
   Shared& shared = peer.channels[channel];
-  const ReplicaId fills_to = ours.asked->fills_to;
-  question_answered(now, channel, shared);
+  question_answered(now, channel, *asked, shared);
   if (ours.snapshot && !ours.snapshot->merging) abandon_snapshot(channel);
   Bytes unpacked;
   std::vector<ByteView> segments = range.segments;
@@ -75,7 +87,7 @@ void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t chann
     if (!decoded) return close(now, link.id, decoded.error().what);
     segments = std::move(*decoded);
   }
-  if (fills_to != ReplicaId{}) return on_fill(now, link, peer, channel, segments, fills_to);
+  if (asked->fills_to != ReplicaId{}) return on_fill(now, link, peer, channel, segments, asked->fills_to);
   bool progress = false;
   bool in_sequence = true;
   for (const ByteView segment : segments) {
@@ -103,16 +115,18 @@ void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t chann
 }
 
 void Replicator::on_page(Instant now, Link& link, Peer& peer, std::size_t channel, const wire::Page& page) {
-  if (!is_answer_to_ours(link, channel, page.id)) return;
+  const auto asked = take_question(link, channel, page.id);
+  if (!asked) return;
   Channel& ours = channels_[channel];
-  if (ours.asked->fills_to != ReplicaId{}) return close(now, link.id, "the peer answered what it was not asked");
-  const bool speculative = ours.asked->speculative;
-  question_answered(now, channel, peer.channels[channel]);
+  if (asked->fills_to != ReplicaId{} || !asked->part.empty()) {
+    return close(now, link.id, "the peer answered what it was not asked");
+  }
+  question_answered(now, channel, *asked, peer.channels[channel]);
   if (!ours.snapshot && is_snapshot_refused(ours, peer.name)) {
     refuse_snapshot(now, peer.name, channel);
     return pull(now, channel);
   }
-  if (!ours.snapshot && speculative) {
+  if (!ours.snapshot && asked->speculative) {
     // A snapshot lacks what the question claimed to hold, so the claim must be true, and durable, first (G2).
     ours.drain_first = true;
     ours.ask_plainly = true;
@@ -162,8 +176,18 @@ void Replicator::on_page(Instant now, Link& link, Peer& peer, std::size_t channe
   pull(now, channel);
 }
 
-void Replicator::on_restart(Instant now, Peer& peer, std::size_t channel) {
-  question_answered(now, channel, peer.channels[channel]);
+void Replicator::on_restart(Instant now, Peer& peer, std::size_t channel, const Channel::Question& asked) {
+  question_answered(now, channel, asked, peer.channels[channel]);
+  if (!asked.part.empty()) {
+    // Trimmed there meanwhile. Who is asked for everything may answer with a snapshot: nothing may be on its way then.
+    peer.channels[channel].no_part_before = now + kPartPause;
+    if (!asked.is_beside) {
+      channels_[channel].not_divided_before = now + kPartPause;
+      channels_[channel].drain_first = true;
+      if (channels_[channel].in_store > 0) actions_.emplace_back(CommitNow{});
+    }
+    return pull(now, channel);
+  }
   abandon_snapshot(channel);
   back_off(now, channel);
   pull(now, channel);
@@ -174,9 +198,10 @@ void Replicator::on_restart(Instant now, Peer& peer, std::size_t channel) {
 std::uint64_t Replicator::missing_from(Instant now, const Peer& peer, std::size_t index) const {
   const Channel& channel = channels_[index];
   const Shared& shared = peer.channels[index];
-  std::uint64_t missing = shared.has_more ? 1 : 0;
+  std::uint64_t missing = shared.has_more && channel.beside.empty() ? 1 : 0;
   SeqWalk walk(channel.expected);
   each_wanted(shared.confirmed, channel.states, forked_of(channel, peer.name), [&](ReplicaId replica, Seq last) {
+    if (is_asked_beside(channel, replica)) return;
     const Seq held = walk.seq_in(replica);
     if (last > held && !channel.tree.is_coming(now, replica, held)) missing += last - held;
     if (last == 0 && !walk.lists(replica)) ++missing;  // a branch that it has heard of
@@ -210,9 +235,11 @@ Replicator::Peer* Replicator::choose_holder(Instant now, std::size_t channel) {
 void Replicator::pull(Instant now, std::size_t channel) {
   Channel& ours = channels_[channel];
   ours.wake_at = Instant::max();
-  if (ours.asked || (ours.snapshot && ours.snapshot->merging)) return;
-  // settle() comes back in both cases.
-  if ((ours.drain_first && ours.in_store > 0) || unapplied_bytes_ >= kUnappliedBytesMax) return;
+  if (ours.snapshot && ours.snapshot->merging) return;
+  if (ours.asked) return ask_beside(now, channel);
+  // settle(), or an answer, comes back in each case.
+  if (ours.drain_first && (ours.in_store > 0 || !ours.beside.empty())) return;
+  if (unapplied_bytes_ >= kUnappliedBytesMax) return;
   Peer* const describer = choose_describer(channel);
   Peer* const holder = choose_holder(now, channel);
   // Who contradicts again and again, and explains nothing, takes turns with those who have something.
@@ -235,12 +262,18 @@ void Replicator::pull(Instant now, std::size_t channel) {
     ours.drain_first = false;
     ours.ask_plainly = ours.ask_plainly && paging;
   }
+  if (!asks_to_describe && !paging) divide(now, channel, *source);
+  std::set<ReplicaId> left;
+  if (!asks_to_describe) {
+    for (const Channel::Question& each : ours.beside) left.insert(each.part.begin(), each.part.end());
+  }
   ours.asked = {.peer = source->name,
                 .link = source->active,
                 .id = ++last_pull_id_,
                 .asked_at = now,
                 .deadline = now + patience(shared.failures),
-                .speculative = !paging && (ours.expected != ours.own || claims_forks)};
+                .speculative = !paging && (ours.expected != ours.own || claims_forks),
+                .part = left};
   wire::Pull question{.channel = static_cast<wire::ChannelIndex>(channel), .id = ours.asked->id, .request = {}};
   question.request.frontier = paging ? ours.own : ours.expected;
   // Of a replica that has forked nothing more is wanted from there.
@@ -251,8 +284,10 @@ void Replicator::pull(Instant now, std::size_t channel) {
   }
   if (paging) question.request.token = ours.snapshot->token;
   if (asks_to_describe) question.request.token = describe_token();
+  if (!left.empty()) question.request.token = part_token(left);
   for (const FrontierEntry& mark : shared.confirmed) {
-    if (mark.seq > seq_in(question.request.frontier, mark.replica)) ours.tree.on_asked(source->number, mark.replica);
+    if (!left.contains(mark.replica) && mark.seq > seq_in(question.request.frontier, mark.replica))
+      ours.tree.on_asked(source->number, mark.replica);
   }
   const std::size_t room = kUnappliedBytesMax - unapplied_bytes_;
   question.request.window_bytes = std::min(shared.window_bytes, static_cast<std::uint32_t>(room));
@@ -263,29 +298,31 @@ void Replicator::pull_all(Instant now) {
   for (std::size_t i = 0; i < channels_.size(); ++i) pull(now, i);
 }
 
-void Replicator::question_answered(Instant now, std::size_t channel, Shared& shared) {
-  Channel& ours = channels_[channel];
-  const bool quick = now - ours.asked->asked_at < kPullTimeout / 4;
-  ours.is_described = false;
+void Replicator::question_answered(Instant now, std::size_t channel, const Channel::Question& asked, Shared& shared) {
+  const bool quick = now - asked.asked_at < kPullTimeout / 4;
+  channels_[channel].is_described = false;
   shared.has_more = false;
   shared.failures = quick ? 0 : shared.failures;
   if (quick) shared.window_bytes = std::min(shared.window_bytes * 2, kPullWindowMax);
-  ours.asked.reset();
 }
 
 void Replicator::question_failed(Instant now, std::size_t channel) {
-  Channel& ours = channels_[channel];
-  const auto source = peers_.find(ours.asked->peer);
-  ours.asked.reset();
-  if (!ours.describe_from.empty()) forget_forks(channel);
-  if (source != peers_.end()) {
-    Shared& shared = source->second.channels[channel];
-    ++shared.failures;
-    shared.window_bytes = std::max(shared.window_bytes / 2, kPullWindowMin);
-    const bool is_paging = ours.snapshot && !ours.snapshot->merging && ours.snapshot->peer == source->first;
-    if (is_paging && shared.failures >= kSnapshotFailuresMax) abandon_snapshot(channel);
-  }
+  std::optional<Channel::Question> asked;
+  asked.swap(channels_[channel].asked);
+  if (!channels_[channel].describe_from.empty()) forget_forks(channel);
+  note_failure(channel, *asked);
   pull(now, channel);
+}
+
+void Replicator::note_failure(std::size_t channel, const Channel::Question& asked) {
+  Channel& ours = channels_[channel];
+  const auto source = peers_.find(asked.peer);
+  if (source == peers_.end()) return;
+  Shared& shared = source->second.channels[channel];
+  ++shared.failures;
+  shared.window_bytes = std::max(shared.window_bytes / 2, kPullWindowMin);
+  const bool is_paging = ours.snapshot && !ours.snapshot->merging && ours.snapshot->peer == source->first;
+  if (is_paging && shared.failures >= kSnapshotFailuresMax) abandon_snapshot(channel);
 }
 
 void Replicator::abandon_snapshot(std::size_t channel) {

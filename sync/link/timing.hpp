@@ -37,6 +37,8 @@ inline constexpr Duration kRefusedSnapshotPauseMax = std::chrono::minutes(10);
 // anything happens in the channel.
 inline constexpr Duration kFillInterval = std::chrono::milliseconds(100);
 inline constexpr Duration kFillPause = std::chrono::minutes(10);
+// Until a peer that could not answer for a part is asked for one again.
+inline constexpr Duration kPartPause = std::chrono::minutes(1);
 // After an answer that brought nothing, and after a refusal of our own store.
 inline constexpr Duration kBackoffMin = std::chrono::milliseconds(200);
 inline constexpr Duration kBackoffMax = std::chrono::seconds(30);

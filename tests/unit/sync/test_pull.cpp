@@ -100,6 +100,33 @@ TEST_CASE("ops that are trimmed but known to the requester do not prevent a rang
   CHECK(segments_of(a, kWide, b.frontier()).size() == 1);
 }
 
+TEST_CASE("who asks for a part gets the other replicas", "[sync][pull]") {
+  SyncNode a(1);
+  SyncNode b(2);
+  write_many(a, 3);
+  write_many(b, 2);
+  for (const Bytes& segment : segments_of(b)) a.receive(segment);
+  const PullAnswer answer = ask(a, {.frontier = {}, .token = part_token({ReplicaId{1}}), .window_bytes = kWide});
+  const auto& range = std::get<RangeAnswer>(answer);
+  REQUIRE(range.segments.size() == 1);
+  CHECK(decode_segment(range.segments[0])->header.replica == ReplicaId{2});
+  CHECK_FALSE(range.more);
+}
+
+TEST_CASE("a part whose ops are trimmed is no range, and no snapshot", "[sync][pull][G2]") {
+  SyncNode a(1);
+  SyncNode b(2, kShort);
+  write_many(a, 3);
+  write_many(b, 2);
+  b.trim_all();
+  for (const Bytes& segment : segments_of(a)) b.receive(segment);
+  CHECK(std::holds_alternative<RestartAnswer>(
+      ask(b, {.frontier = {}, .token = part_token({ReplicaId{1}}), .window_bytes = kWide})));
+  // What was trimmed is left out.
+  CHECK(std::get<RangeAnswer>(ask(b, {.frontier = {}, .token = part_token({ReplicaId{2}}), .window_bytes = kWide}))
+            .segments.size() == 1);
+}
+
 TEST_CASE("a frontier out of order is refused", "[sync][pull][G6]") {
   SyncNode a(1);
   const Frontier twice{{.replica = ReplicaId{2}, .seq = 1}, {.replica = ReplicaId{2}, .seq = 1}};
