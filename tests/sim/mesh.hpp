@@ -48,9 +48,13 @@ class Mesh {
   [[nodiscard]] std::uint64_t counted_ops();
   // Equal nodes say nothing, and sleep. REQUIRES: heal() was called.
   void check_silence();
+  // What fills a gap comes wherever a linked peer has it and there is room, at the latest when something happens after
+  // the pause. REQUIRES: heal() was called.
+  void check_fills(Workload& workload);
   // Live messages of so many nodes reach every node, over other nodes too, and none twice.
   void check_live(Workload& workload, std::size_t senders);
 
+  [[nodiscard]] std::uint64_t fills() const;
   [[nodiscard]] std::uint64_t crashes() const { return crashes_; }
   [[nodiscard]] std::uint64_t power_cuts() const { return power_cuts_; }
 
@@ -61,6 +65,7 @@ class Mesh {
   void exchange_disk(std::size_t node);
   [[nodiscard]] std::uint64_t wakes() const;
   [[noreturn]] void report_disagreement();
+  void check_fills_of(SimNode& node);
 
   const Options& options_;
   Random& random_;

@@ -120,6 +120,21 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, c
     out.keep_bytes = std::uint64_t{1} << 30U;
     out.trim_per_mille = 0;
   }
+  out.keeps_unevenly = random.one_in(2);
+  // Some of the usual draw, too. What fills a gap takes a board that comes back empty, and meets first who keeps
+  // little.
+  const bool is_usual = !mode.forks && !mode.sessions && !mode.tranquil && mode.hours == 0;
+  if (mode.fills || (is_usual && random.one_in(4))) {
+    out.topology = nodes > kFewNodes ? Topology::kSparse : Topology::kMesh;
+    out.keeps_unevenly = true;
+    out.keep_age = std::chrono::hours(24);
+    out.keep_bytes = 2000 + random.below(20'000);
+    out.trim_per_mille = 200 + static_cast<unsigned>(random.below(200));
+    out.payload_bytes_max = 1 + random.below(300);
+    out.faults.crash_per_mille = 20 + static_cast<unsigned>(random.below(40));
+    out.faults.wipe_per_mille = 1000;
+    out.faults.forge_per_mille = out.faults.restore_per_mille = out.faults.clone_per_mille = 0;
+  }
   return out;
 }
 
@@ -164,7 +179,8 @@ std::string describe(const Options& options) {
   out += " (per mille), skew " + ms(options.clocks.skew_max);
   add("drift", options.clocks.drift_per_mille);
   if (options.clocks.has_no_rtc) out += ", no RTC";
-  out += ", keep " + ms(options.keep_age) + " or " + std::to_string(options.keep_bytes) + " B";
+  out += ", keep " + ms(options.keep_age) + " or " + std::to_string(options.keep_bytes) + " B" +
+         (options.keeps_unevenly ? ", four times as much at every other" : "");
   if (options.network.slow_max.count() > 0) out += ", one way slower by up to " + ms(options.network.slow_max);
   out += ", answers of " + std::to_string(options.answer_bytes_max) + " B";
   if (options.network.both_dial) out += ", both sides dial";

@@ -20,6 +20,7 @@ struct Mode {
   bool sqlite = false;     // the real store, on disks that lose power at any write
   bool forks = false;      // boards often go on with an older state, or a copy of another's, that nothing notices
   bool ten_years = false;  // clocks are ten years ahead or behind and come back, the first board's is always ahead
+  bool fills = false;      // boards often come back empty, next to some that keep little and some that keep more
   bool sessions = false;   // boards with clients (sessions.hpp), on disks that stay what they are and keep everything
   bool tranquil = false;   // no trouble at all
   unsigned hours = 0;      // so long a life, a bit of work and some trouble each day; 0: all of it in seconds
@@ -84,6 +85,7 @@ struct Options {
   ClockOptions clocks;
   Duration keep_age{};
   std::uint64_t keep_bytes = 0;  // of each channel's log
+  bool keeps_unevenly = false;   // every other board four times as much
   unsigned trim_per_mille = 0;   // per step
   std::size_t payload_bytes_max = 0;
   std::size_t answer_bytes_max = 0;  // to one pull: small ones make snapshots of many pages

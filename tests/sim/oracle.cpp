@@ -373,6 +373,16 @@ void Oracle::on_disk_replaced(const Subject& node) {
   forget(node);
   newest_.erase(node.index);
   arrivals_.erase(node.index);
+  // An older state, or another board's: what was filled there is listed no more.
+  std::map<ReplicaKey, std::vector<bool>> lacked;
+  for (const auto& [index, by_replica] : lacked_) {
+    for (const auto& [key, ops] : by_replica) {
+      std::vector<bool>& all = lacked[key];
+      all.resize(std::max(all.size(), ops.size()), false);
+      for (std::size_t seq = 0; seq < ops.size(); ++seq) all[seq] = all[seq] || ops[seq];
+    }
+  }
+  lacked_[node.index] = std::move(lacked);
   std::erase_if(acked_, [&](const auto& entry) { return entry.first.first == node.index; });
   const auto view = view_of(node);
   for (const ChannelState& channel : node.channels) {

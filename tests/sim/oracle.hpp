@@ -130,7 +130,8 @@ class Oracle {
   void check_arrivals(const Subject& node, const sync::Committed& committed);
   void check_stamp(const Subject& node, const std::string& op_name, const sync::Stamp& stamp) const;
   void check_cell(const Subject& node, const sync::ChannelState& channel, const sync::Cell& cell);
-  [[nodiscard]] static sync::Seq mark_of(const Subject& node, sync::ChannelNo channel, sync::ReplicaId replica);
+  // Ops that the node's store has listed as gaps of another node's keep.
+  [[nodiscard]] bool has_lacked(const Subject& node, sync::ChannelNo channel, const sync::SegmentRow& row) const;
   void check_order_of_arrival(const Subject& node, sync::ReadView& view) const;
   void check_log(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
   void check_cells(const Subject& node, const sync::ChannelState& channel, sync::ReadView& view);
@@ -178,6 +179,8 @@ class Oracle {
   mutable RunKey last_key_;
   mutable const KnownRun* last_run_ = nullptr;
   std::map<std::size_t, sync::Arrival> arrivals_;
+  // By node: ops that it listed as gaps of another node's keep at some time, by their root.
+  std::map<std::size_t, std::map<ReplicaKey, std::vector<bool>>> lacked_;
   // Of this life of the node, durable or not.
   struct HandedOut {
     std::map<ReplicaKey, sync::Seq> last;       // since the last commit

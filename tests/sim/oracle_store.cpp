@@ -17,6 +17,7 @@ using sync::Cell;
 using sync::ChannelState;
 using sync::ReplicaId;
 using sync::ReplicaState;
+using sync::root_of;
 using sync::Seq;
 using sync::WriteOrder;
 
@@ -55,18 +56,22 @@ void Oracle::check_store(const Subject& node) {
   check_order_of_arrival(node, *view);
 }
 
-Seq Oracle::mark_of(const Subject& node, sync::ChannelNo channel, ReplicaId replica) {
-  for (const ChannelState& each : node.channels) {
-    if (each.number != channel) continue;
-    for (const ReplicaState& state : each.replicas) {
-      if (state.replica == replica) return state.trimmed;
-    }
-  }
-  return 0;
+bool Oracle::has_lacked(const Subject& node, sync::ChannelNo channel, const sync::SegmentRow& row) const {
+  const auto all = lacked_.find(node.index);
+  const auto in = std::find_if(node.channels.begin(), node.channels.end(),
+                               [&](const ChannelState& each) { return each.number == channel; });
+  if (all == lacked_.end() || in == node.channels.end()) return false;
+  const auto state = std::find_if(in->replicas.begin(), in->replicas.end(),
+                                  [&](const ReplicaState& each) { return each.replica == row.replica; });
+  if (state == in->replicas.end()) return false;
+  const auto lacked = all->second.find({in->name, root_of(*state)});
+  if (lacked == all->second.end() || lacked->second.size() < row.first_seq + row.count) return false;
+  const auto first = lacked->second.begin() + static_cast<std::ptrdiff_t>(row.first_seq);
+  return std::all_of(first, first + static_cast<std::ptrdiff_t>(row.count), [](bool each) { return each; });
 }
 
-// Over all channels no number is given twice, and a replica's ops arrive in its order; but for what filled a gap, which
-// lies below the trimmed mark.
+// Over all channels no number is given twice, and a replica's ops arrive in its order; but for what filled a gap that
+// was listed.
 void Oracle::check_order_of_arrival(const Subject& node, sync::ReadView& view) const {
   sync::Arrival last = 0;
   std::map<std::pair<sync::ChannelNo, ReplicaId>, Seq> reached;
@@ -74,8 +79,7 @@ void Oracle::check_order_of_arrival(const Subject& node, sync::ReadView& view) c
     if (row.first_arrival <= last) violated("arrival", node, std::to_string(row.first_arrival) + " was given twice");
     last = row.first_arrival + row.count - 1;
     Seq& before = reached[{channel, row.replica}];
-    const bool fills = row.first_seq <= before && row.first_seq + row.count - 1 <= mark_of(node, channel, row.replica);
-    if (fills) continue;
+    if (row.first_seq <= before && has_lacked(node, channel, row)) continue;
     if (row.first_seq <= before) {
       violated("arrival", node,
                "op " + std::to_string(row.first_seq) + " is listed after op " + std::to_string(before));
@@ -85,13 +89,19 @@ void Oracle::check_order_of_arrival(const Subject& node, sync::ReadView& view) c
   if (last > must(node, view.last_arrival())) violated("arrival", node, std::to_string(last) + " was never given");
 }
 
-// G6: what keep dropped somewhere may be missing elsewhere.
+// G6: what keep dropped somewhere may be missing elsewhere, and come back there.
 void Oracle::note_gaps(const Subject& node, const ChannelState& channel, sync::ReadView& view) {
   for (const sync::Gap& gap : must(node, view.gaps(channel.number))) {
-    if (gap.reason == sync::GapReason::kTrimmedElsewhere) continue;
     const auto state = std::find_if(channel.replicas.begin(), channel.replicas.end(),
                                     [&](const ReplicaState& each) { return each.replica == gap.replica; });
     if (state == channel.replicas.end()) violated("G6", node, "a gap in a replica that is not counted");
+    if (gap.reason == sync::GapReason::kTrimmedElsewhere) {
+      std::vector<bool>& lacked = lacked_[node.index][{channel.name, root_of(*state)}];
+      lacked.resize(std::max<std::size_t>(lacked.size(), gap.last + 1), false);
+      std::fill(lacked.begin() + static_cast<std::ptrdiff_t>(gap.first),
+                lacked.begin() + static_cast<std::ptrdiff_t>(gap.last) + 1, true);
+      continue;
+    }
     for (Seq seq = gap.first; seq <= gap.last; ++seq) {
       const auto run = runs_.find(run_of(channel.name, *state, seq));
       if (run == runs_.end() || seq < run->second.first) continue;

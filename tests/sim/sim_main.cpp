@@ -7,6 +7,7 @@
 //                          what it costs a node with an empty disk to join among 10 to 10,000 topics
 //     --power-cuts COUNT   as many seeds as it takes to cut the power so often in the middle of a write or sync of the
 //                          real store, on disks that drop, reorder and tear what was not synced
+//     --fills              boards often come back empty, next to some that keep little and some that keep more
 //     --forks              boards often go on with an older state, or a copy of another's, that nothing notices
 //     --sessions           boards with clients and their sessions, instead of publishes that come from nowhere
 //     --sqlite             the real store; --tranquil  no trouble, to measure
@@ -53,6 +54,7 @@ std::optional<Arguments> parse(int argc, char** argv) {
                        : name == "--scale"     ? &out.scale
                        : name == "--sqlite"    ? &out.mode.sqlite
                        : name == "--ten-years" ? &out.mode.ten_years
+                       : name == "--fills"     ? &out.mode.fills
                        : name == "--forks"     ? &out.mode.forks
                        : name == "--sessions"  ? &out.mode.sessions
                        : name == "--tranquil"  ? &out.mode.tranquil
@@ -92,11 +94,12 @@ std::size_t steps_of(const Arguments& arguments) {
 void say(const char* head, const hedgerow::sim::Outcome& outcome) {
   const auto count = [](std::uint64_t number) { return static_cast<unsigned long long>(number); };
   std::printf(
-      "%s%llu ops, %llu acknowledged, %llu crashes (%llu at a write or sync), %llu merges, %llu messages of %llu B "
+      "%s%llu ops, %llu acknowledged, %llu crashes (%llu at a write or sync), %llu merges, %llu fills, %llu messages "
+      "of %llu B "
       "(%llu B without ops), %llu ops delivered, %llu events",
       head, count(outcome.ops), count(outcome.acknowledged), count(outcome.crashes), count(outcome.power_cuts),
-      count(outcome.merges), count(outcome.messages), count(outcome.bytes), count(outcome.control_bytes),
-      count(outcome.deliveries), count(outcome.events));
+      count(outcome.merges), count(outcome.fills), count(outcome.messages), count(outcome.bytes),
+      count(outcome.control_bytes), count(outcome.deliveries), count(outcome.events));
 }
 
 void add(hedgerow::sim::Outcome& total, const hedgerow::sim::Outcome& outcome) {
@@ -105,6 +108,7 @@ void add(hedgerow::sim::Outcome& total, const hedgerow::sim::Outcome& outcome) {
   total.crashes += outcome.crashes;
   total.power_cuts += outcome.power_cuts;
   total.merges += outcome.merges;
+  total.fills += outcome.fills;
   total.messages += outcome.messages;
   total.bytes += outcome.bytes;
   total.control_bytes += outcome.control_bytes;
@@ -175,7 +179,8 @@ int main(int argc, char** argv) {
   if (!arguments) {
     std::fputs(
         "usage: hedgerow-sim [--seed N] [--seeds COUNT | --power-cuts COUNT | --scale] [--nodes 1..2000] [--steps S]\n"
-        "                    [--hours H] [--sqlite] [--forks] [--sessions] [--ten-years] [--tranquil] [--verbose]\n",
+        "                    [--hours H] [--sqlite] [--fills] [--forks] [--sessions] [--ten-years] [--tranquil] "
+        "[--verbose]\n",
         stderr);
     return 2;
   }

@@ -52,7 +52,7 @@ bool SimNode::start() {
   std::vector<sync::ChannelSettings> settings;
   for (std::size_t i = 0; i < kChannels; ++i) {
     settings.push_back({.name = std::string(kChannelNames[i]),
-                        .keep = {.age_ms = in_ms(options_.keep_age), .size_bytes = options_.keep_bytes},
+                        .keep = {.age_ms = in_ms(options_.keep_age), .size_bytes = keep_bytes()},
                         .merge = kMerges[i]});
   }
   // Numbers are each node's own: let them differ.

@@ -55,6 +55,12 @@ class SimNode final : public LinkEnd {
   // REQUIRES: the node is down.
   [[nodiscard]] std::shared_ptr<const Disk::Image> disk_image() const { return disk_->image(); }
   void keep_power() { disk_->keep_power(); }
+  // Of each channel's log.
+  [[nodiscard]] std::uint64_t keep_bytes() const {
+    return options_.keep_bytes * (options_.keeps_unevenly && identity_.index % 2 == 0 ? 4 : 1);
+  }
+  // Segments that filled a gap here.
+  [[nodiscard]] std::uint64_t fills() const { return fills_; }
   void replace_disk(const Disk::Image* image, bool noticed);
   [[nodiscard]] bool is_up() const override { return replicator_ != nullptr; }
   [[nodiscard]] const std::string& name() const { return identity_.name; }
@@ -106,6 +112,7 @@ class SimNode final : public LinkEnd {
     sync::LinkId link{};
     sync::ChannelNo channel{};
     Expected<sync::ReceiveResult> result;
+    bool fills = false;
   };
   struct Turn {
     std::vector<Received> received;
@@ -164,6 +171,7 @@ class SimNode final : public LinkEnd {
 
   // One life, from start() to crash().
   std::uint64_t life_ = 0;
+  std::uint64_t fills_ = 0;
   std::uint64_t incarnation_ = 0;
   std::unique_ptr<sync::Engine> engine_;
   std::unique_ptr<sync::Replicator> replicator_;

@@ -123,6 +123,7 @@ void SimNode::apply(const WallTime& now, Intent& intent, bool is_first) {
                                  segment.fills ? engine_->fill(now, segment.channel, segment.segment)
                                                : engine_->receive(now, segment.channel, segment.segment)});
             remote_commit_.on_received(received_.back().result);
+            received_.back().fills = segment.fills;
           },
           [](const sync::CommitNow&) {},
           [&](const sync::StagePage& page) {
@@ -157,7 +158,7 @@ std::vector<SimNode::Kept> SimNode::expect_kept(const WallTime& now) {
     for (const sync::SegmentRow& row : *rows) kept.bytes += row.bytes.size();
     for (const sync::SegmentRow& row : *rows) {
       const bool too_old = age_counts && row.newest_wall_ms < now.unix_ms - in_ms(options_.keep_age);
-      if (!too_old && kept.bytes <= options_.keep_bytes) break;
+      if (!too_old && kept.bytes <= keep_bytes()) break;
       kept.bytes -= row.bytes.size();
     }
     out.push_back(kept);
@@ -263,6 +264,9 @@ void SimNode::commit_turn() {
     segments.insert(segments.end(), turn.committed->segments.begin(), turn.committed->segments.end());
     turn.committed->segments = std::move(segments);
     oracle_.on_commit(subject(), *turn.committed);
+    for (const Received& received : turn.received) {
+      if (received.fills && received.result == sync::ReceiveResult::kApplied) ++fills_;
+    }
     for (const sync::CommittedSegment& segment : turn.committed->segments) {
       if (segment.segment->replica != replica_) continue;
       const sync::Seq last = segment.segment->first_seq + segment.segment->count - 1;

@@ -30,6 +30,7 @@ class Simulation {
       out.healing = mesh_.heal();
       mesh_.check_silence();
       mesh_.check_live(workload_, mesh_.size());
+      if (has_lasting_records()) mesh_.check_fills(workload_);
     } catch (const Violation& violation) {
       out.violation = violation.what();
     }
@@ -41,13 +42,20 @@ class Simulation {
     out.bytes = network.sent_bytes();
     out.control_bytes = out.bytes - network.data_bytes();
     out.deliveries = network.delivered_ops();
-    out.merges = mesh_.oracle().merges();
+    out.fills = mesh_.fills();
+    out.merges = mesh_.oracle().merges() - out.fills;
     out.messages = network.sent();
     out.events = mesh_.scheduler().done();
     return out;
   }
 
  private:
+  // Keep's age drops nothing while it is checked what fills gaps, and forks are over.
+  [[nodiscard]] bool has_lasting_records() const {
+    return options_.keeps_unevenly && options_.keep_age >= 24h && options_.mode.hours == 0 &&
+           options_.faults.forge_per_mille + options_.faults.restore_per_mille + options_.faults.clone_per_mille == 0;
+  }
+
   bool happens(unsigned per_mille) { return random_.below(1000) < per_mille; }
 
   void live_through_step() {
@@ -155,7 +163,7 @@ std::string replay_command(const Options& options) {
          " --steps " + std::to_string(options.steps) +
          (options.mode.hours > 0 ? " --hours " + std::to_string(options.mode.hours) : "") +
          (options.mode.sqlite ? " --sqlite" : "") + (options.mode.forks ? " --forks" : "") +
-         (options.mode.sessions ? " --sessions" : "") +
+         (options.mode.fills ? " --fills" : "") + (options.mode.sessions ? " --sessions" : "") +
          (options.mode.ten_years ? " --ten-years" : "") + (options.mode.tranquil ? " --tranquil" : "");
 }
 

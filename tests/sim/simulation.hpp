@@ -15,6 +15,7 @@ struct Outcome {
   std::uint64_t acknowledged = 0;  // of these, what a client was told
   std::uint64_t crashes = 0;
   std::uint64_t power_cuts = 0;     // of these, in the middle of what the store was doing
+  std::uint64_t fills = 0;          // segments that filled a gap
   std::uint64_t merges = 0;         // snapshot answers that were merged
   std::uint64_t messages = 0;       // between nodes
   std::uint64_t bytes = 0;          // in them

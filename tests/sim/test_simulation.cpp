@@ -35,6 +35,10 @@ TEST_CASE("nodes that go on with copies of databases agree", "[sim][G2][G3][G5][
   check_seeds(1, 4, 300, {.forks = true});
 }
 
+TEST_CASE("a gap that another board's keep left is filled by who still holds it", "[sim][G3][G6]") {
+  check_seeds(1, 4, 300, {.fills = true});
+}
+
 TEST_CASE("clocks that are ten years ahead or behind, and swear that they are right, poison nothing",
           "[sim][G3][G6][G10]") {
   check_seeds(5000, 4, 200, {.ten_years = true});
