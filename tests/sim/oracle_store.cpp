@@ -97,7 +97,7 @@ void Oracle::note_gaps(const Subject& node, const ChannelState& channel, sync::R
     if (state == channel.replicas.end()) violated("G6", node, "a gap in a replica that is not counted");
     if (gap.reason == sync::GapReason::kTrimmedElsewhere) {
       std::vector<bool>& lacked = lacked_[node.index][{channel.name, root_of(*state)}];
-      lacked.resize(std::max<std::size_t>(lacked.size(), gap.last + 1), false);
+      lacked.resize(std::max(lacked.size(), static_cast<std::size_t>(gap.last) + 1), false);
       std::fill(lacked.begin() + static_cast<std::ptrdiff_t>(gap.first),
                 lacked.begin() + static_cast<std::ptrdiff_t>(gap.last) + 1, true);
       continue;
