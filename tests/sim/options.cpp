@@ -123,8 +123,7 @@ Options draw_options(std::uint64_t seed, std::size_t nodes, std::size_t steps, c
   out.keeps_unevenly = random.one_in(2);
   // Some of the usual draw, too. What fills a gap takes a board that comes back empty, and meets first who keeps
   // little.
-  const bool is_usual = !mode.forks && !mode.sessions && !mode.tranquil && mode.hours == 0;
-  if (mode.fills || (is_usual && random.one_in(4))) {
+  if (mode.fills || (mode == Mode{} && random.one_in(4))) {
     out.topology = nodes > kFewNodes ? Topology::kSparse : Topology::kMesh;
     out.keeps_unevenly = true;
     out.keep_age = std::chrono::hours(24);
