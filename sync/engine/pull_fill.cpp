@@ -35,20 +35,20 @@ Expected<Bytes> upper_end(ReadView& view, Chain& chain, const FilledChannel& cha
     auto rows = view.segments(channel.channel, range.replica, last, 1);
     if (!rows) return tl::make_unexpected(std::move(rows.error()));
     if (rows->empty() || rows->front().first_seq > last) break;
-    SegmentRow& row = rows->front();
+    const SegmentRow& row = rows->front();
     Seq first = std::max(row.first_seq, range.first);
-    if (parts.empty() && row.bytes.size() > window_bytes) {  // about so much of its end
-      const Seq count = std::max<Seq>(Seq{row.count} * window_bytes / row.bytes.size(), 1);
-      if (last - first >= count) first = last + 1 - count;
+    const bool is_whole = first == row.first_seq && last == row.first_seq + row.count - 1;
+    Bytes part = is_whole ? row.bytes : Bytes{};
+    // Where it has no room the upper half, and so on; one op is as large as it is.
+    while (part.empty() || (parts.empty() && part.size() > window_bytes && first < last)) {
+      if (!part.empty()) first += (last - first + 1) / 2;
+      auto less = cut(chain, name, row, first, last);
+      if (!less) return less;
+      part = std::move(*less);
     }
-    if (first != row.first_seq || last != row.first_seq + row.count - 1) {
-      auto part = cut(chain, name, row, first, last);
-      if (!part) return part;
-      row.bytes = std::move(*part);
-    }
-    bytes += row.bytes.size();
+    bytes += part.size();
     if (!parts.empty() && bytes > window_bytes) break;
-    parts.push_back(std::move(row.bytes));
+    parts.push_back(std::move(part));
     last = first - 1;
   }
   if (parts.empty()) return Bytes{};

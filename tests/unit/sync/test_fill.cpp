@@ -219,6 +219,23 @@ TEST_CASE_METHOD(FillFixture, "an answer that fills keeps to its window, and bri
   CHECK(fill_late(part) == ReceiveResult::kApplied);
 }
 
+TEST_CASE("an answer that fills keeps to its window also where the last ops of a row are the largest", "[sync][G6]") {
+  SyncNode holder(1);
+  holder.turn([&](Engine& to) {
+    for (std::size_t i = 1; i <= 40; ++i) {
+      REQUIRE(to.write(
+          at(++holder.now_ms),
+          {.channel = holder.c, .kind = kRecord, .publisher = 1, .message = message("t", std::string(i * 10, 'x'))}));
+    }
+  });
+  const auto answer = holder.answer(
+      {.frontier = {}, .token = fill_token({{.replica = ReplicaId{1}, .first = 1, .last = 40}}), .window_bytes = 3000});
+  REQUIRE(answer);
+  const Bytes& segment = std::get<RangeAnswer>(*answer).segments.at(0);
+  CHECK(segment.size() <= 3000);
+  CHECK(peek_segment(segment)->last_seq() == 40);
+}
+
 TEST_CASE_METHOD(FillFixture, "who lacks the upper end of a gap has nothing for it", "[sync]") {
   CHECK(ask(b, 1, 7, late).empty());
 }
