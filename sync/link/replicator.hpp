@@ -350,6 +350,7 @@ class Replicator {
   Instant ask_to_fill(Instant now, std::size_t channel);
   void on_fill(Instant now, Link& link, Peer& peer, std::size_t channel, const std::vector<ByteView>& segments,
                ReplicaId asked_to);
+  void fill_behind(Instant now, std::size_t channel, Peer& peer, ReplicaId replica);
   void settle_fill(Instant now, const Submitted& job, ReceiveResult result);
 
   // replicator_forks.cpp: chains that contradict each other

@@ -64,14 +64,8 @@ Instant Replicator::ask_to_fill(Instant now, std::size_t channel) {
 void Replicator::on_fill(Instant now, Link& link, Peer& peer, std::size_t channel,
                          const std::vector<ByteView>& segments, ReplicaId asked_to) {
   Channel& ours = channels_[channel];
-  Shared& shared = peer.channels[channel];
   if (segments.empty()) {
-    shared.filling.after = asked_to;
-    if (question_to_fill(ours, peer, shared).token.empty()) {
-      shared.filling.after = {};  // once more from the first, after the pause
-    } else {
-      shared.filling.not_before = now;
-    }
+    fill_behind(now, channel, peer, asked_to);
     return pull(now, channel);
   }
   const auto header = peek_segment(segments.front());
@@ -82,6 +76,17 @@ void Replicator::on_fill(Instant now, Link& link, Peer& peer, std::size_t channe
           .replica = header->replica,
           .size_bytes = segments.front().size()},
          ApplySegment{.link = link.id, .channel = ours.number, .segment = to_bytes(segments.front()), .fills = true});
+}
+
+// The peer is asked for the replicas behind this one; without any once more from the first, after the pause.
+void Replicator::fill_behind(Instant now, std::size_t channel, Peer& peer, ReplicaId replica) {
+  Shared& shared = peer.channels[channel];
+  shared.filling.after = replica;
+  if (question_to_fill(channels_[channel], peer, shared).token.empty()) {
+    shared.filling.after = {};
+  } else {
+    shared.filling.not_before = now;
+  }
 }
 
 void Replicator::settle_fill(Instant now, const Submitted& job, ReceiveResult result) {
@@ -97,6 +102,8 @@ void Replicator::settle_fill(Instant now, const Submitted& job, ReceiveResult re
   if (result == ReceiveResult::kApplied || (result == ReceiveResult::kDuplicate && !is_open)) {
     peer->channels[job.channel].filling.not_before = now;
   }
+  // No room for it; others may have smaller ones.
+  if (result == ReceiveResult::kGap) fill_behind(now, job.channel, *peer, job.replica);
   if (result != ReceiveResult::kFork) return;
   note_fork(ours, peer->name, job.replica);
   ours.describe_from = peer->name;

@@ -114,6 +114,27 @@ TEST_CASE_METHOD(FillLinks, "no more is asked for than there is room", "[link][G
   CHECK(question(kLink1).request.window_bytes == 10'000);
 }
 
+TEST_CASE_METHOD(FillLinks, "what there is no room for keeps no other gap from being filled", "[link][G3][G6]") {
+  equal_peer(kLink1, "b");
+  Committed committed;
+  committed.frontiers.push_back(
+      {.number = kDefault,
+       .name = "default",
+       .replicas = {{.replica = kX, .seq = 100, .trimmed = 60, .fill_first = 1, .fill_last = 60},
+                    {.replica = kY, .seq = 100, .trimmed = 9, .fill_first = 1, .fill_last = 9}},
+       .fill_room_bytes = 2000});
+  commit_as(committed);
+  answer(kLink1, question(kLink1), {{.replica = kX, .first = 31, .count = 30}});
+  received(kLink1, ReceiveResult::kGap);
+  pass(kFillInterval);
+  const wire::Pull asked = question(kLink1);
+  CHECK(asked.request.token == fill_token({.replica = kY, .first = 1, .last = 9}));
+  answer(kLink1, asked, {{.replica = kY, .first = 1, .count = 9}});
+  received(kLink1, ReceiveResult::kGap);
+  pass(kFillPause - 1s);
+  CHECK(sent<wire::Pull>(kLink1).empty());  // both have had their turn
+}
+
 TEST_CASE_METHOD(FillLinks, "a congested link is not asked", "[link][G6]") {
   equal_peer(kLink1, "b");
   queue(kLink1, kLinkQueueBytesSoft + 1);
