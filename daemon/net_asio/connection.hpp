@@ -39,6 +39,9 @@ struct ListenerState {
   std::list<Connection*> handshakes;  // the oldest first
 };
 
+// The socket has nothing to read or no room now; it is as good as before.
+[[nodiscard]] bool would_block(const boost::system::error_code& error);
+
 class Connection final : public node::Stream, public std::enable_shared_from_this<Connection> {
  public:
   Connection(EventLoop::Impl& loop, std::shared_ptr<ListenerState> listener, asio::ip::tcp::socket socket,

@@ -6,10 +6,8 @@
 #include <gsl/assert>
 #include <new>
 
-#include "daemon/store_sqlite/direct_log.hpp"
-#include "daemon/store_sqlite/gather.hpp"
+#include "daemon/store_sqlite/gathering_file.hpp"
 #include "daemon/store_sqlite/limits.hpp"
-#include "daemon/store_sqlite/page_seal.hpp"
 
 namespace hedgerow::store_sqlite {
 
@@ -21,47 +19,6 @@ constexpr const char* kSystemVfs = "unix-excl";
 constexpr int kFrameHeaderBytes = 24;
 constexpr int kWriteLock = 0;              // the first of the wal-index's locks
 constexpr int kLost = SQLITE_IOERR_FSYNC;  // as after a failed sync: never for lack of room, which would be tried again
-
-struct LogFile;
-
-// SQLite allocates szOsFile bytes for each file: one of these, and behind it the file of the VFS below.
-struct DatabaseFile {
-  sqlite3_file sqlite;
-  std::atomic<bool>* lost;
-  std::atomic<std::int64_t>* damaged_at;
-  LogFile* log;  // of the same connection, while it is open
-  WriteRun run;  // of a checkpoint
-  bool in_checkpoint;
-  std::uint64_t allocated;  // while in one: the file has its blocks up to here
-  PageSeal seal;
-  int lock_level = SQLITE_LOCK_NONE;
-};
-
-struct LogFile {
-  sqlite3_file sqlite;
-  std::atomic<bool>* lost;
-  DatabaseFile* database;
-  WriteRun run;
-  bool gathers;
-  bool committing;  // the last frame header was that of a commit
-  int failed;       // what writing the run came to; until the write lock goes
-  ReadAhead ahead;  // in a checkpoint
-  DirectLog direct;
-};
-
-constexpr std::size_t kHeadBytes = (std::max(sizeof(DatabaseFile), sizeof(LogFile)) + 15) / 16 * 16;
-
-DatabaseFile& database_file(sqlite3_file* file) { return *reinterpret_cast<DatabaseFile*>(file); }
-LogFile& log_file(sqlite3_file* file) { return *reinterpret_cast<LogFile*>(file); }
-
-sqlite3_file* below(sqlite3_file* file) {
-  return reinterpret_cast<sqlite3_file*>(reinterpret_cast<char*>(file) + kHeadBytes);
-}
-const sqlite3_io_methods& methods(sqlite3_file* file) { return *below(file)->pMethods; }
-
-int write_below(sqlite3_file* file, const void* from, std::size_t bytes, std::uint64_t offset) {
-  return methods(file).xWrite(below(file), from, static_cast<int>(bytes), static_cast<sqlite3_int64>(offset));
-}
 
 int write_out(sqlite3_file* file, WriteRun& run) {
   return run.write_out([file](const void* from, std::size_t bytes, std::uint64_t offset) {
@@ -90,23 +47,10 @@ std::uint32_t committed_pages(const void* frame_header) {
 }
 bool commits(const void* frame_header) { return committed_pages(frame_header) != 0; }
 
-std::uint64_t size_below(sqlite3_file* file) {
-  sqlite3_int64 size = 0;
-  return methods(file).xFileSize(below(file), &size) == SQLITE_OK ? static_cast<std::uint64_t>(size) : 0;
-}
-
-// The file is at least so long, and has its blocks.
-bool grow_below(sqlite3_file* file, std::uint64_t bytes) {
-  auto size = static_cast<sqlite3_int64>(bytes);
-  const int code = methods(file).xFileControl(below(file), SQLITE_FCNTL_SIZE_HINT, &size);
-  return code == SQLITE_OK || code == SQLITE_NOTFOUND;
-}
-
 }  // namespace
 
 struct GatheringCalls {
   // --- every file
-  // -----------------------------------------------------------------------------------------------------
 
   static int lock(sqlite3_file* file, int level) { return methods(file).xLock(below(file), level); }
   static int unlock(sqlite3_file* file, int level) { return methods(file).xUnlock(below(file), level); }
@@ -115,7 +59,6 @@ struct GatheringCalls {
   static int characteristics(sqlite3_file* file) { return methods(file).xDeviceCharacteristics(below(file)); }
 
   // --- the database
-  // ---------------------------------------------------------------------------------------------------
 
   // What was gathered is written before anything else is done with the file. If that fails, so does the checkpoint.
   static int settle(sqlite3_file* file) {
@@ -259,7 +202,6 @@ struct GatheringCalls {
   static int shm_unmap(sqlite3_file* file, int remove) { return methods(file).xShmUnmap(below(file), remove); }
 
   // --- the log
-  // --------------------------------------------------------------------------------------------------------
 
   static int log_settle(sqlite3_file* file) {
     LogFile& log = log_file(file);
@@ -342,7 +284,6 @@ struct GatheringCalls {
   }
 
   // --- opening
-  // --------------------------------------------------------------------------------------------------------
 
   // Version 2: with shared memory, and without memory mapping, which would go past the writes.
   static constexpr sqlite3_io_methods kDatabase = {2,
