@@ -16,6 +16,8 @@ inline constexpr std::size_t kPayloadBytesMax = std::size_t{1} << 20U;
 // The last millisecond of the year 9999: no stamp lies beyond it, so that a forged one cannot exhaust the clock's 48
 // bits.
 inline constexpr std::uint64_t kStampWallMsMax = 253'402'300'799'999;
+// A stamp that is ahead of its writer's clock by less does not say so (Stamp::behind_ms).
+inline constexpr std::uint64_t kStampBehindMinMs = 1'000;
 
 // Sequence and arrival numbers end here, so that they and their sums fit signed 64-bit integers, as databases have
 // them.

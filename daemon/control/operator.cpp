@@ -106,8 +106,7 @@ class Operator::WatchStream final : public Stream,
   [[nodiscard]] bool is_done() const override { return done_; }
   void show(const node::Seen& seen) override {
     const node::ChannelTable::Entry* const channel = owner().node_.channels().owner_of(seen.message.topic);
-    const WallTime time =
-        seen.stamp ? WallTime{.unix_ms = seen.stamp->wall_ms, .quality = seen.stamp->quality} : owner().wall_clock_();
+    const WallTime time = seen.stamp ? seen.stamp->written() : owner().wall_clock_();
     const std::string_view node = seen.replica ? names_.find(*seen.replica) : std::string_view{};
     answer().add(message_json({.message = seen.message,
                                .qos = seen.qos,

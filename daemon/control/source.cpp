@@ -78,7 +78,7 @@ class RetainedSource final : public NamedSource {
           message_json({.message = *cell.message,
                         .qos = cell.qos,
                         .retain = true,
-                        .time = {.unix_ms = cell.order.stamp.wall_ms, .quality = cell.order.stamp.quality},
+                        .time = cell.order.stamp.written(),
                         .node = names().find(cell.order.replica),
                         .replica = cell.order.replica,
                         .channel = entry->channel.name,
@@ -179,7 +179,7 @@ class HistorySource final : public NamedSource {
           page.documents.push_back(message_json({.message = *op.message,
                                                  .qos = op.kind.qos,
                                                  .retain = op.kind.cell,
-                                                 .time = {.unix_ms = op.stamp.wall_ms, .quality = op.stamp.quality},
+                                                 .time = op.stamp.written(),
                                                  .node = names().find(replica),
                                                  .replica = replica,
                                                  .channel = channel_name(channel),
@@ -194,7 +194,7 @@ class HistorySource final : public NamedSource {
   }
 
   [[nodiscard]] bool is_wanted(const sync::Op& op, sync::ReplicaId replica, sync::Arrival arrival) const {
-    if (!op.kind.record || (wish_.since_ms && op.stamp.wall_ms < *wish_.since_ms)) return false;
+    if (!op.kind.record || (wish_.since_ms && op.stamp.written().unix_ms < *wish_.since_ms)) return false;
     return mqtt::matches(wish_.filter, op.message->topic) &&
            expiry_of(*op.message, op.stamp, replica, arrival).state != node::Expiry::State::kExpired;
   }

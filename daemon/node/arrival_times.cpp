@@ -40,9 +40,10 @@ bool ArrivalTimes::is_late(const sync::Stamp& stamp, sync::Arrival arrival, std:
   if (fills) return late != std::chrono::seconds::max();
   if (stamp.quality != ClockQuality::kSynchronised) return false;
   const std::optional<WallTime> here = arrived(arrival);
-  if (!here || here->quality != ClockQuality::kSynchronised || here->unix_ms <= stamp.wall_ms) return false;
+  const std::uint64_t written_ms = stamp.written().unix_ms;
+  if (!here || here->quality != ClockQuality::kSynchronised || here->unix_ms <= written_ms) return false;
   // Seconds begun: late × 1000 might not fit.
-  const std::uint64_t old_s = (here->unix_ms - stamp.wall_ms + 999) / 1'000;
+  const std::uint64_t old_s = (here->unix_ms - written_ms + 999) / 1'000;
   return late.count() >= 0 && old_s > static_cast<std::uint64_t>(late.count());
 }
 

@@ -175,7 +175,7 @@ void Delivery::place_replay(Session& session, Run& run, ReplayRun& replay) {
 }
 
 bool Delivery::offer_past(Session& session, Run& run, const ReplayRun& replay, const OpRef& op) {
-  const bool is_wanted = op.op.kind.record && op.op.stamp.wall_ms >= replay.since_ms &&
+  const bool is_wanted = op.op.kind.record && op.op.stamp.written().unix_ms >= replay.since_ms &&
                          mqtt::matches(run.filter, op.op.message->topic) &&
                          !(run.options.no_local && is_own(session, op));
   if (is_wanted && !offer_of_run(session, run, replay.resumed,
@@ -258,7 +258,7 @@ Expected<RetainedPage> read_run_page(sync::ReadView& view, const ChannelTable& c
                               // What was set after the subscription began comes from the log, unless it is in none (QoS
                               // 0).
                               if (cell.arrival > start && cell.qos != 0) return false;
-                              if (!replayed_since_ms || cell.qos == 0 || cell.order.stamp.wall_ms < *replayed_since_ms)
+                              if (!replayed_since_ms || cell.qos == 0 || cell.order.stamp.written().unix_ms < *replayed_since_ms)
                                 return true;
                               if (!records || records_of != channel) records.emplace(view, records_of = channel);
                               const auto is_replayed = records->holds(cell.arrival);

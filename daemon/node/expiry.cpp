@@ -67,14 +67,15 @@ Expiry MessageAges::expiry_of(const sync::Message& message, const sync::Stamp& s
   if (!message.expiry_s) return {};
   const bool knows_now = is_synchronised(moment.wall.quality);
   const bool knows_then = is_synchronised(stamp.quality);
-  const std::uint64_t by_stamp = since(stamp.wall_ms, moment.wall);
-  const bool is_ahead = stamp.wall_ms > moment.wall.unix_ms + static_cast<std::uint64_t>(kClocksDifferMax.count());
+  const std::uint64_t written_ms = stamp.written().unix_ms;
+  const std::uint64_t by_stamp = since(written_ms, moment.wall);
+  const bool is_ahead = written_ms > moment.wall.unix_ms + static_cast<std::uint64_t>(kClocksDifferMax.count());
   if (knows_now && knows_then && !is_ahead) return after(*message.expiry_s, by_stamp);
 
   const std::optional<Bounds> here = since_arrival(arrival, moment.now);
   if (here && replica == self_) {
     const std::uint64_t came_ms = here->wall_ms.value_or(moment.wall.unix_ms);
-    const std::uint64_t waited_ms = came_ms > stamp.wall_ms ? came_ms - stamp.wall_ms : 0;
+    const std::uint64_t waited_ms = came_ms > written_ms ? came_ms - written_ms : 0;
     return after(*message.expiry_s, in_ms(here->max) + waited_ms);
   }
   if (here && in_ms(here->min) / 1000 >= *message.expiry_s) return after(*message.expiry_s, in_ms(here->min));

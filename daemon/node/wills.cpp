@@ -26,11 +26,11 @@ seconds wait_of(const StoredWill& will) { return seconds{std::min(will.delay_s, 
 // How long the connection has been dead, as far as that can be known.
 Duration dead_before_start(const StoredWill& will, const WallTime& wall) {
   if (!will.died || will.died->quality != ClockQuality::kSynchronised || wall.quality != ClockQuality::kSynchronised ||
-      wall.unix_ms <= will.died->wall_ms) {
+      wall.unix_ms <= will.died->written().unix_ms) {
     return Duration{0};
   }
   constexpr std::uint64_t kLongestMs = std::uint64_t{std::numeric_limits<std::int32_t>::max()} * 1'000;  // 68 years
-  return milliseconds{static_cast<std::int64_t>(std::min(wall.unix_ms - will.died->wall_ms, kLongestMs))};
+  return milliseconds{static_cast<std::int64_t>(std::min(wall.unix_ms - will.died->written().unix_ms, kLongestMs))};
 }
 
 void lengthen_expiry(StoredWill& will, Duration waited) {

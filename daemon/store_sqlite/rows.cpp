@@ -79,9 +79,15 @@ sync::Cell cell_row(const Query& query) {
 }
 
 sync::Stamp stamp_at(const Query& query, int column) {
+  const std::uint64_t quality = query.number(column + 2);
   return {.wall_ms = query.number(column),
           .counter = query.as<std::uint16_t>(column + 1),
-          .quality = query.number(column + 2) == 0 ? ClockQuality::kUnsynchronised : ClockQuality::kSynchronised};
+          .quality = (quality & 1U) == 0 ? ClockQuality::kUnsynchronised : ClockQuality::kSynchronised,
+          .behind_ms = quality >> 1U};
+}
+
+std::uint64_t quality_column(const sync::Stamp& stamp) {
+  return (stamp.behind_ms << 1U) | static_cast<std::uint64_t>(stamp.quality);
 }
 
 }  // namespace hedgerow::store_sqlite

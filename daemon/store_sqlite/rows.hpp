@@ -49,5 +49,8 @@ inline constexpr std::string_view kCellColumns =
 
 // The three columns that order stamps, from `column` on.
 [[nodiscard]] sync::Stamp stamp_at(const Query& query, int column);
+// What the third of them holds: the quality in bit 0, behind_ms above it. Databases from before there was one hold 0 and
+// 1.
+[[nodiscard]] std::uint64_t quality_column(const sync::Stamp& stamp);
 
 }  // namespace hedgerow::store_sqlite

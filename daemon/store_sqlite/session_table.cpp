@@ -242,7 +242,7 @@ Expected<void> SessionTable::put_will(const node::StoredWill& will) {
   if (will.died) {
     wall_ms = will.died->wall_ms;
     counter = will.died->counter;
-    quality = static_cast<std::uint64_t>(will.died->quality);
+    quality = quality_column(*will.died);
   }
   const sync::Message& message = will.message;
   return change(sql_.put_will, will.session, principal.name, principal.client_id, will.expiry_s, will.qos, will.retain,

@@ -260,7 +260,7 @@ Expected<void> Writer::put_cell(sync::ChannelNo channel, const sync::Cell& cell)
   if (auto known = check_turn(channel); !known) return tl::unexpected<Error>(std::move(known.error()));
   const sync::Message& message = *cell.message;
   return Query(sql_.put_cell, channel, as_bytes(message.topic), cell.order.stamp.wall_ms, cell.order.stamp.counter,
-               cell.order.stamp.quality, cell.order.replica, cell.order.seq, cell.arrival, cell.qos, cell.publisher,
+               quality_column(cell.order.stamp), cell.order.replica, cell.order.seq, cell.arrival, cell.qos, cell.publisher,
                message.expiry_s, message.properties, message.payload, cell.state)
       .run();
 }

@@ -1,6 +1,9 @@
 #include "sync/clock/hlc.hpp"
 
+#include <algorithm>
 #include <limits>
+
+#include "sync/limits.hpp"
 
 namespace hedgerow::sync {
 
@@ -16,6 +19,9 @@ Stamp Hlc::next(const WallTime& now) {
     ++stamp.counter;
   }
   stamp.quality = now.quality;
+  const std::uint64_t behind_ms = stamp.wall_ms - std::min(now.unix_ms, stamp.wall_ms);
+  const bool tells = now.quality == ClockQuality::kSynchronised && behind_ms >= kStampBehindMinMs;
+  stamp.behind_ms = tells ? behind_ms : 0;
   last_ = stamp;
   return stamp;
 }

@@ -16,8 +16,8 @@ class Hlc {
   // Goes on after `last`: the greatest stamp that this database has committed.
   explicit Hlc(Stamp last) : last_(last) {}
 
-  // Greater than every stamp given or observed before; its quality is that of `now`. A full counter carries into the
-  // milliseconds.
+  // Greater than every stamp given or observed before; its quality is that of `now`, and it says how far `now` is
+  // behind. A full counter carries into the milliseconds.
   [[nodiscard]] Stamp next(const WallTime& now);
 
   // A stamp of another replica: the next one lies after it.

@@ -174,7 +174,7 @@ Expected<void> Engine::write(const WallTime& now, const LocalWrite& write) {
   if (auto room = check_cells_bound(*index, op); !room) return room;
   if (auto mergeable = prepare_merge(*index, op); !mergeable) return mergeable;
   hlc_ = clock;
-  return add_op(*index, self_, age_base_ms(now, op.stamp), std::move(op));
+  return add_op(*index, self_, age_base_ms(now, op.stamp.written()), std::move(op));
 }
 
 // Below the bound nothing is looked up.
@@ -208,7 +208,9 @@ Expected<void> Engine::add_op(std::size_t index, ReplicaId replica, std::uint64_
   state.head = chain_.next(state.head, {.channel = channels_[index].name, .replica = root_of(state)}, ++state.seq, op);
   if (op.run != 0) add_run(state, {.first = state.seq, .mark = op.run});
   builder_.add(op);
-  open_->age_base_ms = age_base;
+  // By its writer's clock the last op is the newest, but for a clock that was set back.
+  const bool are_known = open_->age_base_ms != kAgeUnknown && age_base != kAgeUnknown;
+  open_->age_base_ms = are_known ? std::max(open_->age_base_ms, age_base) : age_base;
   open_->ops.push_back(std::move(op));
   auto shown =
       take_cell_of(index, {.replica = replica, .seq = state.seq}, last_arrival_ + open_->ops.size(), open_->ops.back());

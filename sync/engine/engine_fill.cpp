@@ -93,7 +93,7 @@ Expected<ReceiveResult> Engine::fill(const WallTime& now, ChannelNo channel, Byt
 
   touch(*index);
   ReplicaState& state = state_in(channels_[*index].replicas, header.replica);
-  const std::uint64_t age = age_base_ms(now, segment->ops.back().stamp);
+  const std::uint64_t age = age_base_ms(now, segment->ops);
   const bool age_counts = now.quality == ClockQuality::kSynchronised && now.unix_ms > keep->age_ms;
   if (age_counts && age < now.unix_ms - keep->age_ms) {
     // All below is older still: not asked for again in this life of the process.

@@ -29,14 +29,24 @@ namespace hedgerow::sync {
   return found != states.end() && found->replica == replica ? &*found : nullptr;
 }
 
-// SegmentRow::newest_wall_ms (G10). No op is newer than its arrival; one that an untrusted clock stamped ages from its
-// arrival; where there is no trusted clock on either side, its age is unknown.
-[[nodiscard]] inline std::uint64_t age_base_ms(const WallTime& now, const Stamp& newest) {
+// SegmentRow::newest_wall_ms (G10), by the writer's own clock. No op is newer than its arrival; one that an untrusted
+// clock stamped ages from its arrival; where there is no trusted clock on either side, its age is unknown.
+[[nodiscard]] inline std::uint64_t age_base_ms(const WallTime& now, const WallTime& written) {
   const bool here = now.quality == ClockQuality::kSynchronised;
-  const bool there = newest.quality == ClockQuality::kSynchronised;
-  if (here && there) return std::min(newest.wall_ms, now.unix_ms);
+  const bool there = written.quality == ClockQuality::kSynchronised;
+  if (here && there) return std::min(written.unix_ms, now.unix_ms);
   if (here) return now.unix_ms;
-  return there ? newest.wall_ms : kAgeUnknown;
+  return there ? written.unix_ms : kAgeUnknown;
+}
+
+// Of ops that become one row: of the last, or of one before it that its writer's clock says is newer.
+[[nodiscard]] inline std::uint64_t age_base_ms(const WallTime& now, const std::vector<Op>& ops) {
+  WallTime newest = ops.back().stamp.written();
+  for (const Op& op : ops) {
+    const WallTime written = op.stamp.written();
+    if (written.quality == newest.quality) newest.unix_ms = std::max(newest.unix_ms, written.unix_ms);
+  }
+  return age_base_ms(now, newest);
 }
 
 }  // namespace hedgerow::sync

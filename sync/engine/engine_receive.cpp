@@ -76,7 +76,7 @@ Expected<void> Engine::apply_tail(const WallTime& now, std::size_t index, PageSe
   const SegmentHeader header = item.segment.header;
   std::vector<Op>& ops = item.segment.ops;
   hlc_.observe(ops.back().stamp);  // stamps only rise within a segment
-  const std::uint64_t age = age_base_ms(now, ops.back().stamp);
+  const std::uint64_t age = age_base_ms(now, ops);
   if (fitted.first_new > 0) {
     for (std::size_t i = fitted.first_new; i < ops.size(); ++i) {
       if (auto done = add_op(index, header.replica, age, std::move(ops[i])); !done) return done;

@@ -31,6 +31,9 @@ Expected<Cell> read_cell(Reader& in, std::string& topic) {
   op.stamp.wall_ms = in.varint_up_to(kStampWallMsMax);
   op.stamp.counter = static_cast<std::uint16_t>(in.varint_up_to(std::numeric_limits<std::uint16_t>::max()));
   op.stamp.quality = quality_of_flags(flags);
+  const bool is_behind = (flags & kFlagBehind) != 0U;
+  op.kind.record = false;
+  if (is_behind) op.stamp.behind_ms = in.varint_up_to(kStampWallMsMax);
   cell.order.stamp = op.stamp;
   cell.publisher = in.u64();
   const auto shared = static_cast<std::size_t>(in.varint_up_to(topic.size()));
@@ -53,8 +56,8 @@ Expected<Cell> read_cell(Reader& in, std::string& topic) {
   } else {
     message->payload = to_bytes(in.sized(kPayloadBytesMax));
   }
-  const bool misplaced = op.kind.record || !op.kind.cell || (has_state && message->expiry_s) ||
-                         (has_properties && message->properties.empty());
+  const bool misplaced = !op.kind.cell || (is_behind && op.stamp.behind_ms == 0) ||
+                         (has_state && message->expiry_s) || (has_properties && message->properties.empty());
   if (!in.ok() || misplaced || cell.order.replica == ReplicaId{} || cell.order.seq == 0) {
     return corrupt(in.position(), "a cell breaks the grammar");
   }
@@ -109,13 +112,15 @@ bool PageBuilder::add(const Cell& cell, std::size_t bytes_max) {
   Writer out(bytes_);
   out.u8(kTagCell);
   const OpKind kind{.record = false, .cell = true, .qos = cell.qos};
-  out.u8(static_cast<std::uint8_t>(op_flags(kind, cell.order.stamp.quality) |
+  const bool is_behind = cell.order.stamp.behind_ms != 0;
+  out.u8(static_cast<std::uint8_t>(op_flags(kind, cell.order.stamp.quality) | (is_behind ? kFlagBehind : 0U) |
                                    (message.properties.empty() ? 0U : kFlagProperties) |
                                    (message.expiry_s ? kFlagExpiry : 0U) | (cell.state.empty() ? 0U : kFlagState)));
   out.u64(static_cast<std::uint64_t>(cell.order.replica));
   out.varint(cell.order.seq);
   out.varint(cell.order.stamp.wall_ms);
   out.varint(cell.order.stamp.counter);
+  if (is_behind) out.varint(cell.order.stamp.behind_ms);
   out.u64(cell.publisher);
   out.varint(shared);
   out.sized(topic.substr(shared));

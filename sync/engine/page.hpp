@@ -3,9 +3,9 @@
 //   page     = version:u8=1 item*
 //   item     = tag:u8=1 cell | tag:u8=2 length:varint segment
 //   segment  = as in sync/log/segment.hpp
-//   cell     = flags:u8 replica:u64 seq:varint wall_ms:varint counter:varint publisher:u64 topic
-//              [properties] [expiry] payload | state
-//                flags: bit 1 set, 2-3 QoS, 4 stamped by a synchronised clock, 5 properties follow, 6 expiry follows,
+//   cell     = flags:u8 replica:u64 seq:varint wall_ms:varint counter:varint [behind:varint]
+//              publisher:u64 topic [properties] [expiry] payload | state
+//                flags: bit 0 the writer's clock stood behind the stamp, by `behind` milliseconds, from 1; 1 set, 2-3 QoS, 4 stamped by a synchronised clock, 5 properties follow, 6 expiry follows,
 //                7 a state stands in the payload's place
 //   topic    = shared:varint length:varint byte{length}
 //                the first `shared` bytes are those of the cell's topic before in this page

@@ -10,6 +10,7 @@ namespace hedgerow::sync {
 
 namespace {
 constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersionBehind = 2;
 }  // namespace
 
 Hash256 Chain::next(const Hash256& predecessor, const ChainName& name, Seq seq, const Op& op) {
@@ -18,13 +19,15 @@ Hash256 Chain::next(const Hash256& predecessor, const ChainName& name, Seq seq, 
   const bool expires = message.expiry_s.has_value();
   scratch_.clear();
   Writer out(scratch_);
-  out.u8(kVersion);
+  const bool is_behind = op.stamp.behind_ms != 0;
+  out.u8(is_behind ? kVersionBehind : kVersion);
   out.u8(static_cast<std::uint8_t>(name.channel.size()));
   out.raw(name.channel);
   out.u64(static_cast<std::uint64_t>(name.replica));
   out.u64(seq);
   out.u64(op.stamp.wall_ms);
   out.u16(op.stamp.counter);
+  if (is_behind) out.u64(op.stamp.behind_ms);
   out.u8(static_cast<std::uint8_t>(op_flags(op.kind, op.stamp.quality) | (expires ? kFlagExpiry : 0U) |
                                    (op.run != 0 ? kFlagBeginsRun : 0U) | (op.change.empty() ? 0U : kFlagChange)));
   out.u64(op.publisher);

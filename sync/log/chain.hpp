@@ -2,10 +2,11 @@
 // reordered, cut in the middle or moved elsewhere without every later hash showing it. DESIGN 2; G5.
 //
 //   hash(op) = SHA-256(
-//     version:u8=1
+//     version:u8                         1; 2 with behind_ms
 //     channel_length:u8 channel          the channel's name
 //     replica:u64 seq:u64
 //     wall_ms:u64 counter:u16
+//     [behind_ms:u64]                    only where the writer's clock stood behind wall_ms
 //     flags:u8                           bit 0 record, 1 cell, 2-3 QoS, 4 synchronised clock, 5 begins a run, 6 expiry,
 //                                        7 change
 //     publisher:u64

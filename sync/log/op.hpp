@@ -26,11 +26,18 @@ using Arrival = std::uint64_t;
 // A channel's number in this node's database. Other nodes know the channel by its name.
 enum class ChannelNo : std::uint32_t {};
 
-// Hybrid logical time. Ordered by (wall_ms, counter); the quality only informs.
+// Hybrid logical time. Ordered by (wall_ms, counter): order comes from those two alone. The rest says when the op was
+// written by its writer's own clock, which ages come from.
 struct Stamp {
   std::uint64_t wall_ms = 0;
   std::uint16_t counter = 0;
   ClockQuality quality = ClockQuality::kUnsynchronised;
+  // So far the writer's clock stood behind wall_ms, in milliseconds: its node had seen a stamp of a clock that was
+  // ahead, and stamps after it until time has caught up. 0: less than kStampBehindMinMs, or a clock that nobody trusts.
+  std::uint64_t behind_ms = 0;
+
+  // When the op was written. REQUIRES: check_stamp() of sync/log/segment.hpp holds.
+  [[nodiscard]] WallTime written() const { return {.unix_ms = wall_ms - behind_ms, .quality = quality}; }
 
   friend std::strong_ordering operator<=>(const Stamp& a, const Stamp& b) {
     if (const auto order = a.wall_ms <=> b.wall_ms; order != 0) return order;

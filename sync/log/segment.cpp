@@ -93,11 +93,15 @@ const char* read_op(Reader& in, bool first, const std::vector<std::uint64_t>& pu
     op.kind.qos = more & kMoreQos;
     const bool begins_run = (more & kMoreBeginsRun) != 0;
     if (begins_run) op.run = in.u64();
+    const bool is_behind = (more & kMoreBehind) != 0;
+    if (is_behind) op.stamp.behind_ms = in.varint_up_to(kStampWallMsMax);
     const bool has_change = (more & kMoreNoChange) == 0;
     if (has_change) op.change = to_bytes(in.sized(kPayloadBytesMax - message->payload.size()));
-    const bool says_something = begins_run || has_change;
-    if (!in.ok() || op.kind.qos > 2 || (more & ~(kMoreQos | kMoreBeginsRun | kMoreNoChange)) != 0 || !says_something ||
-        (begins_run && op.run == 0) || (has_change && (op.change.empty() || !op.kind.cell))) {
+    constexpr unsigned kKnown = kMoreQos | kMoreBeginsRun | kMoreNoChange | kMoreBehind;
+    const bool says_something = begins_run || is_behind || has_change;
+    if (!in.ok() || op.kind.qos > 2 || (more & ~kKnown) != 0 || !says_something || (begins_run && op.run == 0) ||
+        (is_behind && (op.stamp.behind_ms == 0 || !check_stamp(op.stamp))) ||
+        (has_change && (op.change.empty() || !op.kind.cell))) {
       return "what follows the payload";
     }
   }
@@ -165,6 +169,9 @@ Expected<void> check_op(const Op& op) {
 Expected<void> check_stamp(const Stamp& stamp) {
   if (stamp.wall_ms > kStampWallMsMax) {
     return fail(Category::kLimit, "op: the clock stands beyond the year 9999; set it");
+  }
+  if (stamp.behind_ms > stamp.wall_ms || (stamp.behind_ms > 0 && stamp.quality != ClockQuality::kSynchronised)) {
+    return fail(Category::kInvalidInput, "op: its stamp is ahead of a clock by more than can be");
   }
   return {};
 }
@@ -261,7 +268,8 @@ void SegmentBuilder::add(const Op& op) {
 
   Writer out(body_);
   OpKind kind = op.kind;
-  const bool has_more = op.run != 0 || !op.change.empty();
+  const bool is_behind = op.stamp.behind_ms != 0;
+  const bool has_more = op.run != 0 || is_behind || !op.change.empty();
   if (has_more) kind.qos = kQosInMore;
   out.u8(static_cast<std::uint8_t>(op_flags(kind, op.stamp.quality) | (has_properties ? kFlagProperties : 0U) |
                                    (message.expiry_s ? kFlagExpiry : 0U) |
@@ -279,8 +287,9 @@ void SegmentBuilder::add(const Op& op) {
   out.sized(message.payload);
   if (has_more) {
     out.u8(static_cast<std::uint8_t>(op.kind.qos | (op.run != 0 ? kMoreBeginsRun : 0U) |
-                                     (op.change.empty() ? kMoreNoChange : 0U)));
+                                     (is_behind ? kMoreBehind : 0U) | (op.change.empty() ? kMoreNoChange : 0U)));
     if (op.run != 0) out.u64(op.run);
+    if (is_behind) out.varint(op.stamp.behind_ms);
     if (!op.change.empty()) out.sized(op.change);
   }
 

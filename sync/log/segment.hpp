@@ -18,9 +18,10 @@
 //   properties = length:varint byte{length}     length from 1
 //   expiry     = seconds:varint
 //   payload    = length:varint byte{length}
-//   more       = kind:u8 [run:u64] [length:varint change:byte{length}]
-//                  kind: bits 0-1 QoS, 2 a run begins, whose mark follows, 3 no change follows, which needs bit 2.
-//                  run not 0; length from 1, and the op sets a cell
+//   more       = kind:u8 [run:u64] [behind:varint] [length:varint change:byte{length}]
+//                  kind: bits 0-1 QoS, 2 a run begins, whose mark follows, 3 no change follows, which needs bit 2 or 4,
+//                  4 the writer's clock stood behind the stamp, by `behind` milliseconds, which needs flag 4.
+//                  run not 0; behind from 1 to wall_ms; length from 1, and the op sets a cell
 //
 // Integers as in codec.hpp; bounds as in limits.hpp. Nothing follows the last op. The channel is not in the segment:
 // the place where it lies, or the message that carries it, says so, and the chain holds it to that. Pure. Thread rule:
@@ -57,6 +58,8 @@ inline constexpr unsigned kFlagPublisher = 1U << 7U;
 inline constexpr unsigned kFlagChange = 1U << 7U;
 inline constexpr unsigned kFlagState = 1U << 7U;
 inline constexpr unsigned kFlagBeginsRun = 1U << 5U;
+// The same bit as kFlagRecord, in a page's cell.
+inline constexpr unsigned kFlagBehind = 1U << 0U;
 
 // Stands for the QoS in `flags`, where `more` tells it.
 inline constexpr std::uint8_t kQosInMore = 3;
@@ -64,6 +67,7 @@ inline constexpr std::uint8_t kQosInMore = 3;
 inline constexpr unsigned kMoreQos = 3;
 inline constexpr unsigned kMoreBeginsRun = 1U << 2U;
 inline constexpr unsigned kMoreNoChange = 1U << 3U;
+inline constexpr unsigned kMoreBehind = 1U << 4U;
 
 [[nodiscard]] unsigned op_flags(const OpKind& kind, ClockQuality quality);
 [[nodiscard]] OpKind kind_of_flags(std::uint8_t flags);
@@ -72,7 +76,8 @@ inline constexpr unsigned kMoreNoChange = 1U << 3U;
 // The rules that every op obeys wherever it comes from: a topic name without wildcard or NUL [MQTT-3.3.2-2]
 // [MQTT-1.5.4-2], sizes and stamp within limits.hpp, a kind that does something. kInvalidInput or kLimit.
 [[nodiscard]] Expected<void> check_op(const Op& op);
-// The part of it that is the stamp's: kLimit.
+// The part of it that is the stamp's: kLimit, or kInvalidInput where it tells of a time before 1970, or of a clock that
+// nobody trusts.
 [[nodiscard]] Expected<void> check_stamp(const Stamp& stamp);
 
 struct SegmentHeader {

@@ -317,7 +317,10 @@ TEST_CASE_METHOD(Fixture, "a will that is put again is replaced, with the moment
                  "[sessions][contract]") {
   turn([](node::SessionStore& to) { REQUIRE(to.put_will(will())); });
   StoredWill dead = will();
-  dead.died = sync::Stamp{.wall_ms = sync::kStampWallMsMax, .counter = 0xFFFE, .quality = ClockQuality::kSynchronised};
+  dead.died = sync::Stamp{.wall_ms = sync::kStampWallMsMax,
+                          .counter = 0xFFFE,
+                          .quality = ClockQuality::kSynchronised,
+                          .behind_ms = sync::kStampWallMsMax};
   dead.message.expiry_s.reset();
   dead.message.payload.clear();
   dead.retain = false;
@@ -329,6 +332,7 @@ TEST_CASE_METHOD(Fixture, "a will that is put again is replaced, with the moment
   REQUIRE(all[0].died);
   CHECK(*all[0].died == *dead.died);
   CHECK(all[0].died->quality == ClockQuality::kSynchronised);
+  CHECK(all[0].died->behind_ms == sync::kStampWallMsMax);
   CHECK_FALSE(all[0].message.expiry_s);
   CHECK(all[0].message.payload.empty());
   CHECK_FALSE(all[0].retain);

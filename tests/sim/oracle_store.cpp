@@ -32,6 +32,7 @@ void Oracle::check_cell(const Subject& node, const ChannelState& channel, const 
   if (known == nullptr) violated("G5", node, "the cell " + topic + " holds " + op_name + ", which nobody wrote");
   const bool merges = channel.merge != sync::MergeKind::kLastWrite;
   const bool differs = !known->cell || known->stamp != cell.order.stamp ||
+                       known->stamp.written() != cell.order.stamp.written() ||
                        (!merges && known->content != content_of(*cell.message, cell.publisher, cell.qos));
   if (differs && !known->trimmed_unseen) violated("G3", node, "the cell " + topic + " differs from its op " + op_name);
   const SeenCell now{.order = cell.order, .arrival = cell.arrival};

@@ -16,6 +16,7 @@ TEST_CASE_METHOD(Fixture, "a cell comes back as it was stored", "[storage][contr
   const Cell held = view()->cell(channel_, "a/b").value().value();
   CHECK(held.order == stored.order);
   CHECK(held.order.stamp.quality == ClockQuality::kSynchronised);
+  CHECK(held.order.stamp.behind_ms == kStampWallMsMax);
   CHECK(held.arrival == stored.arrival);
   CHECK(held.qos == stored.qos);
   CHECK(held.publisher == stored.publisher);

@@ -39,7 +39,10 @@ inline Cell cell(std::string_view topic, std::string_view payload, Seq seq = 1) 
   message->payload = to_bytes(payload);
   message->properties = to_bytes("props");
   message->expiry_s = 0xFFFF'FFFE;
-  return {.order = {.stamp = {.wall_ms = kStampWallMsMax, .counter = 0xFFFE, .quality = ClockQuality::kSynchronised},
+  return {.order = {.stamp = {.wall_ms = kStampWallMsMax,
+                              .counter = 0xFFFE,
+                              .quality = ClockQuality::kSynchronised,
+                              .behind_ms = kStampWallMsMax},
                     .replica = kX,
                     .seq = seq},
           .arrival = 9,

@@ -27,6 +27,16 @@ TEST_CASE("a message is as old on arrival as its commit is after its stamp", "[n
   CHECK(times.is_late(stamp(kNow - 300'001), 1, 5min));
 }
 
+TEST_CASE("a message is as old as its writer's clock says, where its stamp is ahead of that", "[node][late][G10]") {
+  node::ArrivalTimes times(0);
+  times.note(1, synchronised(kNow));
+  sync::Stamp ahead = stamp(kNow + 3'600'000);
+  ahead.behind_ms = 3'900'000;
+  CHECK_FALSE(times.is_late(ahead, 1, 5min));
+  ahead.behind_ms += 1;
+  CHECK(times.is_late(ahead, 1, 5min));
+}
+
 TEST_CASE("what waits here for a slow client does not become late", "[node][late]") {
   node::ArrivalTimes times(0);
   times.note(1, synchronised(kNow));

@@ -113,6 +113,19 @@ TEST_CASE_METHOD(Fixture, "a stamp ahead of time does not say how old a message 
   CHECK(judge(kSure, kSelf, kBefore + 1, -1h).left_s == 60U);
 }
 
+TEST_CASE_METHOD(Fixture, "a mesh whose stamps are a year ahead expires by the writer's own clock",
+                 "[node][G10][MQTT-3.3.2-5]") {
+  constexpr std::uint64_t kYearMs = 31'536'000'000;
+  const auto judged = [&](std::uint64_t written_ms) {
+    const sync::Stamp stamp{
+        .wall_ms = kUnixMs + kYearMs, .quality = kSure, .behind_ms = kUnixMs + kYearMs - written_ms};
+    return ages.expiry_of(message, stamp, kOther, kBefore + 1, moment);
+  };
+  CHECK(judged(kUnixMs).left_s == 60U);
+  CHECK(judged(kUnixMs - 20'000).left_s == 40U);
+  CHECK(judged(kUnixMs - 60'000).state == Expiry::State::kExpired);
+}
+
 TEST_CASE_METHOD(Fixture, "what has been here for longer than its expiry has expired, whoever wrote it",
                  "[node][G10]") {
   ages.note(kBefore + 1, kStart, moment.wall);

@@ -59,6 +59,28 @@ TEST_CASE_METHOD(WithheldHarness, "between synchronised clocks nothing is withhe
   CHECK(node->alarms().empty());
 }
 
+TEST_CASE_METHOD(WithheldHarness, "a clock that was a year ahead withholds nothing of what right clocks write since",
+                 "[node][G10]") {
+  TestClient client(*this, {.client_id = "client"});
+  subscribe(client);
+  receive_write({.payload = "wrong", .then = {.unix_ms = wall.unix_ms + 31'536'000'000, .quality = kSure}});
+  receive("1", 60, kSure, 1, true);  // stamped after it
+  CHECK(client.messages() == Texts{"a=wrong", "a=1"});
+  CHECK(withheld() == 0);
+  CHECK(node->alarms().empty());
+  TestClient in_time(*this, {.client_id = "in-time"});
+  in_time.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  CHECK(in_time.messages() == Texts{"a=1 retained"});
+  wall.unix_ms += 60'000;
+  advance(std::chrono::seconds{60});
+  TestClient too_late(*this, {.client_id = "too-late"});
+  too_late.send(encode_subscribe(1, {{"a", 1}}));
+  settle();
+  CHECK(too_late.messages().empty());
+  CHECK(withheld() == 0);
+}
+
 TEST_CASE_METHOD(WithheldHarness, "what an unsynchronised clock stamped elsewhere is withheld, counted and told once",
                  "[node][G10][G6]") {
   const bool keeps = GENERATE(false, true);

@@ -27,6 +27,17 @@ TEST_CASE("a wall clock that steps back does not take the stamps along", "[sync]
   CHECK(clock.next(sure(10)) == Stamp{.wall_ms = 500, .counter = 1});
 }
 
+TEST_CASE("a stamp says when it was written by a clock that it is ahead of", "[sync][G10]") {
+  Hlc clock({.wall_ms = 50'000});
+  CHECK(clock.next(sure(49'001)).behind_ms == 0);  // nearly
+  const Stamp ahead = clock.next(sure(49'000));
+  CHECK(ahead == Stamp{.wall_ms = 50'000, .counter = 2});
+  CHECK(ahead.behind_ms == 1'000);
+  CHECK(ahead.written() == sure(49'000));
+  CHECK(clock.next(unsure(1'000)).behind_ms == 0);  // nobody knows
+  CHECK(clock.next(sure(50'001)).written() == sure(50'001));
+}
+
 TEST_CASE("a full counter carries into the milliseconds", "[sync][G10]") {
   Hlc clock({.wall_ms = 500, .counter = 0xFFFF});
   CHECK(clock.next(sure(500)) == Stamp{.wall_ms = 501, .counter = 0});

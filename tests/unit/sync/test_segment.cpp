@@ -55,10 +55,10 @@ Bytes encode(const std::vector<Op>& ops, Seq first = 1, const Hash256& predecess
 }
 
 bool same(const Op& a, const Op& b) {
-  return a.stamp == b.stamp && a.stamp.quality == b.stamp.quality && a.kind == b.kind && a.publisher == b.publisher &&
-         a.message->topic == b.message->topic && a.message->properties == b.message->properties &&
-         a.message->payload == b.message->payload && a.message->expiry_s == b.message->expiry_s &&
-         a.change == b.change && a.run == b.run;
+  return a.stamp == b.stamp && a.stamp.written() == b.stamp.written() && a.kind == b.kind &&
+         a.publisher == b.publisher && a.message->topic == b.message->topic &&
+         a.message->properties == b.message->properties && a.message->payload == b.message->payload &&
+         a.message->expiry_s == b.message->expiry_s && a.change == b.change && a.run == b.run;
 }
 
 std::vector<Op> three_ops() {
@@ -184,10 +184,57 @@ TEST_CASE("an op says that it begins a run, with a change and without", "[sync][
   CHECK(same(segment.ops[2], beginning_op()));
 }
 
+Op behind_op() {
+  Op out = full_op(1003);
+  out.stamp.quality = ClockQuality::kSynchronised;
+  out.stamp.behind_ms = 900;
+  return out;
+}
+
+TEST_CASE("test vector: an op whose writer's clock stood behind its stamp, and its chain", "[sync][G5][G10]") {
+  CHECK(to_hex(encode({behind_op()}, 9)) ==
+        "0101020304050607080901000000000000000000000000000000000000000000000000000000000000000001000000000000"
+        "abcd7feb0703000c6f7263686172642f70756d70020101901c0234321a8407");
+  security::Sha256 hasher;
+  CHECK(to_hex(Chain(hasher).next({}, {.channel = "default", .replica = kReplica}, 9, behind_op())) ==
+        "9b7ad18e686d3229279ce1a615320acc00e06070e72db663e61c6946472fbb81");
+}
+
+TEST_CASE("an op says when it was written, with a run and a change and without", "[sync][G10]") {
+  Op all = beginning_op();
+  all.stamp = {.wall_ms = 1004, .counter = 0, .quality = ClockQuality::kSynchronised, .behind_ms = 1004};
+  Op run = behind_op();
+  run.stamp.wall_ms = 1005;
+  run.run = 7;
+  const Segment segment = decode_segment(encode({full_op(1002), behind_op(), all, run})).value();
+  REQUIRE(segment.ops.size() == 4);
+  CHECK(same(segment.ops[0], full_op(1002)));
+  CHECK(same(segment.ops[1], behind_op()));
+  CHECK(same(segment.ops[2], all));
+  CHECK(same(segment.ops[3], run));
+}
+
+TEST_CASE("a stamp that is ahead by more than can be, or of a clock that nobody trusts, is refused",
+          "[sync][G6][G10]") {
+  Op op = behind_op();
+  CHECK(check_op(op));
+  op.stamp.behind_ms = op.stamp.wall_ms + 1;
+  CHECK(check_op(op).error().category == Category::kInvalidInput);
+  CHECK_FALSE(decode_segment(encode({op})));
+  op = behind_op();
+  op.stamp.quality = ClockQuality::kUnsynchronised;
+  CHECK(check_op(op).error().category == Category::kInvalidInput);
+  CHECK_FALSE(decode_segment(encode({op})));
+  Bytes none = encode({behind_op()});  // 0 in two bytes' place is no shortest form, and in one it says nothing
+  none.pop_back();
+  none.back() = 0;
+  CHECK_FALSE(decode_segment(none));
+}
+
 TEST_CASE("more that says nothing, or what nobody knows, is refused", "[sync][G6]") {
   Op plain = full_op(1001);
   plain.run = 7;
-  for (const std::uint8_t kind : Bytes{0x02, 0x06, 0x0A, 0x0F, 0x1E}) {
+  for (const std::uint8_t kind : Bytes{0x02, 0x06, 0x0A, 0x0F, 0x1A, 0x2E}) {
     Bytes bytes = encode({plain});
     CHECK(decode_segment(bytes));
     bytes[bytes.size() - 9] = kind;
@@ -269,6 +316,8 @@ TEST_CASE("everything about an op is in its hash", "[sync][G5]") {
   with([](Op&, Message& at) { at.expiry_s = 0; });
   with([](Op& at, Message&) { at.change = to_bytes("42"); });
   with([](Op& at, Message&) { at.change = to_bytes("43"); });
+  with([](Op& at, Message&) { at.stamp.behind_ms = 1; });
+  with([](Op& at, Message&) { at.stamp.behind_ms = 2; });
   with([](Op& at, Message&) { at.run = 1; });
   with([](Op& at, Message&) { at.run = 2; });
   std::sort(hashes.begin(), hashes.end());
