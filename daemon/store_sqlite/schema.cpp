@@ -19,8 +19,9 @@ namespace {
 //               that every commit changes share a page: 540 B less to write for each (of 3,081; see limits.hpp)
 //   segments    place = channel << 44 | arrival number of the first op: each channel's log lies in arrival order, and
 //               is trimmed from its low end
-//   cells       the retained messages, and the tombstones of those deleted. stamp_quality: see quality_column(). Not WITHOUT ROWID: an index page of 512 B
-//               holds 102 B of a row, a table page 477 B; a cell that is written again changes its table page only
+//   cells       the retained messages, and the tombstones of those deleted; stamp_quality: quality_column() of rows.hpp.
+//               Not WITHOUT ROWID: an index page of 512 B holds 102 B of a row, a table page 477 B; a cell that is
+//               written again changes its table page only
 //   staged      pages of snapshot answers that are not whole yet
 constexpr const char* kVersion1 = R"sql(
   CREATE TABLE node(
