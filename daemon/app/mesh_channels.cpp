@@ -1,7 +1,6 @@
 #include "daemon/app/mesh_channels.hpp"
 
 #include <algorithm>
-#include <gsl/assert>
 #include <memory>
 #include <utility>
 
@@ -23,11 +22,6 @@ const config::Channel* find_channel(const std::vector<config::Channel>& channels
   return found == channels.end() ? nullptr : &*found;
 }
 
-std::string prefix_of(std::string_view mesh) {
-  return std::string(config::kSystemTopicRoot) + "/" + std::string(mesh) + "/" +
-         std::string(config::kMeshChannelsTopic);
-}
-
 std::string applied_json(const std::vector<config::ChannelDefinition>& next) {
   std::string out = "{\"applied\":[";
   for (const config::ChannelDefinition& definition : next) {
@@ -40,21 +34,14 @@ std::string applied_json(const std::vector<config::ChannelDefinition>& next) {
 }  // namespace
 
 Expected<ReadDefinitions> read_definitions(sync::ReadView& view, sync::ChannelNo number, std::string_view mesh) {
-  const std::string prefix = prefix_of(mesh);
   ReadDefinitions out;
-  std::string after;
-  while (true) {
-    const auto cells = view.cells(number, prefix, after, node::kReadPageBytes);
-    if (!cells) return tl::unexpected<Error>(cells.error());
-    if (cells->empty()) return out;
-    for (const sync::Cell& cell : *cells) {
-      if (cell.is_tombstone()) continue;
-      const std::string_view leaf = std::string_view{cell.message->topic}.substr(prefix.size());
-      const auto taken = config::take_definition(out.definitions, leaf, as_text(cell.message->payload));
-      if (!taken && out.alarms.size() < config::kChannelsMax) out.alarms.push_back(taken.error().what);
-    }
-    after = cells->back().message->topic;
-  }
+  const auto read = each_of_state(
+      view, number, mesh, config::kMeshChannelsTopic, [&out](std::string_view leaf, const sync::Cell& cell) {
+        const auto taken = config::take_definition(out.definitions, leaf, as_text(cell.message->payload));
+        if (!taken && out.alarms.size() < config::kChannelsMax) out.alarms.push_back(taken.error().what);
+      });
+  if (!read) return tl::unexpected<Error>(read.error());
+  return out;
 }
 
 MeshChannels::MeshChannels(const config::Config& file, std::string mesh, ReadDefinitions read)
@@ -62,61 +49,30 @@ MeshChannels::MeshChannels(const config::Config& file, std::string mesh, ReadDef
       names_channels_(file.names_channels),
       spool_(file.spool),
       mesh_(std::move(mesh)),
+      state_(mesh_, config::kMeshChannelsTopic),
       read_(std::move(read)) {
   joined_ = config::join_channels(file_, names_channels_, read_.definitions, spool_);
 }
 
 void MeshChannels::start(node::Node& node, node::StorePort& store) {
   node_ = &node;
-  store_ = &store;
+  state_.start(node, store);
   running_ = joined_.channels;
   rejoin();
 }
 
-void MeshChannels::on_turn(const node::TurnResult& turn) {
-  const sync::ChannelNo own = node_->channels().owner_of(config::kSystemTopicRoot)->number;
-  const std::string prefix = prefix_of(mesh_);
-  const auto defines = [&](const sync::CommittedSegment& segment) {
-    return segment.channel == own && std::any_of(segment.ops.begin(), segment.ops.end(), [&](const sync::Op& op) {
-             return op.message != nullptr && op.message->topic.starts_with(prefix);
-           });
-  };
-  const auto& merged = turn.committed.merged;
-  has_come_ = has_come_ || std::any_of(turn.handed_out.begin(), turn.handed_out.end(), defines) ||
-              std::any_of(turn.committed.segments.begin(), turn.committed.segments.end(), defines) ||
-              std::find(merged.begin(), merged.end(), own) != merged.end();
-  if (!turn.is_open && std::exchange(has_come_, false)) is_stale_ = true;
-}
-
 bool MeshChannels::on_tick(Instant now) {
-  if (is_stale_ && !is_reading_) read_again();
-  if (!is_stale_ && !is_reading_ && seeding_ == 0 && is_level(now)) seed();
+  state_.read_again([this](sync::ReadView& view, sync::ChannelNo number) -> Expected<FollowedState::Taken> {
+    auto read = read_definitions(view, number, mesh_);
+    if (!read) return tl::unexpected<Error>(std::move(read.error()));
+    return [this, read = std::move(*read)] {
+      const bool is_new = read.definitions != read_.definitions || read.alarms != read_.alarms;
+      read_ = read;
+      if (is_new) rejoin();
+    };
+  });
+  if (state_.is_current() && seeding_ == 0 && is_level(now)) seed();
   return std::exchange(has_changed_, false);
-}
-
-void MeshChannels::read_again() {
-  const node::ChannelTable::Entry* const own = node_->channels().owner_of(config::kSystemTopicRoot);
-  Expects(own != nullptr);  // the built-in channel
-  is_stale_ = false;
-  is_reading_ = true;
-  store_->read(
-      [this, number = own->number, mesh = mesh_](sync::ReadView& view) -> node::Continuation {
-        auto read = std::make_shared<Expected<ReadDefinitions>>(read_definitions(view, number, mesh));
-        return [this, read](Instant) {
-          is_reading_ = false;
-          if (!*read) {
-            is_stale_ = true;
-            return;
-          }
-          const bool is_new = (*read)->definitions != read_.definitions || (*read)->alarms != read_.alarms;
-          read_ = std::move(**read);
-          if (is_new) rejoin();
-        };
-      },
-      [this](Instant, const Error&) {
-        is_reading_ = false;
-        is_stale_ = true;
-      });
 }
 
 void MeshChannels::reconfigure(const config::Config& file) {
@@ -145,9 +101,8 @@ void MeshChannels::rejoin() {
 }
 
 bool MeshChannels::is_level(Instant now) const {
-  const node::ChannelTable::Entry* const own = node_->channels().owner_of(config::kSystemTopicRoot);
   const sync::Replicator& replicator = node_->links().replicator();
-  if (own == nullptr || !replicator.has_heard(own->number) || replicator.behind(own->number) > 0) return false;
+  if (!replicator.has_heard(state_.number()) || replicator.behind(state_.number()) > 0) return false;
   const std::vector<sync::LinkStatus> links = replicator.links();
   return std::any_of(links.begin(), links.end(), [now](const sync::LinkStatus& link) {
     return link.state != sync::LinkState::kGreeting && now - link.since >= kLinkSettles;

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/app/followed_state.hpp"
 #include "daemon/config/mesh_channels.hpp"
 #include "daemon/control/answer.hpp"
 #include "daemon/node/node.hpp"
@@ -37,7 +38,7 @@ class MeshChannels {
   // Once, before anything below. What runs until the next start is wanted() at that moment.
   void start(node::Node& node, node::StorePort& store);
   // Before the node hears of it. What the node says of itself each minute is in the same channel, and leads to no read.
-  void on_turn(const node::TurnResult& turn);
+  void on_turn(const node::TurnResult& turn) { state_.on_turn(turn); }
   // Once a second. True: wanted() has changed.
   [[nodiscard]] bool on_tick(Instant now);
   // The configuration was read again.
@@ -53,7 +54,6 @@ class MeshChannels {
   void apply(std::string_view text, const control::AnswerPtr& answer);
 
  private:
-  void read_again();
   void rejoin();
   void seed();
   [[nodiscard]] bool is_level(Instant now) const;
@@ -63,15 +63,12 @@ class MeshChannels {
   bool names_channels_ = false;
   std::optional<config::Keep> spool_;
   std::string mesh_;
+  FollowedState state_;
   ReadDefinitions read_;
   config::JoinedChannels joined_;
   std::vector<config::Channel> running_;
   std::vector<std::string> alarms_;
   node::Node* node_ = nullptr;
-  node::StorePort* store_ = nullptr;
-  bool has_come_ = false;  // a definition that is not committed yet, and so cannot be read
-  bool is_stale_ = false;  // definitions were committed since they were read
-  bool is_reading_ = false;
   bool has_changed_ = false;  // wanted(), since on_tick() said so
   std::size_t seeding_ = 0;   // seeds on their way to the disk
 };
