@@ -25,16 +25,25 @@ constexpr Duration kShutdownMax = std::chrono::milliseconds{900};
 
 }  // namespace
 
-Expected<ReadDefinitions> Daemon::Parts::stored_definitions() {
+Expected<void> Daemon::Parts::read_mesh_state() {
   const auto stored = database->storage().load();
   if (!stored) return tl::unexpected<Error>(stored.error());
+  ReadDefinitions definitions;
+  NodesOfMesh nodes;
   for (const sync::ChannelState& channel : stored->channels) {
     if (channel.name != config::kSystemChannelName) continue;
     const auto view = database->views().open_view();
     if (!view) return tl::unexpected<Error>(view.error());
-    return read_definitions(**view, channel.number, self.mesh);
+    auto read = read_definitions(**view, channel.number, self.mesh);
+    if (!read) return tl::unexpected<Error>(std::move(read.error()));
+    auto known = read_nodes(**view, channel.number, self.mesh);
+    if (!known) return tl::unexpected<Error>(std::move(known.error()));
+    definitions = std::move(*read);
+    nodes = std::move(*known);
   }
-  return ReadDefinitions{};
+  mesh_channels.emplace(config, self.mesh, std::move(definitions));
+  mesh_nodes.emplace(self.mesh, self.node, std::move(nodes));
+  return {};
 }
 
 Expected<void> Daemon::Parts::open_store() {
@@ -46,9 +55,7 @@ Expected<void> Daemon::Parts::open_store() {
   if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
   database = std::move(*opened);
   if (!database->report().note.empty()) log_line(database->report().note);
-  auto definitions = stored_definitions();
-  if (!definitions) return tl::unexpected<Error>(std::move(definitions.error()));
-  mesh_channels.emplace(config, self.mesh, std::move(*definitions));
+  if (auto read = read_mesh_state(); !read) return read;
   config.channels = mesh_channels->wanted();
   engine.emplace(database->storage(), engine_hasher);
   return engine->open(channel_settings(config), sync::ReplicaId{random_u64() | 1U});
@@ -77,6 +84,7 @@ void Daemon::Parts::wire() {
       .on_turn =
           [this](node::TurnResult turn) {
             mesh_channels->on_turn(turn);
+            mesh_nodes->on_turn(turn);
             node->on_turn(net_asio::EventLoop::now(), std::move(turn));
           },
       .on_fatal =
@@ -96,6 +104,7 @@ void Daemon::Parts::on_timer() {
     next_tick = now + kTick;
     for (auto& link : dialled) link->on_tick(now);
     follow_mesh_channels(now);
+    mesh_nodes->on_tick(now);
     report(now);
     log_refusals();
     log_refused_things();
@@ -173,6 +182,7 @@ Expected<std::unique_ptr<Daemon>> Daemon::create(config::Config config, ReadConf
                                              node::ChannelTable(parts->config.channels, parts->engine->channels()),
                                              std::move(*state));
   parts->mesh_channels->start(*parts->node, *parts->store);
+  parts->mesh_nodes->start(parts->started, *parts->node, *parts->store);
   if (auto open = parts->open_network(); !open) return tl::unexpected<Error>(std::move(open.error()));
   return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));
 }

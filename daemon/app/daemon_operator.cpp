@@ -40,6 +40,7 @@ ReportSources Daemon::Parts::sources() const {
           .scrub = scrub_report(),
           .things = things.get(),
           .channel_alarms = mesh_channels->alarms(),
+          .node_alarms = mesh_nodes->alarms(),
           .identity_alarm = identity_alarm(),
           .clock_alarm = clock_alarm()};
 }
@@ -61,8 +62,8 @@ void Daemon::Parts::report(Instant now) {
   std::optional<std::string> clock = clock_alarm();
   if (clock && clock != clock_alarm_told) log_line(*clock);  // once a day: it names the day
   clock_alarm_told = std::move(clock);
-  const std::size_t alarms = node->alarms().size() + mesh_channels->alarms().size() + (identity_alarm_told ? 1U : 0U) +
-                             (clock_alarm_told ? 1U : 0U);
+  const std::size_t alarms = node->alarms().size() + mesh_channels->alarms().size() + mesh_nodes->alarms().size() +
+                             (identity_alarm_told ? 1U : 0U) + (clock_alarm_told ? 1U : 0U);
   if (now >= next_health || alarms != alarms_told) {
     alarms_told = alarms;
     next_health = now + (node->alarms().empty() ? kHealthEvery : kHealthWhileAlarmed);
@@ -117,6 +118,11 @@ void Daemon::Parts::on_control(const control::Question& question, control::Answe
   if (verb && *verb == "channel-list") return answer->finish(mesh_channels->list_json());
   if (verb && *verb == "channel-apply") {
     mesh_channels->apply(question.body, answer);
+    return node->flush();
+  }
+  if (verb && *verb == "node-list") return mesh_nodes->list(answer);
+  if (verb && *verb == "node-remove") {
+    mesh_nodes->remove(question.body, answer);
     return node->flush();
   }
   if (operator_answers->take(question, answer)) return node->flush();

@@ -15,6 +15,7 @@
 #include "daemon/app/daemon.hpp"
 #include "daemon/app/dialled_link.hpp"
 #include "daemon/app/mesh_channels.hpp"
+#include "daemon/app/mesh_nodes.hpp"
 #include "daemon/app/report.hpp"
 #include "daemon/app/self.hpp"
 #include "daemon/app/store_thread.hpp"
@@ -43,8 +44,8 @@ struct Daemon::Parts {
   }
 
   Expected<void> open_store();
-  // What the database knows of the mesh's channels, before anything is defined in it.
-  Expected<ReadDefinitions> stored_definitions();
+  // What the database knows of the mesh, before anything is defined in it.
+  Expected<void> read_mesh_state();
   void wire();
   Expected<void> open_network();
   Expected<void> open_things();
@@ -88,6 +89,7 @@ struct Daemon::Parts {
   std::optional<StoreThread> store;
   std::optional<Access> access;
   std::optional<MeshChannels> mesh_channels;
+  std::optional<MeshNodes> mesh_nodes;
   std::unique_ptr<node::Node> node;
   std::vector<std::unique_ptr<net_asio::Listener>> listeners;
   std::unique_ptr<Things> things;

@@ -56,6 +56,7 @@ std::string links_report(const ReportSources& sources) {
 std::vector<std::string> alarms_of(const ReportSources& sources) {
   std::vector<std::string> alarms = sources.node.alarms();
   alarms.insert(alarms.end(), sources.channel_alarms.begin(), sources.channel_alarms.end());
+  alarms.insert(alarms.end(), sources.node_alarms.begin(), sources.node_alarms.end());
   if (sources.identity_alarm) alarms.push_back(*sources.identity_alarm);
   if (sources.clock_alarm) alarms.push_back(*sources.clock_alarm);
   return alarms;

@@ -29,6 +29,7 @@ struct ReportSources {
   monitor::ScrubReport scrub;
   const Things* things = nullptr;                // none are configured
   std::vector<std::string> channel_alarms = {};  // of the mesh's definitions
+  std::vector<std::string> node_alarms = {};     // of its removals
   std::optional<std::string> identity_alarm = {};
   std::optional<std::string> clock_alarm = {};
 };

@@ -1,6 +1,5 @@
 #include "daemon/cli/channel_commands.hpp"
 
-#include <chrono>
 #include <cstdint>
 
 #include "daemon/cli/control_client.hpp"
@@ -11,13 +10,6 @@
 #include "daemon/config/parse.hpp"
 
 namespace hedgerow::cli {
-
-namespace {
-
-// A disk that is busy or worn may take long to sync.
-constexpr std::chrono::milliseconds kStoreTimeout = std::chrono::minutes{2};
-
-}  // namespace
 
 Expected<std::string> channel_apply(const Command& command) {
   const Expected<std::string> text = config::read_text(command.file);

@@ -55,6 +55,8 @@ constexpr std::array kVerbs = {
     VerbRule{"channel list", Verb::kChannelList, "", "--json"},
     VerbRule{"mesh init", Verb::kMeshInit, "NAME", ""},
     VerbRule{"node add", Verb::kNodeAdd, "NAME", "--role --address --out"},
+    VerbRule{"node list", Verb::kNodeList, "", "--json"},
+    VerbRule{"node remove", Verb::kNodeRemove, "NAME", ""},
     VerbRule{"user add", Verb::kUserAdd, "NAME", "--password-file"},
     VerbRule{"user remove", Verb::kUserRemove, "NAME", ""},
     VerbRule{"user list", Verb::kUserList, "", "--json"},
@@ -92,6 +94,8 @@ usage: hedgerow [--data DIR] VERB
       --address HOST    a host name or an IP address under which browsers and other clients without a certificate
                         reach the board, beside NAME; up to 16 times
       --out OUT         default: DIR/nodes/NAME
+  node list [--json]  the mesh's nodes, and those that were removed from it
+  node remove NAME    take a board out of the mesh for good: its database is not taken back, an empty one would be
   user add NAME       let a user log in with a password, or give the user another one; asks for it on a terminal,
                       else reads a line of standard input
       --password-file FILE   the password is the first line of FILE

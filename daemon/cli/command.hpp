@@ -27,6 +27,8 @@ enum class Verb {
   kHistory,
   kMeshInit,
   kNodeAdd,
+  kNodeList,
+  kNodeRemove,
   kReload,
   kSet,
   kStatus,

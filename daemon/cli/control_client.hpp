@@ -14,6 +14,9 @@ namespace hedgerow::cli {
 
 inline constexpr std::chrono::milliseconds kControlTimeout = std::chrono::seconds{10};
 
+// For what is answered once it is on disk: one that is busy or worn may take long to sync.
+inline constexpr std::chrono::milliseconds kStoreTimeout = std::chrono::minutes{2};
+
 // Sends one request, which ends with a newline, and returns the answer without its newline.
 // kNotFound: no daemon runs there. kUnavailable: it gives no answer. kRefused: the socket belongs to another user.
 // kLimit: an answer beyond kControlAnswerBytesMax.

@@ -20,6 +20,10 @@ inline constexpr std::string_view kReloadKeysRequest = "{\"verb\":\"reload-keys\
 inline constexpr std::string_view kChannelListRequest = "{\"verb\":\"channel-list\"}\n";
 inline constexpr std::string_view kChannelApplyRequest = "{\"verb\":\"channel-apply\"}\n";
 
+// The mesh's nodes, and the removal of the one that the body names (daemon/app/mesh_nodes.hpp).
+inline constexpr std::string_view kNodeListRequest = "{\"verb\":\"node-list\"}\n";
+inline constexpr std::string_view kNodeRemoveRequest = "{\"verb\":\"node-remove\"}\n";
+
 // The verb of one request line; an error says what is wrong with the line, for monitor::error_json.
 [[nodiscard]] Expected<std::string> parse_control_request(std::string_view line);
 

@@ -24,9 +24,6 @@ namespace {
 using config::JsonKind;
 using config::JsonValue;
 
-// A disk that is busy or worn may take long to sync.
-constexpr std::chrono::milliseconds kStoreTimeout = std::chrono::minutes{2};
-
 tl::unexpected<Error> not_understood() {
   return fail(Category::kCorrupt, "hedgerowd gave no answer that this program understands: are both of one version?");
 }
@@ -174,6 +171,8 @@ control::Request request_of(const Command& command) {
     case Verb::kHelp:
     case Verb::kMeshInit:
     case Verb::kNodeAdd:
+    case Verb::kNodeList:
+    case Verb::kNodeRemove:
     case Verb::kReload:
     case Verb::kStatus:
     case Verb::kThingAdd:

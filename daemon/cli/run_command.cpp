@@ -4,6 +4,7 @@
 #include "daemon/cli/control_client.hpp"
 #include "daemon/cli/control_request.hpp"
 #include "daemon/cli/message_commands.hpp"
+#include "daemon/cli/node_commands.hpp"
 #include "daemon/cli/reload.hpp"
 #include "daemon/cli/status_table.hpp"
 #include "daemon/cli/thing_commands.hpp"
@@ -95,6 +96,8 @@ Expected<std::string> run_command(const Command& command, const Console& console
     case Verb::kVersion: return "hedgerow " + std::string{version()} + "\n";
     case Verb::kMeshInit: return mesh_init(command);
     case Verb::kNodeAdd: return node_add(command);
+    case Verb::kNodeList: return node_list(command);
+    case Verb::kNodeRemove: return node_remove(command);
     case Verb::kReload: return reload(command);
     case Verb::kSet: return set_message(command, console);
     case Verb::kStatus: return status(command);

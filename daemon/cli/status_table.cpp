@@ -192,4 +192,14 @@ Expected<std::string> channel_table(std::string_view json) {
   return table.text();
 }
 
+Expected<std::string> node_table(std::string_view json) {
+  const Expected<JsonValue> answer = read_answer(json);
+  if (!answer) return tl::unexpected<Error>(answer.error());
+  Table table{{"NODE", "STATE", "REPLICA"}};
+  for_each(*answer, "nodes", [&](const JsonValue& node) {
+    table.add({text_of(node, "name"), text_of(node, "state"), text_of(node, "replica")});
+  });
+  return table.text();
+}
+
 }  // namespace hedgerow::cli

@@ -15,5 +15,7 @@ namespace hedgerow::cli {
 
 // The same of the answer to `channel list`.
 [[nodiscard]] Expected<std::string> channel_table(std::string_view json);
+// And of the answer to `node list`.
+[[nodiscard]] Expected<std::string> node_table(std::string_view json);
 
 }  // namespace hedgerow::cli

@@ -25,14 +25,6 @@ bool is_plain_text(std::string_view text) {
   return std::none_of(text.begin(), text.end(), is_control) && !find_invalid_utf8(text);
 }
 
-std::string hex_of(sync::ReplicaId replica) {
-  std::array<std::uint8_t, 8> big_endian{};
-  for (std::size_t at = 0; at < big_endian.size(); ++at) {
-    big_endian[at] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(replica) >> (8 * (7 - at)));
-  }
-  return to_hex(big_endian);
-}
-
 void write_name(monitor::JsonWriter& out, std::string_view key, std::string_view name) {
   out.key(key);
   if (name.empty()) {
@@ -94,6 +86,14 @@ Reason reason_of(sync::GapReason reason) {
 }
 
 }  // namespace
+
+std::string hex_of(sync::ReplicaId replica) {
+  std::array<std::uint8_t, 8> big_endian{};
+  for (std::size_t at = 0; at < big_endian.size(); ++at) {
+    big_endian[at] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(replica) >> (8 * (7 - at)));
+  }
+  return to_hex(big_endian);
+}
 
 std::string format_time(std::uint64_t unix_ms) {
   using namespace std::chrono;

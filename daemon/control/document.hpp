@@ -45,6 +45,8 @@ struct MessageFacts {
 [[nodiscard]] std::string end_json();
 [[nodiscard]] std::string stored_json();
 
+// As documents have it: 16 digits.
+[[nodiscard]] std::string hex_of(sync::ReplicaId replica);
 // RFC 3339 in UTC, to the millisecond: "2026-11-22T03:00:00.000Z". What lies beyond the year 9999 is shown as its end.
 [[nodiscard]] std::string format_time(std::uint64_t unix_ms);
 

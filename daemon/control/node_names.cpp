@@ -17,6 +17,7 @@ Expected<void> NodeNames::load(sync::ReadView& view, const node::ChannelTable& c
     if (!cells) return tl::unexpected<Error>(cells.error());
     if (cells->empty()) return {};
     for (const sync::Cell& cell : *cells) {
+      if (cell.is_tombstone()) continue;  // whoever removed the node from the mesh deleted what it said of itself
       const std::string_view rest = std::string_view{cell.message->topic}.substr(prefix.size());
       if (names_.size() == kNodeNamesMax) return {};
       names_.emplace(cell.order.replica, rest.substr(0, rest.find('/')));

@@ -74,6 +74,11 @@ void Links::on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelS
   for (const auto& [link, output] : outputs_) output->close("this node goes on under a new name", DialAgain::kNow);
 }
 
+void Links::on_removed(Instant now, const std::set<sync::ReplicaId>& removed) {
+  settings_.removed = removed;
+  carry_out(now, replicator_.on_removed(now, removed));
+}
+
 void Links::publish_live(Instant now, const sync::MessagePtr& message, bool retain) {
   carry_out(now, replicator_.publish_live(now, message, retain));
 }

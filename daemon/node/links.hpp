@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -59,6 +60,8 @@ class Links {
   // on_turn() of the same turn.
   // `beginning` as TurnResult::Renewed tells it.
   void on_renewed(sync::ReplicaId replica, const std::vector<sync::ChannelState>& replicated, std::uint64_t beginning);
+  // Lives of databases that were removed from the mesh, all of them: no link with them is kept.
+  void on_removed(Instant now, const std::set<sync::ReplicaId>& removed);
   void publish_live(Instant now, const sync::MessagePtr& message, bool retain);
   void on_timer(Instant now);
   [[nodiscard]] Instant next_deadline() const;

@@ -60,6 +60,8 @@ struct ReplicatorSettings {
   // Channels, by name, in which somebody waits until another node holds what was written: what is pushed to us there
   // is synced, and told to the node that wrote it, at once.
   std::set<std::string> prompt = {};
+  // Lives of databases that were removed from the mesh: no link with them is kept.
+  std::set<ReplicaId> removed = {};
 };
 
 // greeting: the peer's Hello has not come. standby: another link to the same peer carries.
@@ -116,6 +118,8 @@ class Replicator {
                                       const Expected<ReceiveResult>& result);
   std::span<const Action> on_pull_answer(Instant now, LinkId link, ChannelNo channel,
                                          const Expected<PullAnswer>& answer);
+  // Which lives are removed from the mesh, all of them: ReplicatorSettings::removed. Where it is our own, no link stays.
+  std::span<const Action> on_removed(Instant now, std::set<ReplicaId> removed);
   // A local client published QoS 0: goes to every peer.
   std::span<const Action> publish_live(Instant now, const MessagePtr& message, bool retain);
   std::span<const Action> on_timer(Instant now);
@@ -274,6 +278,8 @@ class Replicator {
   [[nodiscard]] const std::string& filter_of(const Channel& channel) const;
   // Returns whether the channel is exchanged with the peer.
   bool compare(const Channel& ours, const wire::Hello::Channel& theirs, Peer& peer) const;
+  // Of a link between the two of us. None: neither is.
+  [[nodiscard]] std::optional<std::string> reject_removed(const std::string& peer, ReplicaId replica) const;
   [[nodiscard]] std::optional<std::string> reject_greeting(const Link& link, const wire::Hello& hello) const;
   void on_hello(Instant now, Link& link, const wire::Hello& hello);
   void on_body(Instant now, Link& link, const wire::AnyMessage& message, ByteView bytes);

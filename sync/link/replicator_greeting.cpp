@@ -18,7 +18,25 @@ std::optional<std::string> Replicator::reject_greeting(const Link& link, const w
   if (!link.authenticated.empty() && link.authenticated != hello.node) {
     return "the peer calls itself \"" + hello.node + "\", but its certificate says \"" + link.authenticated + "\"";
   }
-  return std::nullopt;
+  return reject_removed(hello.node, hello.replica);
+}
+
+std::optional<std::string> Replicator::reject_removed(const std::string& peer, ReplicaId replica) const {
+  if (settings_.removed.contains(settings_.replica)) return "this node was removed from the mesh";
+  if (!settings_.removed.contains(replica)) return std::nullopt;
+  return "node \"" + peer + "\" was removed from the mesh: it can join anew with an empty database";
+}
+
+std::span<const Action> Replicator::on_removed(Instant now, std::set<ReplicaId> removed) {
+  actions_.clear();
+  settings_.removed = std::move(removed);
+  for (auto at = links_.begin(); at != links_.end();) {
+    const Link& link = (at++)->second;  // the one that is closed goes, no other
+    const auto peer = peers_.find(link.peer);
+    if (peer == peers_.end()) continue;
+    if (auto reason = reject_removed(link.peer, peer->second.replica)) close(now, link.id, std::move(*reason));
+  }
+  return finish();
 }
 
 void Replicator::on_hello(Instant now, Link& link, const wire::Hello& hello) {

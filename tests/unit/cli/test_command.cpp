@@ -57,7 +57,7 @@ TEST_CASE("help and version need no verb", "[cli]") {
 TEST_CASE("a misspelt verb is answered with the one that was meant", "[cli]") {
   CHECK(refused({"staus"}) == "unknown verb \"staus\"; did you mean status?");
   CHECK(refused({"mesh", "int", "x"}) == "unknown verb \"mesh int\"; did you mean mesh init?");
-  CHECK(refused({"node"}) == "unknown verb \"node\"; did you mean node add?");
+  CHECK(refused({"node"}) == "node needs another word: node add, node list or node remove");
   CHECK(refused({"frobnicate"}) == "unknown verb \"frobnicate\"; hedgerow --help lists them");
   CHECK(refused({"user"}) == "user needs another word: user add, user remove or user list");
   CHECK(refused({"user", "ad", "x"}) == "unknown verb \"user ad\"; did you mean user add?");
@@ -73,6 +73,14 @@ TEST_CASE("channel apply takes a file, and channel list nothing", "[cli]") {
   CHECK(refused({"channel", "apply"}) == "channel apply needs a file: hedgerow channel apply FILE");
 }
 
+TEST_CASE("node remove takes a name, and node list nothing", "[cli]") {
+  CHECK(accepted({"node", "remove", "gw-shed"}).name == "gw-shed");
+  CHECK(accepted({"node", "remove", "gw-shed"}).verb == Verb::kNodeRemove);
+  CHECK(accepted({"node", "list", "--json"}).verb == Verb::kNodeList);
+  CHECK(refused({"node", "remove"}) == "node remove needs a name: hedgerow node remove NAME");
+  CHECK(refused({"node", "remove", "a/b"}) == "the name \"a/b\" has \"/\" at position 2: use only a-z 0-9 - _ .");
+}
+
 TEST_CASE("a verb of a later version is refused as such", "[cli]") {
   CHECK(refused({"doctor"}) == "the verb \"doctor\" is not in this version");
   CHECK(parse_command(Line{"invite"}, std::nullopt).error().category == Category::kNotInVersion);
@@ -86,7 +94,8 @@ TEST_CASE("operands are counted", "[cli]") {
 
 TEST_CASE("options go with their verb", "[cli]") {
   CHECK(refused({"mesh", "init", "a", "--json"}) ==
-        "--json goes with status, get, set, watch, history, gaps, channel list, user list, thing add or thing list");
+        "--json goes with status, get, set, watch, history, gaps, channel list, node list, user list, thing "
+        "add or thing list");
   CHECK(refused({"get", "a", "--since", "24h"}) == "--since goes with history");
   CHECK(refused({"history", "a", "--count", "3"}) == "--count goes with watch");
   CHECK(refused({"watch", "a", "--limit", "3"}) == "--limit goes with history");

@@ -89,6 +89,7 @@ class LinkFixture {
   void link_up(LinkId link, bool dialled = true, std::string_view authenticated = {}) {
     take(replicator_.on_link_up(now_, link, authenticated, dialled));
   }
+  void removed(std::set<ReplicaId> lives) { take(replicator_.on_removed(now_, std::move(lives))); }
   void link_down(LinkId link) { take(replicator_.on_link_down(now_, link)); }
   void hear(LinkId link, const wire::AnyMessage& message) {
     take(replicator_.on_message(now_, link, wire::encode(message)));

@@ -109,6 +109,41 @@ TEST_CASE_METHOD(LinkFixture, "a peer must bear the name in its certificate", "[
   CHECK(close_reason() == "the peer calls itself \"b\", but its certificate says \"a\"");
 }
 
+TEST_CASE_METHOD(LinkFixture, "a removed life of a node is sent away, a new one is not", "[link]") {
+  removed({make_hello("a").replica});
+  link_up(kLink1);
+  hear(kLink1, make_hello("a"));
+  CHECK(close_reason() == "node \"a\" was removed from the mesh: it can join anew with an empty database");
+  link_up(kLink2);
+  wire::Hello anew = make_hello("a");
+  anew.replica = ReplicaId{0xABC};
+  hear(kLink2, anew);
+  CHECK(actions<CloseLink>().empty());
+  REQUIRE(replicator().links().size() == 1);
+  CHECK(replicator().links()[0].state == LinkState::kUp);
+}
+
+TEST_CASE_METHOD(LinkFixture, "a node that is removed loses its links at once, and nobody else", "[link]") {
+  peer_up(kLink1, "a");
+  peer_up(kLink2, "b");
+  removed({make_hello("a").replica});
+  REQUIRE(actions<CloseLink>().size() == 1);
+  CHECK(actions<CloseLink>()[0].link == kLink1);
+  hear_push(kLink1, {.replica = make_hello("a").replica});
+  CHECK(actions<ApplySegment>().empty());
+  hear_push(kLink2, {.replica = make_hello("b").replica});
+  CHECK(actions<ApplySegment>().size() == 1);
+}
+
+TEST_CASE_METHOD(LinkFixture, "a node that was removed itself keeps no link", "[link]") {
+  peer_up(kLink1, "a");
+  removed({kOwnReplica});
+  CHECK(close_reason() == "this node was removed from the mesh");
+  link_up(kLink2);
+  hear(kLink2, make_hello("b"));
+  CHECK(close_reason() == "this node was removed from the mesh");
+}
+
 TEST_CASE_METHOD(LinkFixture, "a peer that speaks before it greets is closed", "[link][hostile]") {
   link_up(kLink1);
   hear_frontier(kLink1, {});
