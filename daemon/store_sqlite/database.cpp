@@ -199,6 +199,11 @@ Expected<std::unique_ptr<Database::Parts>> open_moved(std::unique_ptr<DataDir>& 
   return open_parts(dir, options, why + ": set aside as " + aside + "; a new database starts, and peers will fill it");
 }
 
+// Before anything is committed that is not synced. Not before the log was looked at, which the note says not to do.
+Expected<void> note_durability(const DataDir& dir, const OpenOptions& options) {
+  return options.syncs_commits ? Expected<void>{} : dir.begin_unsynced();
+}
+
 // The database is neither what it was nor older: log_check.hpp.
 Expected<std::unique_ptr<Database::Parts>> open_beside_damaged_log(std::unique_ptr<DataDir>& dir,
                                                                    const OpenOptions& options, std::uint64_t at) {
@@ -206,6 +211,7 @@ Expected<std::unique_ptr<Database::Parts>> open_beside_damaged_log(std::unique_p
                           " is not as it was synced, and nobody knows what was acknowledged after it";
   const auto aside = dir->set_aside();
   if (!aside) return pass_on(aside.error());
+  if (auto noted = note_durability(*dir, options); !noted) return pass_on(noted.error());
   return open_parts(dir, options, why + ": set aside as " + *aside + "; a new database starts, and peers will fill it");
 }
 
@@ -239,9 +245,7 @@ Expected<std::unique_ptr<Database::Parts>> open_some_way(std::unique_ptr<DataDir
     const GatheringVfs vfs(options.vfs_name);
     if (auto ready = prepare_file(*dir, vfs.name(), options.board_identity); !ready) return pass_on(ready.error());
   }
-  if (!options.syncs_commits) {
-    if (auto noted = dir->begin_unsynced(); !noted) return pass_on(noted.error());
-  }
+  if (auto noted = note_durability(*dir, options); !noted) return pass_on(noted.error());
   const auto marker = dir->read_end_marker();
   auto parts = marker ? open_moved(dir, options, "the last run ended with: " + marker->sentence, marker->corrupt)
                       : open_parts(dir, options, is_cut_off ? kCutOff : "");

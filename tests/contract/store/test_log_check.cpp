@@ -114,6 +114,20 @@ TEST_CASE_METHOD(CutOffStore, "a flipped bit in the log's head loses nothing", "
   }
 }
 
+TEST_CASE_METHOD(CutOffStore, "a run without syncs that begins beside a damaged log is marked as one", "[store][G5]") {
+  take_image();
+  syncs_commits = false;
+  open_with(with_flipped_bit(log, last_but_one(frames_of(log)).at + kFrameHeadBytes + 100, 0));
+  REQUIRE(database->report().fresh);
+  CHECK(std::filesystem::exists(file() + ".unsynced"));
+  REQUIRE(put("unsynced"));
+  lose_power();
+  next_replica = sync::ReplicaId{77};
+  syncs_commits = true;
+  open();
+  CHECK(database->report().new_replica);
+}
+
 TEST_CASE_METHOD(CutOffStore, "a log that lost its first sector is not taken for none", "[store][G1][G5][G11]") {
   take_image();
   open_with(std::string(kSector, '\0') + log.substr(kSector));
