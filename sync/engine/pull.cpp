@@ -315,7 +315,7 @@ Bytes part_token(const std::set<ReplicaId>& left_out) {
 
 std::optional<std::set<ReplicaId>> decode_part_token(ByteView token) {
   Reader in(token);
-  if (in.u8() != kPartToken || token.size() % 8 != 1) return std::nullopt;
+  if (in.u8() != kPartToken || token.size() % 8 != 1 || token.size() / 8 > kReplicasPerChannelMax) return std::nullopt;
   std::set<ReplicaId> left_out;
   while (in.ok() && !in.at_end()) left_out.insert(ReplicaId{in.u64()});
   return left_out;

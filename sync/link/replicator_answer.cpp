@@ -33,7 +33,9 @@ void Replicator::on_pull(Link& link, Peer& peer, std::size_t channel, const wire
   join(shared.assumed, pull.request.frontier);
   Frontier above = pull.request.frontier;
   if (const auto left_out = decode_part_token(pull.request.token)) {
-    for (const ReplicaId replica : *left_out) raise(above, replica, kSeqMax);
+    Frontier left;
+    for (const ReplicaId replica : *left_out) left.push_back({.replica = replica, .seq = kSeqMax});
+    join(above, left);
   }
   channels_[channel].tree.on_question(peer.number, above, channels_[channel].own);
   shared.next_question = {.link = link.id, .id = pull.id, .request = pull.request};

@@ -182,6 +182,11 @@ TEST_CASE("a token of who asks for a part says what to leave out", "[pull]") {
   CHECK(decode_part_token(part_token({kOther, kThird})) == std::set<ReplicaId>{kOther, kThird});
   CHECK_FALSE(decode_part_token({}));
   CHECK_FALSE(decode_part_token(describe_token()));
+  std::set<ReplicaId> many;
+  while (many.size() < kReplicasPerChannelMax) many.insert(ReplicaId{many.size() + 1});
+  CHECK(decode_part_token(part_token(many)) == many);
+  many.insert(ReplicaId{many.size() + 1});
+  CHECK_FALSE(decode_part_token(part_token(many)));
   Bytes cut = part_token({kOther});
   cut.pop_back();
   CHECK_FALSE(decode_part_token(cut));
