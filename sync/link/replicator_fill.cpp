@@ -64,12 +64,16 @@ Instant Replicator::ask_to_fill(Instant now, std::size_t channel) {
 void Replicator::on_fill(Instant now, Link& link, Peer& peer, std::size_t channel,
                          const std::vector<ByteView>& segments, ReplicaId asked_to) {
   Channel& ours = channels_[channel];
-  if (segments.empty()) {
+  const auto header = segments.empty() ? Expected<SegmentHeader>{} : peek_segment(segments.front());
+  if (!header) return close(now, link.id, "the peer answered with a broken segment");
+  // Also what was not asked for, or fits no more.
+  const bool fits = !segments.empty() && std::any_of(ours.states.begin(), ours.states.end(), [&](const auto& state) {
+    return state.replica == header->replica && state.fill_last == header->last_seq() && state.fill_last != 0;
+  });
+  if (!fits) {
     fill_behind(now, channel, peer, asked_to);
     return pull(now, channel);
   }
-  const auto header = peek_segment(segments.front());
-  if (!header) return close(now, link.id, "the peer answered with a broken segment");
   submit({.job = Job::kFill,
           .link = link.id,
           .channel = channel,

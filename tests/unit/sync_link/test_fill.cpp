@@ -135,6 +135,19 @@ TEST_CASE_METHOD(FillLinks, "what there is no room for keeps no other gap from b
   CHECK(sent<wire::Pull>(kLink1).empty());  // both have had their turn
 }
 
+TEST_CASE_METHOD(FillLinks, "who answers with what it was not asked for is left alone for the pause",
+                 "[link][hostile][G6]") {
+  equal_peer(kLink1, "b");
+  hold(60);
+  answer(kLink1, question(kLink1), {{.replica = kY, .first = 1, .count = 9}});
+  CHECK(actions<ApplySegment>().empty());
+  pass(kFillPause - 1s);
+  CHECK(sent<wire::Pull>(kLink1).empty());
+  pass(1s);
+  hold(60);
+  CHECK(asks_for(question(kLink1), 60));
+}
+
 TEST_CASE_METHOD(FillLinks, "a congested link is not asked", "[link][G6]") {
   equal_peer(kLink1, "b");
   queue(kLink1, kLinkQueueBytesSoft + 1);
