@@ -118,7 +118,8 @@ class Replicator {
                                       const Expected<ReceiveResult>& result);
   std::span<const Action> on_pull_answer(Instant now, LinkId link, ChannelNo channel,
                                          const Expected<PullAnswer>& answer);
-  // Which lives are removed from the mesh, all of them: ReplicatorSettings::removed. Where it is our own, no link stays.
+  // Which lives are removed from the mesh, all of them: ReplicatorSettings::removed. Where it is our own, no link
+  // stays.
   std::span<const Action> on_removed(Instant now, std::set<ReplicaId> removed);
   // A local client published QoS 0: goes to every peer.
   std::span<const Action> publish_live(Instant now, const MessagePtr& message, bool retain);
@@ -185,8 +186,9 @@ class Replicator {
     bool held_overflowed = false;
     // Pulling from it:
     bool has_more = false;
-    unsigned failures = 0;       // timeouts in a row
-    unsigned empty_answers = 0;  // likewise; and it was said to have something
+    unsigned failures = 0;         // timeouts in a row
+    unsigned empty_answers = 0;    // likewise; and it was said to have something
+    unsigned useless_answers = 0;  // likewise; restarts as well
     unsigned refused_snapshots = 0;
     Instant not_asked_before = Instant::min();  // it has but a snapshot, which is refused
     Instant no_part_before = Instant::min();    // it could not answer a question for a part

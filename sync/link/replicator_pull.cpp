@@ -38,7 +38,9 @@ Replicator::Accepted Replicator::accept_segment(Link& link, std::size_t channel,
   const Seq expected = seq_in(ours.expected, header->replica);
   if (header->last_seq() <= expected) return Accepted::kHeld;
   if (header->first_seq > expected + 1) return Accepted::kGap;
-  if (!asked_for && unapplied_bytes_ + segment.size() > kUnappliedBytesMax) return Accepted::kLetGo;
+  // What waits until nothing is on its way to the store would wait for as long as others push.
+  const bool drains = ours.drain_first && ours.in_store > 0;
+  if (!asked_for && (drains || unapplied_bytes_ + segment.size() > kUnappliedBytesMax)) return Accepted::kLetGo;
   raise(ours.expected, header->replica, header->last_seq());
   submit({.job = Job::kApply,
           .link = link.id,
@@ -110,7 +112,9 @@ void Replicator::on_range(Instant now, Link& link, Peer& peer, std::size_t chann
     }
     shared.confirmed = std::move(left);
   }
-  if ((!progress && missing_from(now, peer, channel) > 0) || !in_sequence) back_off(now, channel);
+  const bool is_useless = !progress && missing_from(now, peer, channel) > 0;
+  shared.useless_answers = is_useless ? shared.useless_answers + 1 : 0;
+  if (is_useless || !in_sequence) back_off(now, channel);
   pull(now, channel);
 }
 
@@ -188,6 +192,7 @@ void Replicator::on_restart(Instant now, Peer& peer, std::size_t channel, const 
     }
     return pull(now, channel);
   }
+  ++peer.channels[channel].useless_answers;
   abandon_snapshot(channel);
   back_off(now, channel);
   pull(now, channel);
@@ -209,7 +214,7 @@ std::uint64_t Replicator::missing_from(Instant now, const Peer& peer, std::size_
   return missing;
 }
 
-// Who has the most of what is missing here.
+// Who has the most of what is missing here, of those that failed or brought nothing least often of late.
 Replicator::Peer* Replicator::choose_holder(Instant now, std::size_t channel) {
   Channel& ours = channels_[channel];
   if (ours.snapshot) {
@@ -218,16 +223,19 @@ Replicator::Peer* Replicator::choose_holder(Instant now, std::size_t channel) {
   }
   Peer* best = nullptr;
   std::uint64_t best_missing = 0;
+  unsigned best_disappointments = 0;
   for (auto& [name, peer] : peers_) {
     const Shared& shared = peer.channels[channel];
     if (now < shared.not_asked_before) continue;
     const std::uint64_t missing = shared.shared ? missing_from(now, peer, channel) : 0;
     if (missing == 0) continue;
-    const bool better = best == nullptr || shared.failures < best->channels[channel].failures ||
-                        (shared.failures == best->channels[channel].failures && missing > best_missing);
+    const unsigned disappointments = shared.failures + shared.useless_answers;
+    const bool better = best == nullptr || disappointments < best_disappointments ||
+                        (disappointments == best_disappointments && missing > best_missing);
     if (!better) continue;
     best = &peer;
     best_missing = missing;
+    best_disappointments = disappointments;
   }
   return best;
 }

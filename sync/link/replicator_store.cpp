@@ -79,6 +79,7 @@ void Replicator::settle_merge(Instant now, std::size_t channel, ReceiveResult re
   if (result == ReceiveResult::kApplied) {
     const auto source = peers_.find(ours.snapshot->peer);
     if (source != peers_.end()) source->second.channels[channel].refused_snapshots = 0;
+    if (source != peers_.end()) source->second.channels[channel].useless_answers = 0;
     ours.snapshot.reset();
     ours.backoff = {};
     for (auto& [name, peer] : peers_) peer.channels[channel].filling = {};  // other gaps now

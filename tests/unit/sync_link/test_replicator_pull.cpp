@@ -313,6 +313,33 @@ TEST_CASE_METHOD(PullFixture, "restart drops what was staged and begins anew wit
   CHECK(question(kLink1).request.token.empty());
 }
 
+TEST_CASE_METHOD(PullFixture, "who cannot answer is not asked while another can", "[pull][G3]") {
+  peer_up(kLink2, "b");
+  hear_frontier(kLink2, {{kOther, 10}});
+  hear_ahead(kLink1, {{kOther, 10}});
+  SECTION("its log does not have what it once had") {
+    hear(kLink1, wire::Restart{.channel = 0, .id = question(kLink1).id});
+  }
+  SECTION("it brings nothing") { hear_range(kLink1, question(kLink1).id, {}); }
+  pass(kBackoffMin);
+  CHECK(sent<wire::Pull>(kLink1).empty());
+  REQUIRE(sent<wire::Pull>(kLink2).size() == 1);
+  // Nor for ever: the other one cannot either.
+  hear(kLink2, wire::Restart{.channel = 0, .id = question(kLink2).id});
+  pass(kBackoffMin * 2);
+  CHECK(sent<wire::Pull>(kLink1).size() == 1);
+}
+
+TEST_CASE_METHOD(PullFixture, "pushes do not keep a snapshot waiting for ever", "[pull][G6]") {
+  hear_push(kLink1, {.replica = kThird, .first = 1});  // on its way to the store, so the question claims it
+  hear_ahead(kLink1, {{kOther, 10}});
+  hear_page(kLink1, question(kLink1).id, 0);
+  hear_push(kLink1, {.replica = kThird, .first = 2});
+  CHECK(actions<ApplySegment>().empty());
+  received(kLink1);
+  CHECK(question(kLink1).request.token.empty());
+}
+
 TEST_CASE_METHOD(PullFixture, "a merge that fails drops the snapshot and waits", "[pull]") {
   hear_ahead(kLink1, {{kOther, 10}});
   hear_page(kLink1, question(kLink1).id, 0, kLastFrontier);
