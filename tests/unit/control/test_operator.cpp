@@ -152,13 +152,17 @@ TEST_CASE_METHOD(AskerHarness, "gaps shows what is missing here, by channel", "[
 TEST_CASE_METHOD(AskerHarness, "the names of other nodes come from what they say of themselves", "[control]") {
   write_gap(*this, "a", {.replica = sync::ReplicaId{7}, .first = 1, .last = 1, .reason = sync::GapReason::kAge});
   REQUIRE(storage.begin());
-  REQUIRE(storage.put_cell(
-      channel_of(*this, "hedgerow/x"),
-      {.order = {.stamp = {.wall_ms = 1}, .replica = sync::ReplicaId{7}, .seq = 1},
-       .arrival = 1,
-       .qos = 1,
-       .message = std::make_shared<const sync::Message>(sync::Message{
-           .topic = "hedgerow/orchard/nodes/gw-house/health", .properties = {}, .payload = {'x'}, .expiry_s = {}})}));
+  // gw-house has removed gw-barn: what that said of itself is deleted, in the name of the other.
+  for (const auto& [topic, payload] : {std::pair{"hedgerow/orchard/nodes/gw-barn/health", ""},
+                                       std::pair{"hedgerow/orchard/nodes/gw-house/health", "x"}}) {
+    REQUIRE(storage.put_cell(
+        channel_of(*this, "hedgerow/x"),
+        {.order = {.stamp = {.wall_ms = 1}, .replica = sync::ReplicaId{7}, .seq = 1},
+         .arrival = 1,
+         .qos = 1,
+         .message = std::make_shared<const sync::Message>(sync::Message{
+             .topic = topic, .properties = {}, .payload = to_bytes(std::string_view(payload)), .expiry_s = {}})}));
+  }
   REQUIRE(storage.commit());
   CHECK(answer_to(R"({"verb":"gaps"})")[0].find(R"("node":"gw-house")") != std::string::npos);
 }
