@@ -326,7 +326,7 @@ Expected<Committed> Engine::commit() {
     measure_room(before.channel);
     committed_.frontiers.push_back(channels_[before.channel]);
   }
-  end_turn();
+  end_turn(/*counts=*/true);
   return std::move(committed_);
 }
 
@@ -374,10 +374,11 @@ void Engine::restore() {
   hlc_ = hlc_before_;
   last_arrival_ = last_arrival_before_;
   committed_ = {};
-  end_turn();
+  end_turn(/*counts=*/false);
 }
 
-void Engine::end_turn() {
+void Engine::end_turn(bool counts) {
+  staged_.end_turn(counts);
   in_turn_ = false;
   failed_.reset();
   before_.clear();

@@ -19,6 +19,7 @@
 #include "sync/clock/hlc.hpp"
 #include "sync/engine/page.hpp"
 #include "sync/engine/row_gatherer.hpp"
+#include "sync/engine/staged_answers.hpp"
 #include "sync/engine/storage.hpp"
 #include "sync/log/chain.hpp"
 #include "sync/log/op.hpp"
@@ -152,8 +153,8 @@ class Engine {
   Expected<void> stage(ChannelNo channel, std::string_view peer, std::uint64_t page_no, ByteView page);
 
   // The last page has come: merges cells and records of all staged pages, joins the frontiers and drops what was
-  // staged, in this turn (G2). All or nothing: kCorrupt (the answer contradicts itself), kNotFound (a page is missing)
-  // kFork and kRenew change nothing; drop_staged() then.
+  // staged, in this turn (G2). All or nothing: kCorrupt (the answer contradicts itself), kNotFound (a page is missing
+  // or was lost with its turn), kFork and kRenew change nothing; drop_staged() then.
   Expected<ReceiveResult> merge_staged(const WallTime& now, ChannelNo channel, std::string_view peer,
                                        const std::vector<ReplicaState>& sender_frontier, std::uint64_t pages);
 
@@ -223,7 +224,7 @@ class Engine {
   [[nodiscard]] Expected<std::size_t> index_of(ChannelNo channel) const;
   void touch(std::size_t index);
   void restore();
-  void end_turn();
+  void end_turn(bool counts);
   // Passes a storage's result on and remembers its first error: the turn is lost then.
   template <class T>
   Expected<T> kept(Expected<T> result) {
@@ -331,6 +332,7 @@ class Engine {
   Arrival arrival_on_disk_ = 0;
   std::optional<OpenSegment> open_;
   bool report_ = true;  // rows go into committed_.segments; not while a merge appends them
+  StagedAnswers staged_;
   std::size_t shown_bytes_ = 0;
   Committed committed_;
 };

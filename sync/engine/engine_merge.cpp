@@ -48,6 +48,7 @@ Expected<void> Engine::stage(ChannelNo channel, std::string_view peer, std::uint
     if (!item) return tl::make_unexpected(item.error());
     if (!*item) break;
   }
+  staged_.on_page(channel, peer);
   return kept(storage_.stage_page(channel, peer, page_no, page));
 }
 
@@ -55,6 +56,7 @@ Expected<void> Engine::drop_staged(ChannelNo channel, std::string_view peer) {
   Expects(in_turn_);
   if (failed_) return tl::unexpected<Error>(*failed_);
   if (const auto index = index_of(channel); !index) return tl::make_unexpected(index.error());
+  staged_.on_drop(channel, peer);
   return kept(storage_.drop_staged(channel, peer));
 }
 
@@ -65,6 +67,9 @@ Expected<ReceiveResult> Engine::merge_staged(const WallTime& now, ChannelNo chan
   const auto index = index_of(channel);
   if (!index) return tl::make_unexpected(index.error());
   if (auto sound = check_frontier(sender_frontier); !sound) return tl::make_unexpected(std::move(sound.error()));
+  if (staged_.is_lost(channel, peer)) {
+    return fail(Category::kNotFound, "merge: what was staged of this answer was lost with its turn; ask again");
+  }
   std::vector<ReplicaState>& replicas = channels_[*index].replicas;
   if (seq_in(sender_frontier, self_) > seq_in(replicas, self_)) return ReceiveResult::kFork;
   if (have_parted(replicas, sender_frontier)) return ReceiveResult::kFork;

@@ -63,6 +63,29 @@ TEST_CASE_METHOD(Staging, "a missing page is named", "[sync][pull][G2]") {
   });
 }
 
+TEST_CASE_METHOD(Staging, "pages that a lost turn should have replaced are not merged", "[sync][pull][G2]") {
+  SyncNode a(1);
+  a.write("t", "1");
+  b.turn([&](Engine& to) { REQUIRE(to.stage(b.c, kPeer, 0, page_of(segments_of(a)))); });
+
+  a.write("t", "2");
+  REQUIRE(b.engine->begin());
+  REQUIRE(b.engine->drop_staged(b.c, kPeer));
+  REQUIRE(b.engine->stage(b.c, kPeer, 0, page_of(segments_of(a))));
+  b.storage.fail_next_commit({Category::kLimit, "disk full"});
+  REQUIRE_FALSE(b.engine->commit());
+
+  b.turn([&](Engine& to) {
+    const auto merged = to.merge_staged(at(1), b.c, kPeer, a.replicas(), 1);
+    REQUIRE_FALSE(merged);
+    CHECK(merged.error().category == Category::kNotFound);
+    REQUIRE(to.drop_staged(b.c, kPeer));
+  });
+  CHECK(b.log().empty());
+  CHECK(merge({page_of(segments_of(a))}, a.replicas()));
+  CHECK(b.log() == Log{"1:1", "1:2"});
+}
+
 TEST_CASE_METHOD(Staging, "a broken page is refused when it comes", "[sync][pull][G6]") {
   b.turn([&](Engine& to) {
     for (const std::string_view bytes : {"", "\x02", "\x01\x09", "\x01\x01", "\x01\x02\x05hello"}) {
